@@ -1,0 +1,34 @@
+"""An event-sourced state tracker for Dixa conversations.
+
+It keeps every webhook for ever, folds them into the state of each conversation, and tells that
+state at any moment: as of a time, and as known at a time.
+"""
+
+from dixa_state.bootstrap import open_tracker
+from dixa_state.errors import (
+    AmbiguousError,
+    DixaStateError,
+    InvalidInputError,
+    NotFoundError,
+    SchemaError,
+    SignatureError,
+    StoreError,
+    StoreUnavailableError,
+)
+from dixa_state.event_store import Delivery, Outcome
+from dixa_state.tracker import ConversationTracker
+
+__all__ = [
+    "AmbiguousError",
+    "ConversationTracker",
+    "Delivery",
+    "DixaStateError",
+    "InvalidInputError",
+    "NotFoundError",
+    "Outcome",
+    "SchemaError",
+    "SignatureError",
+    "StoreError",
+    "StoreUnavailableError",
+    "open_tracker",
+]

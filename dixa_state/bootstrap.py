@@ -1,0 +1,66 @@
+"""Composition: which parts make a tracker, from a store's URL."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dixa_state.domain.evidence import GRACE
+from dixa_state.errors import InvalidInputError, SchemaError
+from dixa_state.event_store import EventRecorder
+from dixa_state.storage.memory import MemoryRecorder
+from dixa_state.storage.postgres import PostgresRecorder
+from dixa_state.storage.sqlite import SqliteRecorder
+from dixa_state.tracker import ConversationTracker
+
+
+def open_tracker(
+    store: str, *, create: bool = True, grace: timedelta = GRACE
+) -> ConversationTracker:
+    """Open a tracker on an event store; use it in a `with` statement, or close it.
+
+    `store` is `sqlite:///file.db` (four slashes for an absolute path), `postgresql://…` or
+    `memory:`. With `create`, a store is made where there is none. Raises `InvalidInputError` for
+    any other URL, `SchemaError` if there is no usable store, `StoreUnavailableError` if it cannot
+    be reached.
+    """
+    return ConversationTracker(open_recorder(store, create=create), grace=grace)
+
+
+def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
+    """Open the event store at a URL."""
+    scheme = store.partition(":")[0]
+    if scheme == "sqlite":
+        return SqliteRecorder(_sqlite_path(store, create=create), create=create)
+    if scheme in ("postgresql", "postgres"):
+        return PostgresRecorder(store, create=create)
+    if store == "memory:":
+        return MemoryRecorder()
+    raise InvalidInputError(
+        "store: expected sqlite:///file.db or postgresql://user:password@host/db, "
+        f"got {_redacted(store)!r}"
+    )
+
+
+def dialect(store: str) -> str:
+    """Tell in which dialect a store's schema is written."""
+    return "sqlite" if store.startswith("sqlite:") else "postgres"
+
+
+def _redacted(store: str) -> str:
+    return re.sub(r":[^:/@]*@", ":…@", store)
+
+
+def _sqlite_path(store: str, *, create: bool) -> Path:
+    parts = urlsplit(store)
+    path = Path(unquote(parts.path.removeprefix("/")))
+    if parts.netloc or parts.query or not path.name:
+        raise InvalidInputError(f"store: expected sqlite:///file.db, got {_redacted(store)!r}")
+    if create and not path.parent.is_dir():
+        raise InvalidInputError(f"store: expected a folder {path.parent}, found none")
+    if not create and not path.exists():
+        raise SchemaError(
+            f"no store at {path}: `dixa-state ingest FILE --store {store}` makes one, "
+            "or name another with --store"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""What Dixa says: the catalogue of its events, their payloads, their signature."""

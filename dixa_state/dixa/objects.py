@@ -1,0 +1,100 @@
+"""From Dixa's payloads to the domain's users, queues and snapshots."""
+
+from datetime import datetime
+from typing import Any
+
+from dixa_state.dixa.payloads import (
+    ConversationPayload,
+    QueuePayload,
+    TagPayload,
+    UserPayload,
+)
+from dixa_state.domain.events import Queue, Snapshot, User
+from dixa_state.domain.timestamps import parse_time
+from dixa_state.errors import InvalidInputError
+
+
+def snapshot(shown: ConversationPayload) -> Snapshot:
+    """Take from a body's conversation what the fold reads."""
+    return Snapshot(
+        status=shown.status,
+        channel=shown.channel,
+        direction=shown.direction,
+        contact_point=shown.contact_point,
+        created_at=time_from(shown.created_at),
+        requester=user(shown.requester) if shown.requester else None,
+        assignee=user(shown.assignee)
+        if isinstance(shown.assignee, UserPayload)
+        else shown.assignee,
+        queue=queue(shown.queue) if isinstance(shown.queue, QueuePayload) else shown.queue,
+        subject=shown.subject,
+        tags=None if shown.tags is None else _tag_names(shown.tags),
+        custom_attributes=attributes_from(shown.custom_attributes),
+    )
+
+
+def user(payload: UserPayload) -> User | None:
+    """Take over a user; one without anything to tell them by is none."""
+    known = User(
+        payload.id,
+        payload.name,
+        payload.email,
+        payload.phone,
+        payload.user_type,
+        payload.roles or (),
+    )
+    return known if known.key else None
+
+
+def queue(payload: QueuePayload) -> Queue | None:
+    """Take over a queue; one without anything to tell it by is none."""
+    return Queue(payload.id, payload.name) if payload.id or payload.name else None
+
+
+def user_from(value: object) -> User | None:
+    """Read a user from whatever stands in a user's place: an object, or an id alone."""
+    if isinstance(value, dict):
+        return user(UserPayload.model_validate(value))
+    return User(id=value) if isinstance(value, str) and value else None
+
+
+def queue_from(value: object) -> Queue | None:
+    """Read a queue from whatever stands in a queue's place: an object, or an id alone."""
+    if isinstance(value, dict):
+        return queue(QueuePayload.model_validate(value))
+    return Queue(id=value) if isinstance(value, str) and value else None
+
+
+def time_from(text: str | None) -> datetime | None:
+    """Read a time that may be missing or unusable, which is the same here."""
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except InvalidInputError:
+        return None
+
+
+def attributes_from(value: object) -> dict[str, Any] | None:
+    """Read custom attributes: a list of them, a single one, or a map from identifier to value."""
+    match value:
+        case list():
+            entries = [entry for entry in value if isinstance(entry, dict)]
+            return {name: entry.get("value") for entry in entries if (name := _named(entry))}
+        case dict():
+            name = _named(value) if "value" in value else None
+            return {name: value["value"]} if name else dict(value)
+        case _:
+            return None
+
+
+def _named(attribute: dict[str, Any]) -> str | None:
+    for key in ("identifier", "name", "id"):
+        if isinstance(name := attribute.get(key), str) and name:
+            return name
+    return None
+
+
+def _tag_names(tags: tuple[TagPayload | str, ...]) -> frozenset[str]:
+    names = (tag if isinstance(tag, str) else tag.name for tag in tags)
+    return frozenset(name for name in names if name)

@@ -1,0 +1,176 @@
+"""From a body to an event: strict about the envelope, forgiving about everything else.
+
+`admit` judges a body at the door; `read_event` reads one that was admitted, whenever it is folded.
+"""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from dixa_state.dixa.catalog import UNRECOGNISED, EventType, lookup
+from dixa_state.dixa.facts import ACTORS, READERS, Told
+from dixa_state.dixa.objects import snapshot
+from dixa_state.dixa.payloads import Data, Envelope
+from dixa_state.dixa.streams import (
+    ban_stream,
+    conversation_stream,
+    organization_stream,
+    read_csid,
+)
+from dixa_state.domain.events import Event, Snapshot
+from dixa_state.domain.timestamps import parse_time, shorten
+from dixa_state.errors import InvalidInputError
+
+_NO_DATA = Data()
+_NOTHING = Snapshot()
+
+Problem = Literal[
+    "not_json", "not_an_object", "no_event_id", "no_event_fqn", "no_timestamp", "no_csid"
+]
+
+
+class UnreadableError(InvalidInputError):
+    """A body cannot become an event; `problem` is a stable word for why."""
+
+    def __init__(self, problem: Problem, message: str, event_id: str | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
+        self.event_id = event_id
+
+
+class Admitted(NamedTuple):
+    """What the store must know of a body that can become an event."""
+
+    organization_id: str | None
+    event_id: str
+    topic: str
+    stream: str
+
+
+def admit(body: bytes) -> Admitted:
+    """Judge a body: which event it is, and into which stream it goes.
+
+    Raises `UnreadableError` if it is not strict JSON (NaN and lone surrogates are none), not an
+    object, or lacks an event id, an fqn, a usable time or, for a conversation event, a csid.
+    """
+    _require_json_object(body)
+    try:
+        envelope = Envelope.model_validate_json(body)
+    except ValidationError as error:
+        raise _missing_in_envelope(error, body) from error
+    event_id = envelope.event_id
+    try:
+        parse_time(envelope.event_timestamp)
+    except InvalidInputError as error:
+        raise UnreadableError("no_timestamp", f"event_timestamp: {error}", event_id) from error
+    event_type = lookup(envelope.event_fqn)
+    organization_id = envelope.organization.id if envelope.organization else None
+    return Admitted(
+        organization_id=organization_id,
+        event_id=event_id,
+        topic=event_type.topic if event_type else UNRECOGNISED,
+        stream=_stream(envelope, event_type, organization_id),
+    )
+
+
+def read_event(
+    body: bytes, *, topic: str, received_at: datetime, version: int, position: int
+) -> Event:
+    """Read an admitted body as the event that was stored under this topic."""
+    envelope = Envelope.model_validate_json(body)
+    data = envelope.data or _NO_DATA
+    shown = data.conversation
+    told = Told(
+        envelope.event_fqn,
+        data.others,
+        shown=snapshot(shown) if shown else _NOTHING,
+        beside=shown.model_extra if shown else None,
+    )
+    if topic == UNRECOGNISED and (known := lookup(envelope.event_fqn)):
+        topic = known.topic  # the catalogue has learned it since
+    return Event(
+        organization_id=envelope.organization.id if envelope.organization else None,
+        event_id=envelope.event_id,
+        topic=topic,
+        at=parse_time(envelope.event_timestamp),
+        fact=READERS[topic](told),
+        actor=told.user("author", "actor", *ACTORS.get(topic, ())),
+        snapshot=told.shown if shown else None,
+        received_at=received_at,
+        version=version,
+        position=position,
+    )
+
+
+def _require_json_object(body: bytes) -> None:
+    try:
+        parsed = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        came = shorten(body.decode("utf-8", "replace")) if body else "nothing"
+        raise UnreadableError("not_json", f"expected JSON, got {came!r}: {error}") from error
+    if not isinstance(parsed, dict):
+        raise UnreadableError(
+            "not_an_object", f"expected a JSON object, got {shorten(repr(parsed))}"
+        )
+
+
+def _missing_in_envelope(error: ValidationError, body: bytes) -> UnreadableError:
+    wrong = {str(detail["loc"][0]): detail for detail in error.errors() if detail["loc"]}
+    name = next((name for name in _ENVELOPE_PROBLEMS if name in wrong), None)
+    if name is None:
+        return UnreadableError("not_json", f"expected a webhook, got {error}")
+    detail = wrong[name]
+    came = "nothing" if detail["type"] == "missing" else shorten(repr(detail["input"]))
+    event_id = from_json(body).get("event_id")
+    return UnreadableError(
+        _ENVELOPE_PROBLEMS[name],
+        f"{name}: expected a text that is not empty, got {came}",
+        event_id if isinstance(event_id, str) and event_id else None,
+    )
+
+
+_ENVELOPE_PROBLEMS: dict[str, Problem] = {
+    "event_id": "no_event_id",
+    "event_fqn": "no_event_fqn",
+    "event_timestamp": "no_timestamp",
+}
+
+
+def _stream(envelope: Envelope, event_type: EventType | None, organization_id: str | None) -> str:
+    """Choose the stream: that of the subject, or the organization's where none is named."""
+    data = envelope.data or _NO_DATA
+    told = Told(envelope.event_fqn, data.others)
+    subject = event_type.subject if event_type else "unknown"
+    if subject == "conversation":
+        return conversation_stream(organization_id, _require_csid(envelope, data))
+    if subject == "enduser" and (user := told.banned_user()) and user.key:
+        return ban_stream("enduser", organization_id, user.key)
+    if subject == "ip" and (address := told.address()):
+        return ban_stream("ip", organization_id, address)
+    if subject == "unknown" and (csid := _any_csid(data)):
+        return conversation_stream(organization_id, csid)
+    return organization_stream(organization_id)
+
+
+def _require_csid(envelope: Envelope, data: Data) -> int:
+    try:
+        return read_csid(_find_csid(data))
+    except InvalidInputError as error:
+        message = f"data.conversation.{error}"
+        raise UnreadableError("no_csid", message, envelope.event_id) from error
+
+
+def _any_csid(data: Data) -> int | None:
+    try:
+        return read_csid(_find_csid(data))
+    except InvalidInputError:
+        return None
+
+
+def _find_csid(data: Data) -> object:
+    """Look where a csid may stand: in the conversation, or beside it."""
+    if data.conversation is not None and data.conversation.csid is not None:
+        return data.conversation.csid
+    return Told("", data.others).find("csid", "conversationid", "conversation")

@@ -1,0 +1,87 @@
+"""Bans: small aggregates of their own, one per end user and one per IP address."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dixa_state.domain.events import (
+    EndUserBanned,
+    EndUserUnbanned,
+    Event,
+    IpBanned,
+    IpUnbanned,
+    User,
+)
+
+BanKind = Literal["enduser", "ip"]
+
+
+class BanChange(Struct, frozen=True):
+    """A ban laid or lifted."""
+
+    banned: bool
+    at: datetime
+    by: User | None
+    event_id: str
+    received_at: datetime
+    late: bool
+
+
+class Ban(Struct, frozen=True):
+    """Whether an end user or an IP address is banned, by whom, since when, and how it came."""
+
+    organization_id: str | None
+    kind: BanKind
+    id: str
+    user: User | None = None
+    banned: bool = False
+    since: datetime | None = None
+    by: User | None = None
+    history: tuple[BanChange, ...] = ()
+    version: int = 0
+    position: int = 0
+
+
+def subject(event: Event) -> str:
+    """Name the end user or the address that an event about a ban is about."""
+    match event.fact:
+        case EndUserBanned(user=User() as user) | EndUserUnbanned(user=User() as user):
+            return user.key or ""
+        case IpBanned(address=str() as address) | IpUnbanned(address=str() as address):
+            return address
+        case _:
+            return ""
+
+
+def fold(state: Ban, events: Iterable[Event]) -> Ban:
+    """Sort the events into event-time order and evolve the state by each."""
+    for event in sorted(events, key=lambda event: event.order):
+        state = evolve(state, event)
+    return state
+
+
+def evolve(state: Ban, event: Event) -> Ban:
+    """Enter one event; a repeat of the same ban changes neither its beginning nor its author."""
+    state = replace(state, version=state.version + 1, position=max(state.position, event.position))
+    match event.fact:
+        case EndUserBanned(user=user):
+            return _changed(state, event, banned=True, user=user)
+        case EndUserUnbanned(user=user):
+            return _changed(state, event, banned=False, user=user)
+        case IpBanned():
+            return _changed(state, event, banned=True)
+        case IpUnbanned():
+            return _changed(state, event, banned=False)
+        case _:
+            return state
+
+
+def _changed(state: Ban, event: Event, *, banned: bool, user: User | None = None) -> Ban:
+    change = BanChange(banned, event.at, event.actor, event.event_id, event.received_at, event.late)
+    state = replace(state, user=user or state.user, history=(*state.history, change))
+    if state.since is not None and state.banned == banned:
+        return state
+    return replace(state, banned=banned, since=event.at, by=event.actor)

@@ -1,0 +1,152 @@
+"""The Conversation aggregate: its state, and the changes that it can go through."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from dixa_state.domain.assignment import Assignment, How, assign
+from dixa_state.domain.events import Event, Queue, User, same
+from dixa_state.domain.lifecycle import Lifecycle, Move, Status
+from dixa_state.domain.lifecycle import move as follow
+from dixa_state.domain.messages import Messages
+from dixa_state.domain.queueing import QueueVisit, leave
+from dixa_state.domain.ratings import Rating
+from dixa_state.domain.sla import SlaEvaluation
+
+
+class TagChange(Struct, frozen=True):
+    """A tag put on or taken off, told by an event or inferred from its snapshot."""
+
+    tag: str
+    added: bool
+    at: datetime
+    event_id: str
+    inferred: bool
+
+
+class Told(Struct, frozen=True):
+    """When each field was last spoken about; None as long as nothing is known of it."""
+
+    assignee: datetime | None = None
+    queue: datetime | None = None
+    requester: datetime | None = None
+    subject: datetime | None = None
+    tags: datetime | None = None
+    custom_attributes: datetime | None = None
+
+
+class Conversation(Struct, frozen=True):
+    """The state of one conversation.
+
+    `version` counts the events folded, `late` those of them that came late, `position` is the
+    store position of the newest to arrive.
+    """
+
+    organization_id: str | None
+    csid: int
+    life: Lifecycle = Lifecycle()
+    dixa_status: str | None = None
+    channel: str | None = None
+    direction: str | None = None
+    contact_point: str | None = None
+    created_at: datetime | None = None
+    subject: str | None = None
+    requester: User | None = None
+    earlier_requesters: tuple[User, ...] = ()
+    assignee: User | None = None
+    assignments: tuple[Assignment, ...] = ()
+    queue: Queue | None = None
+    visits: tuple[QueueVisit, ...] = ()
+    tags: frozenset[str] = frozenset()
+    tag_history: tuple[TagChange, ...] = ()
+    custom_attributes: dict[str, Any] = {}
+    ratings: tuple[Rating, ...] = ()
+    sla: tuple[SlaEvaluation, ...] = ()
+    messages: Messages = Messages()
+    notes: int = 0
+    transfers: int = 0
+    typing: int = 0
+    deliveries_failed: int = 0
+    last_event_at: datetime | None = None
+    told: Told = Told()
+    version: int = 0
+    position: int = 0
+    late: int = 0
+
+
+def initial(organization_id: str | None, csid: int) -> Conversation:
+    """Give the state before the first event."""
+    return Conversation(organization_id=organization_id, csid=csid)
+
+
+def move(
+    state: Conversation,
+    event: Event,
+    way: Move,
+    *,
+    to: Status | None = None,
+) -> Conversation:
+    """Follow an event about the status, to where it leads or to the status that it names."""
+    way = way if to is None else replace(way, to=to)
+    assigned = state.assignee is not None
+    return replace(state, life=follow(state.life, event, way, assigned=assigned))
+
+
+def belong_to(state: Conversation, event: Event, requester: User | None) -> Conversation:
+    """Let the conversation belong to this end user."""
+    told = replace(state.told, requester=event.at)
+    earlier = state.earlier_requesters
+    if state.requester is not None and not same(requester, state.requester):
+        earlier = (*earlier, state.requester)
+    return replace(state, requester=requester, earlier_requesters=earlier, told=told)
+
+
+def assign_to(
+    state: Conversation, event: Event, agent: User | UnsetType | None, how: How
+) -> Conversation:
+    """Give the conversation to an agent, or to nobody; an agent ends the wait in a queue."""
+    told = replace(state.told, assignee=event.at)
+    if isinstance(agent, UnsetType):
+        return replace(state, told=told)
+    visits = state.visits
+    if agent is not None:
+        visits = leave(visits, event.at, "assigned")
+    return replace(
+        state,
+        assignee=agent,
+        assignments=assign(state.assignments, event, agent, how),
+        visits=visits,
+        told=told,
+    )
+
+
+def put_in_queue(
+    state: Conversation, event: Event, queue: Queue | UnsetType | None
+) -> Conversation:
+    """Name the queue of the conversation."""
+    told = replace(state.told, queue=event.at)
+    return replace(state, queue=state.queue if queue is UNSET else queue, told=told)
+
+
+def set_tags(
+    state: Conversation, event: Event, tags: frozenset[str], *, inferred: bool = False
+) -> Conversation:
+    """Let the conversation have exactly these tags, and keep what changed."""
+    changes = tuple(
+        TagChange(tag, tag in tags, event.at, event.event_id, inferred)
+        for tag in sorted(tags ^ state.tags)
+    )
+    return replace(
+        state,
+        tags=tags,
+        tag_history=state.tag_history + changes,
+        told=replace(state.told, tags=event.at),
+    )
+
+
+def set_attributes(state: Conversation, event: Event, attributes: dict[str, Any]) -> Conversation:
+    """Let the conversation have exactly these custom attributes."""
+    told = replace(state.told, custom_attributes=event.at)
+    return replace(state, custom_attributes=attributes, told=told)

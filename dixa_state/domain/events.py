@@ -1,0 +1,384 @@
+"""What happened: one `Event` per webhook, with the fact it tells and the snapshot it shows.
+
+The storage format is Dixa's own body, verbatim; these types are what the fold reads from it, so
+they may change freely as long as every stored body can still be read into them. Their topics may
+not: a topic, once stored, names its events for ever.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+
+class User(Struct, frozen=True):
+    """A person as Dixa shows them: an end user, an agent, or a bot."""
+
+    id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    user_type: str | None = None
+    roles: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str | None:
+        """What tells one user from another: the id, or the next best thing that is given."""
+        return self.id or self.email or self.phone or self.name
+
+    @property
+    def is_end_user(self) -> bool:
+        """Whether this is a customer; older payloads say so by a role instead of a user type."""
+        if self.user_type is not None:
+            return self.user_type.casefold() == "contact"
+        return any(role.casefold() == "enduser" for role in self.roles)
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether this is a human member of the organization."""
+        if self.user_type is not None:
+            return self.user_type.casefold() == "member"
+        return self.key is not None and not self.is_end_user
+
+
+class Queue(Struct, frozen=True):
+    """A queue as Dixa shows it."""
+
+    id: str | None = None
+    name: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What tells one queue from another."""
+        return self.id or self.name
+
+
+def same(one: User | Queue | None, other: User | Queue | None) -> bool:
+    """Tell whether two users, or two queues, are one and the same, whatever else is known."""
+    return (one and one.key) == (other and other.key)
+
+
+class Snapshot(Struct, frozen=True):
+    """The conversation as Dixa saw it when it sent the event; can be a moment stale.
+
+    None means that the body does not show it. Nobody assigned and no queue are something that a
+    body does show, so there a hidden value is `UNSET`.
+    """
+
+    status: str | None = None
+    channel: str | None = None
+    direction: str | None = None
+    contact_point: str | None = None
+    created_at: datetime | None = None
+    requester: User | None = None
+    assignee: User | UnsetType | None = UNSET
+    queue: Queue | UnsetType | None = UNSET
+    subject: str | None = None
+    tags: frozenset[str] | None = None
+    custom_attributes: dict[str, Any] | None = None
+
+
+Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "custom_attributes"]
+
+
+class Fact(Struct, frozen=True):
+    """What an event tells: `about` are the fields on which it is the authority.
+
+    `rank` orders facts of one instant: creation first, the rating last.
+    """
+
+    about: ClassVar[frozenset[Field]] = frozenset()
+    rank: ClassVar[int] = 50
+
+
+_STATUS: frozenset[Field] = frozenset({"status"})
+_ASSIGNEE: frozenset[Field] = frozenset({"assignee"})
+_QUEUE: frozenset[Field] = frozenset({"queue"})
+_TAGS: frozenset[Field] = frozenset({"tags"})
+
+
+class Created(Fact, frozen=True):
+    """The conversation began."""
+
+    about = _STATUS
+    rank = 0
+
+
+class Reopened(Fact, frozen=True):
+    """The conversation was opened again."""
+
+    about = _STATUS
+    rank = 5
+
+
+class FollowUpExpired(Fact, frozen=True):
+    """The follow-up that `user` had added ran out."""
+
+    user: User | None = None
+    about = _STATUS
+    rank = 6
+
+
+class TransferredToQueue(Fact, frozen=True):
+    """The conversation was transferred to a queue."""
+
+    queue: Queue | UnsetType | None = UNSET
+    about = _QUEUE
+    rank = 10
+
+
+class TransferredToAgent(Fact, frozen=True):
+    """The conversation was transferred to an agent."""
+
+    agent: User | UnsetType | None = UNSET
+    about = _ASSIGNEE
+    rank = 10
+
+
+class Unassigned(Fact, frozen=True):
+    """The conversation was taken from `agent`."""
+
+    agent: User | None = None
+    about = _ASSIGNEE
+    rank = 15
+
+
+class Enqueued(Fact, frozen=True):
+    """The conversation entered a queue."""
+
+    queue: Queue | UnsetType | None = UNSET
+    about = _QUEUE
+    rank = 20
+
+
+class Assigned(Fact, frozen=True):
+    """The conversation was given to `agent`."""
+
+    agent: User | UnsetType | None = UNSET
+    about = _ASSIGNEE
+    rank = 30
+
+
+class MessageAdded(Fact, frozen=True):
+    """A message came in from the customer, or went out to them."""
+
+    direction: str | None = None
+    author: User | None = None
+    message_id: str | None = None
+    rank = 40
+
+
+SlaStatus = Literal["pending", "breached", "achieved", "voided"]
+
+
+class SlaEvaluated(Fact, frozen=True):
+    """An SLA evaluation began, or reached an outcome."""
+
+    status: SlaStatus
+    id: str | None = None
+    policy: str | None = None
+    metric: str | None = None
+    deadline: datetime | None = None
+
+
+class NoteAdded(Fact, frozen=True):
+    """An internal note was written."""
+
+    author: User | None = None
+
+
+class TagAdded(Fact, frozen=True):
+    """A tag was put on the conversation."""
+
+    tag: str | None = None
+    about = _TAGS
+
+
+class TagRemoved(Fact, frozen=True):
+    """A tag was taken off the conversation."""
+
+    tag: str | None = None
+    about = _TAGS
+
+
+class CustomAttributesUpdated(Fact, frozen=True):
+    """Custom attributes got these values."""
+
+    values: dict[str, Any]
+    about: ClassVar[frozenset[Field]] = frozenset({"custom_attributes"})
+
+
+class EndUserReplaced(Fact, frozen=True):
+    """The conversation now belongs to another end user."""
+
+    new: User | None = None
+    old: User | None = None
+    about: ClassVar[frozenset[Field]] = frozenset({"requester"})
+
+
+class TypingStarted(Fact, frozen=True):
+    """An agent began to type."""
+
+    agent: User | None = None
+
+
+DeliveryFate = Literal["sent", "delivered", "seen", "failed", "info", "spam_complaint"]
+
+
+class DeliveryReported(Fact, frozen=True):
+    """The fate of an outbound message."""
+
+    fate: DeliveryFate
+    message_id: str | None = None
+
+
+class FollowUpAdded(Fact, frozen=True):
+    """The conversation waits for a follow-up."""
+
+    about = _STATUS
+    rank = 60
+
+
+class Closed(Fact, frozen=True):
+    """The conversation was closed."""
+
+    about = _STATUS
+    rank = 80
+
+
+class Abandoned(Fact, frozen=True):
+    """The conversation ended without an agent; `queue` is where it had waited."""
+
+    queue: Queue | UnsetType | None = UNSET
+    about: ClassVar[frozenset[Field]] = frozenset({"status", "queue"})
+    rank = 80
+
+
+class Rated(Fact, frozen=True):
+    """The customer gave a score, or a comment on the score given before."""
+
+    type: str | None = None
+    score: float | None = None
+    comment: str | None = None
+    agent: User | None = None
+    rank = 90
+
+
+class EndUserBanned(Fact, frozen=True):
+    """An end user was banned."""
+
+    user: User | None = None
+
+
+class EndUserUnbanned(Fact, frozen=True):
+    """The ban on an end user was lifted."""
+
+    user: User | None = None
+
+
+class IpBanned(Fact, frozen=True):
+    """An IP address was banned."""
+
+    address: str | None = None
+
+
+class IpUnbanned(Fact, frozen=True):
+    """The ban on an IP address was lifted."""
+
+    address: str | None = None
+
+
+class Unrecognised(Fact, frozen=True):
+    """Dixa announced something that this version has no name for; kept, and shown as it is."""
+
+    fqn: str
+
+
+BanFact = EndUserBanned | EndUserUnbanned | IpBanned | IpUnbanned
+ConversationFact = (
+    Created
+    | Reopened
+    | FollowUpAdded
+    | FollowUpExpired
+    | Closed
+    | Abandoned
+    | Enqueued
+    | Assigned
+    | Unassigned
+    | TransferredToAgent
+    | TransferredToQueue
+    | MessageAdded
+    | NoteAdded
+    | TagAdded
+    | TagRemoved
+    | CustomAttributesUpdated
+    | EndUserReplaced
+    | Rated
+    | SlaEvaluated
+    | TypingStarted
+    | DeliveryReported
+    | Unrecognised
+)
+AnyFact = ConversationFact | BanFact
+
+
+class Order(NamedTuple):
+    """The fold's order; arrival order is an accident that it must not depend on."""
+
+    at: datetime
+    rank: int
+    event_id: str
+
+
+class Event(Struct, frozen=True):
+    """One webhook, read.
+
+    `at` is when Dixa emitted it; `received_at`, `version` (order of arrival in its stream, from 1),
+    `position` (order of arrival in the store, from 1) and `late` (a later event of the stream was
+    here first) tell how it came in.
+    """
+
+    organization_id: str | None
+    event_id: str
+    topic: str
+    at: datetime
+    fact: AnyFact
+    actor: User | None
+    snapshot: Snapshot | None
+    received_at: datetime
+    version: int
+    position: int
+    late: bool = False
+
+    @property
+    def order(self) -> Order:
+        """Where the fold puts this event."""
+        return Order(self.at, self.fact.rank, self.event_id)
+
+
+def mark_late(events: Iterable[Event]) -> list[Event]:
+    """Mark the late ones among a stream's events, given in order of arrival."""
+    marked: list[Event] = []
+    newest: Order | None = None
+    for event in events:
+        order = event.order
+        if newest is None or order > newest:
+            newest = order
+            marked.append(event)
+        else:
+            marked.append(replace(event, late=True))
+    return marked
+
+
+def believed(
+    events: Iterable[Event], *, as_of: datetime | None = None, known_at: datetime | None = None
+) -> list[Event]:
+    """Keep what had happened by `as_of` (event time) of what had been received by `known_at`."""
+    return [
+        event
+        for event in events
+        if (as_of is None or event.at <= as_of)
+        and (known_at is None or event.received_at <= known_at)
+    ]

@@ -1,0 +1,148 @@
+"""The fold: from the events of a conversation, in whatever order they came, to its state.
+
+Webhooks are facts about the past, so nothing here decides or refuses: the fold is total. It works
+in event-time order, which makes the state independent of when, and how often, the webhooks came.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from dixa_state.domain import lifecycle
+from dixa_state.domain.conversation import (
+    Conversation,
+    assign_to,
+    belong_to,
+    move,
+    put_in_queue,
+    set_attributes,
+    set_tags,
+)
+from dixa_state.domain.events import (
+    Abandoned,
+    AnyFact,
+    Assigned,
+    Closed,
+    Created,
+    CustomAttributesUpdated,
+    DeliveryReported,
+    EndUserBanned,
+    EndUserReplaced,
+    EndUserUnbanned,
+    Enqueued,
+    Event,
+    FollowUpAdded,
+    FollowUpExpired,
+    IpBanned,
+    IpUnbanned,
+    MessageAdded,
+    NoteAdded,
+    Rated,
+    Reopened,
+    SlaEvaluated,
+    TagAdded,
+    TagRemoved,
+    TransferredToAgent,
+    TransferredToQueue,
+    TypingStarted,
+    Unassigned,
+    Unrecognised,
+)
+from dixa_state.domain.evidence import GRACE, describe, observe
+from dixa_state.domain.lifecycle import Status, status_from_dixa
+from dixa_state.domain.messages import add_message
+from dixa_state.domain.queueing import enter, leave
+from dixa_state.domain.ratings import rate
+from dixa_state.domain.sla import evaluate
+
+
+def fold(state: Conversation, events: Iterable[Event], *, grace: timedelta = GRACE) -> Conversation:
+    """Sort the events into event-time order and evolve the state by each."""
+    for event in sorted(events, key=lambda event: event.order):
+        state = evolve(state, event, grace=grace)
+    return state
+
+
+def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Conversation:
+    """Enter one event: first what its snapshot shows of other fields, then what it tells."""
+    state = replace(
+        state,
+        last_event_at=event.at,
+        version=state.version + 1,
+        position=max(state.position, event.position),
+        late=state.late + event.late,
+    )
+    if event.snapshot is not None:
+        state = describe(state, event.snapshot)
+        state = observe(state, event, event.snapshot, grace)
+    return _tell(state, event, event.fact)
+
+
+def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
+    state: Conversation, event: Event, fact: AnyFact
+) -> Conversation:
+    match fact:
+        case Created():
+            created = replace(state, created_at=state.created_at or event.at)
+            return move(created, event, lifecycle.CREATED, to=_shown_status(event))
+        case Reopened():
+            return move(state, event, lifecycle.REOPENED)
+        case FollowUpAdded():
+            return move(state, event, lifecycle.FOLLOW_UP_ADDED)
+        case FollowUpExpired():
+            shown = _shown_status(event)
+            still = shown if shown != "pending" else None  # what expired cannot still be pending
+            return move(state, event, lifecycle.FOLLOW_UP_EXPIRED, to=still)
+        case Closed():
+            moved = move(state, event, lifecycle.CLOSED)
+            return replace(moved, visits=leave(state.visits, event.at, "closed"))
+        case Abandoned():
+            moved = move(put_in_queue(state, event, fact.queue), event, lifecycle.ABANDONED)
+            return replace(moved, visits=leave(state.visits, event.at, "abandoned"))
+        case Enqueued():
+            queued = put_in_queue(state, event, fact.queue)
+            return replace(queued, visits=enter(state.visits, queued.queue, event.at))
+        case TransferredToQueue():
+            left = leave(state.visits, event.at, "transferred")
+            counted = replace(state, transfers=state.transfers + 1, visits=left)
+            return put_in_queue(counted, event, fact.queue)
+        case TransferredToAgent():
+            counted = replace(state, transfers=state.transfers + 1)
+            return assign_to(counted, event, fact.agent, "transferred")
+        case Assigned():
+            return assign_to(state, event, fact.agent, "assigned")
+        case Unassigned():
+            return assign_to(state, event, None, "assigned")
+        case MessageAdded():
+            added = add_message(state.messages, event.at, fact)
+            return replace(state, messages=added)
+        case NoteAdded():
+            return replace(state, notes=state.notes + 1)
+        case TagAdded():
+            return set_tags(state, event, state.tags | ({fact.tag} if fact.tag else set()))
+        case TagRemoved():
+            return set_tags(state, event, state.tags - {fact.tag})
+        case CustomAttributesUpdated():
+            return set_attributes(state, event, state.custom_attributes | fact.values)
+        case EndUserReplaced():
+            return belong_to(state, event, fact.new or state.requester)
+        case Rated():
+            return replace(state, ratings=rate(state.ratings, event.at, fact))
+        case SlaEvaluated():
+            return replace(state, sla=evaluate(state.sla, event, fact))
+        case TypingStarted():
+            return replace(state, typing=state.typing + 1)
+        case DeliveryReported():
+            return replace(
+                state, deliveries_failed=state.deliveries_failed + (fact.fate == "failed")
+            )
+        case Unrecognised() | EndUserBanned() | EndUserUnbanned() | IpBanned() | IpUnbanned():
+            return state
+        case _:
+            assert_never(fact)
+
+
+def _shown_status(event: Event) -> Status | None:
+    return status_from_dixa(event.snapshot.status) if event.snapshot else None

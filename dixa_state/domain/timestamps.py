@@ -1,0 +1,54 @@
+"""Times: RFC 3339 in, aware UTC datetimes inside, RFC 3339 with `Z` out."""
+
+import re
+from datetime import UTC, datetime
+
+from dixa_state.errors import InvalidInputError
+
+_CANONICAL_LENGTH = len("2026-03-02T08:00:00.000Z")
+_ACCEPTED = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"  # date
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)[0-9]*"  # time, to the microsecond
+    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?"  # zone
+    r"(?:\[[^\]]*\])?)?"  # the zone's name, which Dixa's activity log appends: `Z[GMT]`
+)
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time as an aware UTC datetime.
+
+    Tolerates what has been seen or may be expected from Dixa and from people: no zone (taken as
+    UTC, the only zone Dixa writes), digits beyond microseconds (cut), `Z[GMT]`, a date alone
+    (its midnight). Raises `InvalidInputError` on anything else.
+    """
+    if len(text) == _CANONICAL_LENGTH and text[10] == "T" and text[-1] == "Z":
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    match = _ACCEPTED.fullmatch(text.strip())
+    if match is None:
+        raise _unusable(text)
+    date, clock, zone = match.groups()
+    try:
+        time = datetime.fromisoformat(f"{date}T{clock or '00:00'}{(zone or 'Z').upper()}")
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _unusable(text) from error
+
+
+def format_time(time: datetime) -> str:
+    """Write an aware UTC time as RFC 3339 with `Z`: milliseconds, or microseconds if it has any."""
+    precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
+    return time.isoformat(timespec=precision).removesuffix("+00:00") + "Z"
+
+
+def _unusable(text: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"expected a time such as 2026-03-02T08:00:00.000Z, got {shorten(text)!r}"
+    )
+
+
+def shorten(text: str, length: int = 80) -> str:
+    """Cut a text that came from outside so that it fits into a message."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

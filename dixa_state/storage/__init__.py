@@ -1,0 +1,1 @@
+"""Where events are kept: a recorder per database, its statements in `sql/`."""

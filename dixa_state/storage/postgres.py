@@ -1,0 +1,255 @@
+"""The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from eventsourcing import persistence
+from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow, tuple_row
+
+from dixa_state.domain.timestamps import format_time
+from dixa_state.errors import SchemaError, StoreUnavailableError
+from dixa_state.event_store import (
+    EventRecorder,
+    Known,
+    Quarantined,
+    Refusal,
+    Resolution,
+    Writer,
+)
+from dixa_state.storage import quarantine
+from dixa_state.storage.statements import SCHEMA_VERSION, schema, statements
+
+CONNECT_TIMEOUT = 5
+"""Seconds to wait for a connection."""
+
+_SQL = statements("postgres")
+_NO_LIMIT = 2**63 - 1
+_SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
+
+
+class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
+    """The recorder on PostgreSQL; the library's own schema is replaced by ours in `sql/`.
+
+    The library's insert is not used: its pipeline hangs on parameters beyond a megabyte on a Unix
+    socket, and its database functions take no lock, so that a reader misses events.
+    """
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        """Open the store at this URL; with `create`, make what is missing.
+
+        Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
+        server cannot be reached.
+        """
+        self._make_ready(url, create=create)
+        super().__init__(_datastore(url))
+
+    def create_table(self) -> None:
+        """Do nothing: the constructor has made the schema."""
+
+    def _make_ready(self, url: str, *, create: bool) -> None:
+        """Make the schema on a plain connection, which says what is wrong if it cannot be had."""
+        try:
+            with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT) as connection:
+                encoding = _value(connection, "server_encoding")
+                if encoding != "UTF8":
+                    raise SchemaError(f"expected a database in UTF8, got one in {encoding}")
+                if create:
+                    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
+                    connection.execute(schema("postgres").encode())
+                found = _value(connection, "schema_version")
+        except psycopg.errors.UndefinedTable as error:
+            raise SchemaError(f"expected a dixa_state store, found none: {error}") from error
+        except psycopg.Error as error:
+            raise _unavailable(error) from error
+        if found != SCHEMA_VERSION:
+            raise SchemaError(f"expected schema version {SCHEMA_VERSION}, got {found}")
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open a transaction under the table's lock, which leaves readers alone."""
+        with (
+            _translated(),
+            self.datastore.transaction(commit=True) as outer,
+            outer.connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            cursor.execute(_SQL["lock"].encode())
+            yield _PostgresWriter(cursor)
+            cursor.execute(_SQL["notify"].encode())
+
+    def select_stream(self, stream: str) -> Sequence[Notification]:
+        """Read a stream in order of arrival."""
+        return [_notification(row) for row in self._rows("stream", stream=stream)]
+
+    def next_stream(self, name: str) -> str | None:
+        """Name the first stream that sorts at or after a name."""
+        rows = self._rows("next_stream", name=name)
+        return rows[0][0] if rows else None
+
+    def select_quarantined(
+        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+    ) -> Sequence[Quarantined]:
+        """List the quarantine."""
+        wanted = None if ids is None else list(ids)
+        rows = self._rows("quarantined", ids=wanted, resolved=resolved)
+        return [quarantine.from_row(row) for row in rows]
+
+    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
+        """Enter how the case of a quarantined body ended."""
+        parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
+        with _translated(), self.datastore.transaction(commit=True) as cursor:
+            cursor.execute(_SQL["resolve"].encode(), parameters)
+
+    def select_events(
+        self,
+        originator_id: Any,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Read part of a stream."""
+        rows = self._rows(
+            "events_newest_first" if desc else "events",
+            stream=originator_id,
+            gt=-1 if gt is None else gt,
+            lte=_NO_LIMIT if lte is None else lte,
+            limit=_NO_LIMIT if limit is None else limit,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Read events by position."""
+        rows = self._rows(
+            "notifications_of_topics" if topics else "notifications",
+            first=(start or 0) + (not inclusive_of_start),
+            last=_NO_LIMIT if stop is None else stop,
+            topics=list(topics),
+            limit=limit,
+        )
+        return [_notification(row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        """Give the position of the newest event."""
+        position: int | None = self._rows("last_position")[0][0]
+        return position
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.datastore.close()
+
+    def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
+        with (
+            _translated(),
+            self.datastore.get_connection() as connection,
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
+
+
+class _PostgresWriter(Writer):
+    def __init__(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        self._cursor = cursor
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        rows = self._all("known_events", keys=list(keys)) if keys else []
+        return {key: Known(digest, position) for key, digest, position in rows}
+
+    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
+        return dict(self._all("heads", streams=list(streams)) if streams else [])
+
+    def last_position(self) -> int:
+        return self._all("last_position")[0][0] or 0
+
+    def state_at(self, position: int) -> bytes:
+        return bytes(self._all("state_at", position=position)[0][0])
+
+    def insert(self, events: Sequence[Notification]) -> None:
+        if events:
+            self._execute(
+                "insert_event",
+                positions=[event.id for event in events],
+                streams=[event.originator_id for event in events],
+                versions=[event.originator_version for event in events],
+                topics=[event.topic for event in events],
+                states=[event.state for event in events],
+            )
+
+    def remember(self, entries: Mapping[bytes, Known]) -> None:
+        if entries:
+            self._execute(
+                "remember_event",
+                keys=list(entries),
+                digests=[known.digest for known in entries.values()],
+                positions=[known.position for known in entries.values()],
+            )
+
+    def set_aside(self, refusal: Refusal) -> int:
+        row = quarantine.to_row(refusal)
+        self._execute("quarantine", **row)
+        number: int = self._all("quarantine_id", digest=row["digest"])[0][0]
+        return number
+
+    def _execute(self, name: str, **parameters: Any) -> None:
+        self._cursor.execute(_SQL[name].encode(), parameters)
+
+    def _all(self, name: str, **parameters: Any) -> list[TupleRow]:
+        return self._cursor.execute(_SQL[name].encode(), parameters).fetchall()
+
+
+def _datastore(url: str) -> PostgresDatastore:
+    parameters = conninfo_to_dict(url)
+    datastore = PostgresDatastore(
+        dbname="",
+        host="",
+        port="",
+        user="",
+        password="",
+        connect_timeout=CONNECT_TIMEOUT,
+        pool_size=1,
+        max_overflow=9,
+        pre_ping=True,
+        originator_id_type="text",
+    )
+    # The library's constructor has no place for sslmode and the like.
+    datastore.pool.kwargs = {**parameters, "row_factory": psycopg.rows.dict_row}
+    return datastore
+
+
+def _value(connection: psycopg.Connection[TupleRow], name: str) -> Any:
+    row = connection.execute(_SQL[name].encode()).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.IntegrityError, persistence.IntegrityError) as error:
+        raise persistence.IntegrityError(str(error)) from error
+    except (psycopg.Error, persistence.PersistenceError) as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> StoreUnavailableError:
+    reason = str(error).strip().replace("\n", " ")
+    return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")
+
+
+def _notification(row: TupleRow) -> Notification:
+    stream, version, topic, state, position = row
+    return Notification(stream, version, topic, bytes(state), position)

@@ -1,0 +1,92 @@
+-- schema_version: which schema the store has
+SELECT version FROM dixa_state_schema;
+
+-- lock: let one writer at a time hand out positions; readers are not held up
+LOCK TABLE stored_events IN EXCLUSIVE MODE;
+
+-- notify: wake those who follow the store, once this transaction commits
+NOTIFY stored_events;
+
+-- known_events: which of these events are stored already
+SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY(%(keys)s);
+
+-- heads: the last version of each of these streams that exists
+SELECT stream, version FROM unnest(%(streams)s::text[]) AS stream, LATERAL (
+    SELECT max(originator_version) FROM stored_events WHERE originator_id = stream
+) AS head (version) WHERE version IS NOT NULL;
+
+-- last_position: the position of the newest event
+SELECT max(notification_id) FROM stored_events;
+
+-- state_at: the state of the event at a position
+SELECT state FROM stored_events WHERE notification_id = %(position)s;
+
+-- insert_event: store events at their positions
+INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
+SELECT * FROM unnest(
+    %(positions)s::bigint[], %(streams)s::text[], %(versions)s::bigint[],
+    %(topics)s::text[], %(states)s::bytea[]
+);
+
+-- remember_event: enter events into the memory that recognises duplicates
+INSERT INTO deduplication (event_key, body_digest, notification_id)
+SELECT * FROM unnest(%(keys)s::bytea[], %(digests)s::bytea[], %(positions)s::bigint[]);
+
+-- quarantine: set a body aside, once
+INSERT INTO quarantine (
+    received_at, problem, reason, event_id, subscription_id, signature, body, body_digest
+) VALUES (
+    %(received_at)s, %(problem)s, %(reason)s, %(event_id)s,
+    %(subscription_id)s, %(signature)s, %(body)s, %(digest)s
+) ON CONFLICT (body_digest) DO NOTHING;
+
+-- quarantine_id: the number of a body that was set aside
+SELECT id FROM quarantine WHERE body_digest = %(digest)s;
+
+-- quarantined: the bodies in quarantine, on demand also those that were
+SELECT
+    id, received_at, problem, reason, event_id, subscription_id, signature, body,
+    resolution, resolved_at
+FROM quarantine
+WHERE (%(resolved)s::boolean OR resolution IS NULL)
+  AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
+ORDER BY id;
+
+-- resolve: enter how the case of a quarantined body ended
+UPDATE quarantine SET resolution = %(resolution)s, resolved_at = %(at)s WHERE id = %(id)s;
+
+-- stream: a stream in order of arrival
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events WHERE originator_id = %(stream)s ORDER BY originator_version;
+
+-- next_stream: the first stream at or after a name
+SELECT originator_id FROM stored_events
+WHERE originator_id >= %(name)s ORDER BY originator_id LIMIT 1;
+
+-- events: part of a stream, oldest first
+SELECT originator_id, originator_version, topic, state
+FROM stored_events
+WHERE originator_id = %(stream)s AND originator_version > %(gt)s AND originator_version <= %(lte)s
+ORDER BY originator_version ASC LIMIT %(limit)s;
+
+-- events_newest_first: part of a stream, newest first
+SELECT originator_id, originator_version, topic, state
+FROM stored_events
+WHERE originator_id = %(stream)s AND originator_version > %(gt)s AND originator_version <= %(lte)s
+ORDER BY originator_version DESC LIMIT %(limit)s;
+
+-- notifications: events by position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE notification_id BETWEEN %(first)s AND %(last)s
+ORDER BY notification_id LIMIT %(limit)s;
+
+-- notifications_of_topics: events of some topics by position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE notification_id BETWEEN %(first)s AND %(last)s
+  AND topic = ANY(%(topics)s)
+ORDER BY notification_id LIMIT %(limit)s;
+
+-- server_encoding: how the database spells text
+SHOW server_encoding;

@@ -1,0 +1,259 @@
+"""The event store on SQLite: one file, durable to the disk at every commit."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from eventsourcing import persistence
+from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteDatastore,
+)
+
+from dixa_state.domain.timestamps import format_time
+from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
+from dixa_state.event_store import (
+    EventRecorder,
+    Known,
+    Quarantined,
+    Refusal,
+    Resolution,
+    Writer,
+)
+from dixa_state.storage import quarantine
+from dixa_state.storage.statements import SCHEMA_VERSION, schema, statements
+
+LOCK_TIMEOUT = 60
+"""Seconds that a connection waits for another process's transaction to end."""
+
+_SQL = statements("sqlite")
+_NO_LIMIT = 2**63 - 1
+
+
+class _Pool(SQLiteConnectionPool):
+    """Connections that survive power loss: every commit is synced to the disk."""
+
+    def _create_connection(self) -> SQLiteConnection:
+        connection = super()._create_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=FULL")
+        return connection
+
+
+class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
+    """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open the store in this file; with `create`, make what is missing.
+
+        Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
+        file cannot be opened.
+        """
+        self._path = path
+        self._make_ready(create=create)
+        datastore = SQLiteDatastore(
+            _uri(path), lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
+        )
+        datastore.pool = _Pool(db_name=_uri(path), lock_timeout=LOCK_TIMEOUT)
+        super().__init__(datastore)
+
+    def create_table(self) -> None:
+        """Do nothing: the constructor has made the schema."""
+
+    def _make_ready(self, *, create: bool) -> None:
+        """Make the schema on a connection of its own, where WAL can be entered without a race."""
+        mode = "rwc" if create else "rw"
+        try:
+            with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
+                if create:
+                    _make_schema(connection)
+                found = connection.execute(_SQL["schema_version"]).fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise _no_store(self._path, error) from error
+        if found != SCHEMA_VERSION:
+            raise SchemaError(
+                f"{self._path}: expected schema version {SCHEMA_VERSION}, got {found}"
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open a transaction under SQLite's write lock."""
+        with _translated(self._path), self.datastore.get_connection(commit=True) as connection:
+            raw = connection.cursor().sqlite_cursor
+            with closing(raw):
+                raw.execute("BEGIN IMMEDIATE")
+                try:
+                    yield _SqliteWriter(raw)
+                    raw.execute("COMMIT")
+                except BaseException:
+                    raw.connection.rollback()
+                    raise
+
+    def select_stream(self, stream: str) -> Sequence[Notification]:
+        """Read a stream in order of arrival."""
+        return [_notification(row) for row in self._rows("stream", stream=stream)]
+
+    def next_stream(self, name: str) -> str | None:
+        """Name the first stream that sorts at or after a name."""
+        rows = self._rows("next_stream", name=name)
+        return rows[0][0] if rows else None
+
+    def select_quarantined(
+        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+    ) -> Sequence[Quarantined]:
+        """List the quarantine."""
+        wanted = None if ids is None else json.dumps(list(ids))
+        rows = self._rows("quarantined", ids=wanted, resolved=resolved)
+        return [quarantine.from_row(row) for row in rows]
+
+    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
+        """Enter how the case of a quarantined body ended."""
+        with _translated(self._path), self.datastore.transaction(commit=True) as cursor:
+            parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
+            cursor.execute(_SQL["resolve"], parameters)
+
+    def select_events(
+        self,
+        originator_id: Any,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Read part of a stream."""
+        rows = self._rows(
+            "events_newest_first" if desc else "events",
+            stream=originator_id,
+            gt=-1 if gt is None else gt,
+            lte=_NO_LIMIT if lte is None else lte,
+            limit=_NO_LIMIT if limit is None else limit,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Read events by position."""
+        rows = self._rows(
+            "notifications_of_topics" if topics else "notifications",
+            first=(start or 0) + (not inclusive_of_start),
+            last=_NO_LIMIT if stop is None else stop,
+            topics=json.dumps(list(topics)),
+            limit=limit,
+        )
+        return [_notification(row) for row in rows]
+
+    def max_notification_id(self) -> int | None:  # type: ignore[override]  # the library forgot None
+        """Give the position of the newest event."""
+        position: int | None = self._rows("last_position")[0][0]
+        return position
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.datastore.close()
+
+    def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with _translated(self._path), self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(_SQL[statement], parameters)
+            return [tuple(row) for row in cursor.fetchall()]
+
+
+class _SqliteWriter(Writer):
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        rows = (self._one("known_events", key=key) for key in keys)
+        return {row[0]: Known(row[1], row[2]) for row in rows if row}
+
+    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
+        found = {stream: self._one("heads", stream=stream)[0] for stream in streams}
+        return {stream: version for stream, version in found.items() if version is not None}
+
+    def last_position(self) -> int:
+        return self._one("last_position")[0] or 0
+
+    def state_at(self, position: int) -> bytes:
+        return bytes(self._one("state_at", position=position)[0])
+
+    def insert(self, events: Sequence[Notification]) -> None:
+        self._cursor.executemany(
+            _SQL["insert_event"],
+            [
+                {
+                    "position": event.id,
+                    "stream": event.originator_id,
+                    "version": event.originator_version,
+                    "topic": event.topic,
+                    "state": event.state,
+                }
+                for event in events
+            ],
+        )
+
+    def remember(self, entries: Mapping[bytes, Known]) -> None:
+        self._cursor.executemany(
+            _SQL["remember_event"],
+            [
+                {"key": key, "digest": known.digest, "position": known.position}
+                for key, known in entries.items()
+            ],
+        )
+
+    def set_aside(self, refusal: Refusal) -> int:
+        row = quarantine.to_row(refusal)
+        self._cursor.execute(_SQL["quarantine"], row)
+        number: int = self._one("quarantine_id", digest=row["digest"])[0]
+        return number
+
+    def _one(self, name: str, **parameters: Any) -> Any:
+        return self._cursor.execute(_SQL[name], parameters).fetchone()
+
+
+def _uri(path: Path) -> str:
+    return f"file:{quote(str(path))}"
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT)
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.executescript(f"BEGIN IMMEDIATE;\n{schema('sqlite')}\nCOMMIT;")
+
+
+def _no_store(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+        return StoreUnavailableError(f"{path}: expected a SQLite store that can be opened: {error}")
+    return SchemaError(f"{path}: expected a dixa_state store, got something else: {error}")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.IntegrityError, persistence.IntegrityError) as error:
+        raise persistence.IntegrityError(str(error)) from error
+    except (sqlite3.Error, persistence.PersistenceError) as error:
+        raise StoreUnavailableError(f"{path}: the store cannot be used now: {error}") from error
+
+
+def _notification(row: tuple[Any, ...]) -> Notification:
+    stream, version, topic, state, position = row
+    return Notification(stream, version, topic, state, position)

@@ -1,0 +1,80 @@
+"""What a person sees in a terminal: tables on stdout, progress and messages on stderr.
+
+Nothing that came from outside is taken for a control sequence.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic_core import to_json
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from dixa_state.domain.timestamps import shorten
+
+Document = dict[str, Any]
+
+
+def print_json(document: Document) -> None:
+    """Print one JSON document on a line."""
+    sys.stdout.write(to_json(document).decode() + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table that fits the terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Print names and values, one a line; what has no value is left out."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        if value not in (None, "", [], {}):
+            table.add_row(name, Text(plain(value)))
+    Console(highlight=False).print(table)
+
+
+def say(message: str) -> None:
+    """Tell the user something that is not data."""
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(plain(message))
+
+
+def plain(value: object) -> str:
+    """Show a value without the control characters that a hostile text may hold."""
+    text = "-" if value is None else str(value)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def person(user: Document | None) -> str | None:
+    """Name somebody as briefly as they can be told from others."""
+    if user is None:
+        return None
+    named = (user[key] for key in ("name", "email", "phone", "id") if user[key])
+    return shorten(next(named, "?"), 40)
+
+
+@contextmanager
+def progress_bar(description: str, total: int | None) -> Iterator[Progress]:
+    """Show how far a long work is; only where somebody can see it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[events]:,} events, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        progress.add_task(description, total=total, events=0, rate=0.0)
+        yield progress
