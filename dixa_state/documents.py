@@ -91,7 +91,6 @@ def step_document(step: Step) -> Document:
     return {
         "organization_id": step.after.organization_id,
         "csid": step.after.csid,
-        "version": event.version,
         "position": event.position,
         "event_id": event.event_id,
         "event": event.topic,

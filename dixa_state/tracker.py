@@ -216,19 +216,6 @@ class ConversationTracker(Application[str]):
                 subject = bans.subject(events[0])
                 yield bans.fold(Ban(events[0].organization_id, kind, subject), events)
 
-    def organizations(self, csid: int) -> list[str]:
-        """Name the streams, one per organization, that hold a conversation of this number."""
-        found: list[str] = []
-        stream = self._event_recorder.next_stream("conversation/")
-        while stream is not None and stream.startswith("conversation/"):
-            organization = stream.split("/")[1]
-            candidate = f"conversation/{organization}/{csid}"
-            if self._event_recorder.next_stream(candidate) == candidate:
-                found.append(organization)
-            # "0" sorts right after "/": past all conversations of this organization
-            stream = self._event_recorder.next_stream(f"conversation/{organization}0")
-        return found
-
     def quarantined(
         self, ids: Sequence[int] | None = None, *, resolved: bool = False
     ) -> Sequence[Quarantined]:
@@ -259,13 +246,26 @@ class ConversationTracker(Application[str]):
     def _stream_of(self, csid: int, organization: str | None) -> str:
         if organization is not None:
             return conversation_stream(organization, csid)
-        found = self.organizations(csid)
-        if len(found) > 1:
+        streams = list(self._streams_of(csid))
+        if len(streams) > 1:
+            owners = (self._read(self._event_recorder.select_stream(name))[0] for name in streams)
+            names = sorted(owner.organization_id or '""' for owner in owners)
             raise AmbiguousError(
-                f"conversation {csid}: expected one organization, got {len(found)}; name one of "
-                f"them with --org: {', '.join(found)}"
+                f"conversation {csid}: expected one organization, got {len(names)}; name one of "
+                f"them with --org: {', '.join(names)}"
             )
-        return f"conversation/{found[0] if found else '-'}/{csid}"
+        return streams[0] if streams else conversation_stream(None, csid)
+
+    def _streams_of(self, csid: int) -> Iterator[str]:
+        """Find the conversations of this number, one organization after the other."""
+        stream = self._event_recorder.next_stream("conversation/")
+        while stream is not None and stream.startswith("conversation/"):
+            organization = stream.split("/")[1]
+            candidate = f"conversation/{organization}/{csid}"
+            if self._event_recorder.next_stream(candidate) == candidate:
+                yield candidate
+            # "0" sorts right after "/": past all conversations of this organization
+            stream = self._event_recorder.next_stream(f"conversation/{organization}0")
 
     def _read(self, stored: Sequence[Notification]) -> list[Event]:
         read: Callable[[Notification], Any] = self.mapper.to_domain_event

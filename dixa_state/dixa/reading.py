@@ -108,8 +108,8 @@ def _require_json_object(body: bytes) -> None:
     try:
         parsed = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        came = shorten(body.decode("utf-8", "replace")) if body else "nothing"
-        raise UnreadableError("not_json", f"expected JSON, got {came!r}: {error}") from error
+        came = repr(shorten(body.decode("utf-8", "replace"))) if body else "nothing"
+        raise UnreadableError("not_json", f"expected JSON, got {came}: {error}") from error
     if not isinstance(parsed, dict):
         raise UnreadableError(
             "not_an_object", f"expected a JSON object, got {shorten(repr(parsed))}"

