@@ -15,17 +15,17 @@ import click
 from pydantic import ValidationError
 from rich.progress import Progress
 
-from dixa_state import documents
+from dixa_state import documents, presentation
 from dixa_state.bootstrap import dialect, open_tracker
+from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.lifecycle import STATUSES, Transition
-from dixa_state.domain.timestamps import format_time, parse_time, shorten
+from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 from dixa_state.ingest import Report, ingest
 from dixa_state.settings import Settings
 from dixa_state.sources import Source
 from dixa_state.storage.statements import schema as schema_of
 from dixa_state.terminal import (
-    person,
     plain,
     print_fields,
     print_json,
@@ -89,8 +89,21 @@ class TimeType(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+class NumberType(click.ParamType[int]):
+    """The number of a conversation, or of a body in quarantine."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number."""
+        try:
+            return read_csid(value)
+        except InvalidInputError as error:
+            self.fail(str(error).removeprefix("csid: "), param, ctx)
+
+
 _TIME = TimeType()
-_CSID = click.IntRange(1)
+_NUMBER = NumberType()
 
 
 def _with_store(command: Command) -> Command:
@@ -200,7 +213,7 @@ def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("csid", type=_CSID)
+@click.argument("csid", type=_NUMBER)
 @_with_moment
 @_with_organization
 @_with_store
@@ -225,58 +238,11 @@ def status(  # noqa: PLR0913 — one parameter per option
     if as_json:
         print_json(document)
     else:
-        _print_status(document)
-
-
-def _print_status(status: documents.Document) -> None:
-    counts, durations = status["counts"], status["durations"]
-    queue = status["queue"]
-    print_fields(
-        [
-            ("conversation", status["csid"]),
-            ("organization", status["organization_id"]),
-            ("status", f"{status['status'] or 'unknown'} since {status['status_since'] or '?'}"),
-            ("as of", status["as_of"]),
-            ("known at", status["known_at"]),
-            ("subject", status["subject"]),
-            ("channel", f"{status['channel'] or '?'}, {status['direction'] or '?'}"),
-            ("created", status["created_at"]),
-            ("requester", person(status["requester"])),
-            ("assignee", person(status["assignee"])),
-            ("queue", queue and (queue["name"] or queue["id"])),
-            ("tags", ", ".join(status["tags"])),
-            ("attributes", _pairs(status["custom_attributes"])),
-            ("SLA", f"{status['sla_status']}{_sla_details(status['sla'])}"),
-            ("ratings", "; ".join(_rating_line(rating) for rating in status["ratings"])),
-            ("counts", _pairs({name: count for name, count in counts.items() if count})),
-            ("durations", _pairs({name: _clock(time) for name, time in durations.items() if time})),
-            ("version", f"{status['version']} events, newest at position {status['position']}"),
-        ]
-    )
-
-
-def _pairs(values: documents.Document) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def _sla_details(evaluations: list[documents.Document]) -> str:
-    parts = [f"{item['metric'] or item['policy']} {item['status']}" for item in evaluations]
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _rating_line(rating: documents.Document) -> str:
-    comment = f" “{shorten(rating['comment'], 60)}”" if rating["comment"] else ""
-    return f"{rating['type'] or 'rating'} {rating['score']}{comment}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
+        print_fields(presentation.status_fields(document))
 
 
 @commands.command()
-@click.argument("csid", type=_CSID)
+@click.argument("csid", type=_NUMBER)
 @_with_organization
 @_with_store
 @_with_json
@@ -291,37 +257,11 @@ def timeline(csid: int, organization: str | None, store: str | None, *, as_json:
         for step in steps:
             print_json(step)
     else:
-        print_table(("at", "event", "by", "changes", ""), map(_timeline_row, steps))
-
-
-def _timeline_row(step: documents.Document) -> tuple[object, ...]:
-    changed = "; ".join(
-        f"{name}: {_brief(change['before'])} → {_brief(change['after'])}"
-        for name, change in step["changes"].items()
-    )
-    name = step["fqn"] or step["event"]
-    late = "late" if step["late"] else ""
-    return step["at"], name, person(step["actor"]) or "", changed, late
-
-
-def _brief(value: Any) -> str:
-    match value:
-        case {"name": _, "id": _}:
-            return shorten(value["name"] or value.get("email") or value["id"] or "?", 30)
-        case [{"status": _}, *_]:
-            return ", ".join(f"{item['metric']} {item['status']}" for item in value)
-        case [{"score": _}, *_]:
-            return ", ".join(_rating_line(item) for item in value)
-        case list():
-            return ", ".join(map(str, value)) or "none"
-        case dict():
-            return _pairs(value) or "none"
-        case _:
-            return "none" if value is None else str(value)
+        print_table(presentation.TIMELINE, map(presentation.timeline_row, steps))
 
 
 @commands.command()
-@click.argument("csid", type=_CSID)
+@click.argument("csid", type=_NUMBER)
 @click.option("--from", "before", type=click.Choice(STATUSES), help="Only moves from this status.")
 @click.option("--to", "after", type=click.Choice(STATUSES), help="Only moves to this status.")
 @click.option("--since", type=_TIME, metavar="T", help="Only moves at or after this time.")
@@ -359,7 +299,7 @@ def audit(  # noqa: PLR0913 — one parameter per option
         for row in rows:
             print_json(row)
     else:
-        print_table(("#", "at", "from", "to", "event", "by", "remarks"), map(_audit_row, rows))
+        print_table(presentation.AUDIT, map(presentation.audit_row, rows))
 
 
 def _selected(  # noqa: PLR0913 — one parameter per option
@@ -384,17 +324,6 @@ def _selected(  # noqa: PLR0913 — one parameter per option
     )
 
 
-def _audit_row(move: documents.Document) -> tuple[object, ...]:
-    remarks = [
-        move["irregular"],
-        "inferred" if move["inferred"] else None,
-        "late" if move["late"] else None,
-    ]
-    by = person(move["actor"]) or ""
-    shown = ", ".join(remark for remark in remarks if remark)
-    return move["sequence"], move["at"], move["from"], move["to"], move["event"], by, shown
-
-
 @commands.command()
 @click.option("--history", is_flag=True, help="Also tell how each ban came and went.")
 @_with_store
@@ -408,16 +337,10 @@ def bans(store: str | None, *, history: bool, as_json: bool) -> None:
             shown = row if history else {k: v for k, v in row.items() if k != "history"}
             print_json(shown)
     elif history:
-        lines = (_ban_row(row, change) for row in rows for change in row["history"])
-        print_table(("who", "banned", "at", "by"), lines)
+        lines = (presentation.ban_row(row, change) for row in rows for change in row["history"])
+        print_table(presentation.BANS, lines)
     else:
-        print_table(("who", "banned", "since", "by"), (_ban_row(row, row) for row in rows))
-
-
-def _ban_row(row: documents.Document, change: documents.Document) -> tuple[object, ...]:
-    who = person(row["user"]) if row["user"] else row["id"]
-    at = change.get("since") or change.get("at")
-    return who, "yes" if change["banned"] else "no", at, person(change["by"]) or ""
+        print_table(presentation.BANS, (presentation.ban_row(row, row) for row in rows))
 
 
 @commands.group()
@@ -438,12 +361,11 @@ def quarantine_list(store: str | None, *, everything: bool, as_json: bool) -> No
         for row in rows:
             print_json(row)
     else:
-        columns = ("id", "received_at", "bytes", "reason", "resolution")
-        print_table(columns, ([row[name] for name in columns] for row in rows))
+        print_table(presentation.QUARANTINE, map(presentation.quarantine_row, rows))
 
 
 @quarantine.command("show")
-@click.argument("quarantine_id", metavar="ID", type=_CSID)
+@click.argument("quarantine_id", metavar="ID", type=_NUMBER)
 @_with_store
 @_with_json
 def quarantine_show(quarantine_id: int, store: str | None, *, as_json: bool) -> None:
@@ -463,7 +385,7 @@ def quarantine_show(quarantine_id: int, store: str | None, *, as_json: bool) -> 
 
 
 @quarantine.command("retry")
-@click.argument("ids", metavar="[ID…]", type=_CSID, nargs=-1)
+@click.argument("ids", metavar="[ID…]", type=_NUMBER, nargs=-1)
 @_with_store
 @_with_json
 def quarantine_retry(ids: tuple[int, ...], store: str | None, *, as_json: bool) -> None:
@@ -482,7 +404,7 @@ def quarantine_retry(ids: tuple[int, ...], store: str | None, *, as_json: bool) 
 
 
 @quarantine.command("discard")
-@click.argument("quarantine_id", metavar="ID", type=_CSID)
+@click.argument("quarantine_id", metavar="ID", type=_NUMBER)
 @_with_store
 def quarantine_discard(quarantine_id: int, store: str | None) -> None:
     """Settle that a body is not wanted; it is listed no more, but kept."""

@@ -14,8 +14,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from dixa_state.domain.timestamps import shorten
-
 Document = dict[str, Any]
 
 
@@ -25,10 +23,10 @@ def print_json(document: Document) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table that fits the terminal."""
+    """Print a table that fits the terminal; times stay on their line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap="(UTC)" in column)
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))
     Console(highlight=False).print(table)
@@ -54,14 +52,6 @@ def plain(value: object) -> str:
     """Show a value without the control characters that a hostile text may hold."""
     text = "-" if value is None else str(value)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
-def person(user: Document | None) -> str | None:
-    """Name somebody as briefly as they can be told from others."""
-    if user is None:
-        return None
-    named = (user[key] for key in ("name", "email", "phone", "id") if user[key])
-    return shorten(next(named, "?"), 40)
 
 
 @contextmanager

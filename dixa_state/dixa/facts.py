@@ -5,19 +5,30 @@ spellings (camelCase, snake_case, nested or flat) and otherwise falls back on th
 snapshot. A reader never fails: what it does not find is None.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import UnsetType
 
 from dixa_state.dixa.catalog import UNRECOGNISED, spelling
-from dixa_state.dixa.objects import attributes_from, queue_from, time_from, user_from
+from dixa_state.dixa.objects import (
+    attributes_from,
+    number_from,
+    queue_from,
+    text_from,
+    time_from,
+    user_from,
+)
 from dixa_state.domain import events
 from dixa_state.domain.events import AnyFact, Queue, Snapshot, User
 
+T = TypeVar("T")
+Named = TypeVar("Named", User, Queue)
+
 _NOTHING = Snapshot()
+_AGENT = ("agent", "assignee", "newagent", "assignedto")
 
 
 class Told:
@@ -42,8 +53,8 @@ class Told:
 
     @cached_property
     def parts(self) -> dict[str, Any]:
-        """Everything it says, by reduced name."""
-        return {spelling(name): value for name, value in self._others.items()}
+        """Everything it says that is not null, by reduced name."""
+        return {spelling(name): value for name, value in self._others.items() if value is not None}
 
     def inside(self, *names: str) -> "Told":
         """Look into the first of these parts that is an object, or stay here if it came flat."""
@@ -56,63 +67,71 @@ class Told:
         """Look among the unknown fields of the snapshot."""
         return Told(self.fqn, self._beside)
 
-    def find(self, *names: str) -> Any:
-        """Give the first of these parts that is there and not null."""
-        return next((self.parts[name] for name in names if self.parts.get(name) is not None), None)
+    def find(self, read: Callable[[object], T | None], names: Iterable[str]) -> T | None:
+        """Give the first of these parts that can be read as what is looked for."""
+        if not self._others:
+            return None
+        found = (read(self.parts.get(name)) for name in names)
+        return next((value for value in found if value is not None), None)
 
     def text(self, *names: str) -> str | None:
-        """Find a text; of an object its name or id, of a number its digits."""
-        value = self.find(*names)
-        if isinstance(value, dict):
-            value = value.get("name") or value.get("id")
-        if isinstance(value, str):
-            return value or None
-        return str(value) if isinstance(value, int | float) else None
+        """Find a text."""
+        return self.find(text_from, names)
+
+    def number(self, *names: str) -> float | None:
+        """Find a number."""
+        return self.find(number_from, names)
 
     def time(self, *names: str) -> datetime | None:
         """Find a time."""
-        return time_from(self.text(*names))
+        return self.find(lambda value: time_from(text_from(value)), names)
+
+    def attributes(self, *names: str) -> dict[str, Any] | None:
+        """Find custom attributes."""
+        return self.find(attributes_from, names)
 
     def user(self, *names: str) -> User | None:
-        """Find a user."""
-        return user_from(self.find(*names)) if self._others else None
+        """Find a user: `agent` looks for `agentId` too."""
+        return self.find(user_from, _with_ids(names))
 
     def agent(self) -> User | UnsetType | None:
         """Find the agent that an assignment names, in full if only the snapshot shows them so."""
-        agent = self.user("agent", "assignee", "newagent", "assignedto", "agentid", "assigneeid")
-        if agent is None and self.destination("agent"):
-            agent = User(id=self.text("destinationid"), name=self.text("destinationlabel"))
+        agent = self.user(*_AGENT) or user_from(self.destination("agent"))
         shown = self.shown.assignee
-        if agent is None:
-            return shown
-        if isinstance(shown, User) and shown.key == agent.key and agent.name is None:
-            return shown
-        return agent
+        return shown if agent is None else _in_full(agent, shown)
 
     def queue(self) -> Queue | UnsetType | None:
         """Find the queue that the event names, in full if only the snapshot shows it so."""
-        queue = queue_from(self.find("queue", "newqueue", "toqueue", "queueid"))
-        if queue is None and self.destination("queue"):
-            queue = Queue(self.text("destinationid"), self.text("destinationlabel"))
+        queue = self.find(queue_from, _with_ids(("queue", "newqueue", "toqueue")))
+        queue = queue or queue_from(self.destination("queue"))
         shown = self.shown.queue
-        if queue is None:
-            return shown
-        if isinstance(shown, Queue) and shown.key == queue.key and queue.name is None:
-            return shown
-        return queue
+        return shown if queue is None else _in_full(queue, shown)
 
-    def destination(self, kind: str) -> bool:
-        """Tell whether a transfer went to this kind of place, in the REST API's words."""
-        return (self.text("destinationtype") or "").casefold() == kind
+    def destination(self, kind: str) -> dict[str, str | None] | None:
+        """Find where a transfer went, in the REST API's words, if that is this kind of place."""
+        if (self.text("destinationtype") or "").casefold() != kind:
+            return None
+        return {"id": self.text("destinationid"), "name": self.text("destinationlabel")}
 
     def banned_user(self) -> User | None:
         """Find the end user that a ban is about."""
-        return self.user("enduser", "user", "contact", "requester", "enduserid", "userid")
+        return self.user("enduser", "user", "contact", "requester")
 
     def address(self) -> str | None:
         """Find the IP address that a ban is about."""
-        address = self.inside("ip", "ipaddress").text("ip", "ipaddress", "address")
-        return address and address.strip().casefold()
+        place = self.inside("ip", "ipaddress")
+        address = place.text("ip", "ipaddress", "address", "value") or ""
+        return address.strip().casefold() or None
+
+
+def _with_ids(names: Iterable[str]) -> Iterable[str]:
+    return (spelled for name in names for spelled in (name, f"{name}id"))
+
+
+def _in_full(named: Named, shown: Named | UnsetType | None) -> Named:
+    if isinstance(shown, UnsetType) or shown is None or shown.key != named.key:
+        return named
+    return shown if named.name is None else named
 
 
 def _transferred(told: Told) -> AnyFact:
@@ -121,7 +140,7 @@ def _transferred(told: Told) -> AnyFact:
         return events.TransferredToAgent(agent=told.agent())
     if fqn.endswith("toqueue") or told.destination("queue"):
         return events.TransferredToQueue(queue=told.queue())
-    if told.user("agent", "assignee", "newagent", "agentid") is not None:
+    if told.user(*_AGENT) is not None:
         return events.TransferredToAgent(agent=told.agent())
     return events.TransferredToQueue(queue=told.queue())
 
@@ -138,17 +157,13 @@ def _message(told: Told) -> AnyFact:
 def _rated(told: Told) -> AnyFact:
     """Read a rating; a published sample nests score and type in the conversation."""
     nested = told.within_conversation()
-    score = _first(told.find("score", "ratingscore", "rating"), nested.find("score"))
+    score = told.number("score", "ratingscore", "rating")
     return events.Rated(
         type=told.text("type", "ratingtype") or nested.text("type"),
-        score=score if isinstance(score, int | float) else None,
+        score=nested.number("score") if score is None else score,
         comment=told.text("comment", "ratingcomment", "message") or nested.text("comment"),
         agent=told.user("agent"),
     )
-
-
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
 
 
 def _sla(status: events.SlaStatus) -> Callable[[Told], AnyFact]:
@@ -166,26 +181,25 @@ def _sla(status: events.SlaStatus) -> Callable[[Told], AnyFact]:
 
 
 def _attributes_updated(told: Told) -> AnyFact:
-    found = told.find("customattributes", "attributes", "customattribute", "attribute")
-    values = attributes_from(found)
+    values = told.attributes("customattributes", "attributes", "customattribute", "attribute")
     return events.CustomAttributesUpdated(
         values=values if values is not None else told.shown.custom_attributes or {}
     )
 
 
 def _replaced(told: Told) -> AnyFact:
-    new = told.user("newuser", "newenduser", "newrequester", "enduser", "user", "newuserid")
+    new = told.user("newuser", "newenduser", "newrequester", "enduser", "user")
     shown = told.shown.requester
-    if new is None or (shown is not None and shown.key == new.key and new.name is None):
-        new = shown
     return events.EndUserReplaced(
-        new=new, old=told.user("olduser", "oldenduser", "oldrequester", "previoususer", "olduserid")
+        new=shown if new is None else _in_full(new, shown),
+        old=told.user("olduser", "oldenduser", "oldrequester", "previoususer"),
     )
 
 
 def _delivery(fate: events.DeliveryFate) -> Callable[[Told], AnyFact]:
     return lambda told: events.DeliveryReported(
-        fate=fate, message_id=told.inside("message").text("messageid", "id")
+        fate=fate,
+        message_id=told.text("messageid") or told.inside("message").text("messageid", "id"),
     )
 
 
@@ -202,7 +216,7 @@ READERS: dict[str, Callable[[Told], AnyFact]] = {
     "conversation.enqueued": lambda told: events.Enqueued(queue=told.queue()),
     "conversation.assigned": lambda told: events.Assigned(agent=told.agent()),
     "conversation.unassigned": lambda told: events.Unassigned(
-        agent=told.user("agent", "assignee", "oldagent", "agentid")
+        agent=told.user("agent", "assignee", "oldagent", "previousagent")
     ),
     "conversation.note_added": lambda told: events.NoteAdded(author=told.user("author")),
     "conversation.message_added": _message,

@@ -1,7 +1,10 @@
 """From Dixa's payloads to the domain's users, queues and snapshots."""
 
 from datetime import datetime
+from sys import float_info
 from typing import Any
+
+from msgspec import UNSET
 
 from dixa_state.dixa.payloads import (
     ConversationPayload,
@@ -23,10 +26,12 @@ def snapshot(shown: ConversationPayload) -> Snapshot:
         contact_point=shown.contact_point,
         created_at=time_from(shown.created_at),
         requester=user(shown.requester) if shown.requester else None,
-        assignee=user(shown.assignee)
+        assignee=(user(shown.assignee) or UNSET)
         if isinstance(shown.assignee, UserPayload)
         else shown.assignee,
-        queue=queue(shown.queue) if isinstance(shown.queue, QueuePayload) else shown.queue,
+        queue=(queue(shown.queue) or UNSET)
+        if isinstance(shown.queue, QueuePayload)
+        else shown.queue,
         subject=shown.subject,
         tags=None if shown.tags is None else _tag_names(shown.tags),
         custom_attributes=attributes_from(shown.custom_attributes),
@@ -55,14 +60,32 @@ def user_from(value: object) -> User | None:
     """Read a user from whatever stands in a user's place: an object, or an id alone."""
     if isinstance(value, dict):
         return user(UserPayload.model_validate(value))
-    return User(id=value) if isinstance(value, str) and value else None
+    identifier = text_from(value)
+    return User(id=identifier) if identifier else None
 
 
 def queue_from(value: object) -> Queue | None:
     """Read a queue from whatever stands in a queue's place: an object, or an id alone."""
     if isinstance(value, dict):
         return queue(QueuePayload.model_validate(value))
-    return Queue(id=value) if isinstance(value, str) and value else None
+    identifier = text_from(value)
+    return Queue(id=identifier) if identifier else None
+
+
+def text_from(value: object) -> str | None:
+    """Read a text from whatever stands in its place: of an object its name or id, or digits."""
+    if isinstance(value, dict):
+        return text_from(value.get("name")) or text_from(value.get("id"))
+    if isinstance(value, str):
+        return value or None
+    return None if number_from(value) is None else str(value)
+
+
+def number_from(value: object) -> float | None:
+    """Read a number, if it is one that can be reckoned with."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if abs(value) <= float_info.max else None
 
 
 def time_from(text: str | None) -> datetime | None:
@@ -80,7 +103,8 @@ def attributes_from(value: object) -> dict[str, Any] | None:
     match value:
         case list():
             entries = [entry for entry in value if isinstance(entry, dict)]
-            return {name: entry.get("value") for entry in entries if (name := _named(entry))}
+            found = {name: entry.get("value") for entry in entries if (name := _named(entry))}
+            return found if found or not value else None
         case dict():
             name = _named(value) if "value" in value else None
             return {name: value["value"]} if name else dict(value)
@@ -95,6 +119,7 @@ def _named(attribute: dict[str, Any]) -> str | None:
     return None
 
 
-def _tag_names(tags: tuple[TagPayload | str, ...]) -> frozenset[str]:
-    names = (tag if isinstance(tag, str) else tag.name for tag in tags)
-    return frozenset(name for name in names if name)
+def _tag_names(tags: tuple[TagPayload | str, ...]) -> frozenset[str] | None:
+    """Name the tags; unless all have names, the body does not show which tags there are."""
+    names = [tag if isinstance(tag, str) else tag.name for tag in tags]
+    return frozenset(name for name in names if name) if all(names) else None

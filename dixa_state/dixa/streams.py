@@ -9,12 +9,12 @@ from dixa_state.errors import InvalidInputError
 MAX_CSID = 2**63 - 1
 
 _MAX_DIGITS = len(str(MAX_CSID))
-_LONGEST_PART = 200
+_LONGEST_PART = 140  # of which a name has two at most: an index entry has its limits
 _KEPT_OF_LONG = 100
 _NO_ID = "-"
 
 
-def conversation_stream(organization_id: str | None, csid: int | str) -> str:
+def conversation_stream(organization_id: str | None, csid: int) -> str:
     """Name the stream of a conversation."""
     return f"conversation/{stream_part(organization_id)}/{csid}"
 
@@ -22,16 +22,18 @@ def conversation_stream(organization_id: str | None, csid: int | str) -> str:
 def stream_part(text: str | None) -> str:
     """Spell an id so that it can stand between slashes in any database; a missing one is `-`.
 
-    Long ids keep their beginning and a digest of the whole: an index entry has its limits.
+    Different ids are spelled differently. A long one keeps its beginning and, after a `~`, a digest
+    of the whole.
     """
     if not text:
         return _NO_ID
     if text == _NO_ID:
         return "%2D"
-    spelled = quote(text, safe=":@+")
+    whole = text.encode("utf-8", "surrogatepass")
+    spelled = quote(whole, safe=":@+").replace("~", "%7E")
     if len(spelled) <= _LONGEST_PART:
         return spelled
-    return f"{spelled[:_KEPT_OF_LONG]}~{_digest(text)}"
+    return f"{spelled[:_KEPT_OF_LONG]}~{blake2b(whole, digest_size=16).hexdigest()}"
 
 
 def read_csid(value: object) -> int:
@@ -58,7 +60,3 @@ def organization_stream(organization_id: str | None) -> str:
 def ban_stream(kind: str, organization_id: str | None, subject: str) -> str:
     """Name the stream of the bans on an end user (kind `enduser`) or an address (kind `ip`)."""
     return f"{kind}/{stream_part(organization_id)}/{stream_part(subject)}"
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,344 @@
+"""The command line: what goes where, which exit code, and messages that say what to do next."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dixa_state import open_tracker
+from dixa_state.cli import run
+
+Command = Callable[..., "Result"]
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments: object) -> Result:
+        code = run([str(argument) for argument in arguments])
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def day(command: Command, data: Path) -> Command:
+    assert command("ingest", data / "day.jsonl").code == 0
+    return command
+
+
+def test_help_is_there_for_every_command(command: Command) -> None:
+    shown = command("--help")
+    assert (shown.code, shown.err) == (0, "")
+    names = [line.split()[0] for line in shown.out.partition("Commands:\n")[2].splitlines()]
+    assert {"ingest", "status", "timeline", "audit", "bans", "quarantine", "schema"} == set(names)
+    for name in names:
+        assert command(name, "--help").out.startswith(f"Usage: dixa-state {name}")
+
+
+def test_without_arguments_it_shows_what_it_can_do_and_calls_that_wrong_usage(
+    command: Command,
+) -> None:
+    shown = command()
+    assert shown.code == 2
+    assert "Usage: dixa-state" in shown.err
+
+
+def test_the_version_is_told(command: Command) -> None:
+    assert command("--version").out.startswith("dixa-state, version 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["status"], "Missing argument 'CSID'"),
+        (["status", "seven"], "expected a whole number from 1 to 9223372036854775807, got 'seven'"),
+        (["status", "-7"], "No such option"),
+        (["status", "7", "--as-of", "noon"], "expected a time such as 2026-03-02T08:00:00.000Z"),
+        (["audit", "7", "--from", "asleep"], "'asleep' is not one of 'open', 'pending'"),
+        (
+            ["audit", "7", "--since", "2026-03-03", "--until", "2026-03-02"],
+            "expected a time before",
+        ),
+        (["ingest"], "Missing argument"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_was_expected(
+    command: Command, arguments: list[str], message: str
+) -> None:
+    shown = command(*arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert message in shown.err
+
+
+def test_an_unknown_conversation_is_exit_code_3(day: Command) -> None:
+    shown = day("status", 1)
+    assert (shown.code, shown.out) == (3, "")
+    assert shown.err == "dixa-state: conversation 1: no webhook about it is in the store\n"
+
+
+def test_a_moment_before_the_conversation_is_exit_code_3(day: Command) -> None:
+    shown = day("status", 70431, "--as-of", "2026-03-02T07:00:00Z")
+    assert shown.code == 3
+    assert "it exists since 2026-03-02T08:00:00.000Z" in shown.err
+
+
+def test_a_missing_store_is_exit_code_1_and_says_how_to_make_one(command: Command) -> None:
+    shown = command("status", 1)
+    assert shown.code == 1
+    assert "no store at dixa-state.db: `dixa-state ingest FILE" in shown.err
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("store", "message"),
+    [
+        ("mysql://root:hunter2@db/x", "expected sqlite:///file.db or postgresql://"),
+        ("sqlite:///", "expected sqlite:///file.db"),
+        ("sqlite://day.db", "expected sqlite:///file.db"),
+        ("sqlite:///no/such/folder/day.db", "expected a folder no/such/folder"),
+        ("postgresql://u:hunter2@127.0.0.1:1/x", "the PostgreSQL store cannot be used now"),
+        ("postgresql://127.0.0.1:port/x", "the PostgreSQL store cannot be used now"),
+    ],
+)
+def test_a_wrong_store_is_one_line_without_the_password(
+    command: Command, data: Path, store: str, message: str
+) -> None:
+    shown = command("ingest", data / "day.jsonl", "--store", store)
+    assert (shown.code, shown.out) == (1, "")
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+    assert "hunter2" not in shown.err
+
+
+def test_a_wrong_setting_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIXA_STATE_SNAPSHOT_GRACE", "soon")
+    shown = command("status", 1)
+    assert shown.code == 2
+    assert "DIXA_STATE_SNAPSHOT_GRACE: " in shown.err
+    assert "'soon'" in shown.err
+
+
+def test_settings_come_from_the_environment_and_from_dot_env(
+    command: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("DIXA_STATE_STORE=sqlite:///from-file.db\n")
+    command("ingest", data / "day.jsonl")
+    assert Path("from-file.db").exists()
+    monkeypatch.setenv("DIXA_STATE_STORE", "sqlite:///from-environment.db")
+    command("ingest", data / "day.jsonl")
+    assert Path("from-environment.db").exists()
+
+
+def test_the_grace_setting_reaches_the_fold(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = [
+        {"event_fqn": "CONVERSATION_CREATED", "seconds": 0, "status": "OPEN"},
+        {"event_fqn": "TYPING_STARTED", "seconds": 20, "status": "CLOSED"},
+    ]
+    lines = [
+        json.dumps(
+            {
+                "event_id": body["event_fqn"],
+                "event_fqn": body["event_fqn"],
+                "event_timestamp": f"2026-03-02T08:00:{body['seconds']:02}Z",
+                "data": {"conversation": {"csid": 7, "status": body["status"]}},
+            }
+        )
+        for body in bodies
+    ]
+    Path("bodies.jsonl").write_text("\n".join(lines))
+    command("ingest", "bodies.jsonl")
+    assert command("status", 7, "--json").rows[0]["status"] == "closed"
+    monkeypatch.setenv("DIXA_STATE_SNAPSHOT_GRACE", "60")
+    assert command("status", 7, "--json").rows[0]["status"] == "open"
+
+
+def test_ingest_counts_and_says_what_was_set_aside_and_how_to_see_it(command: Command) -> None:
+    Path("bad.jsonl").write_text("{broken\n\n42\n")
+    shown = command("ingest", "bad.jsonl", "--json")
+    assert shown.code == 0
+    [report] = shown.rows
+    assert {name: report[name] for name in report if name != "seconds"} == {
+        "read": 2,
+        "appended": 0,
+        "duplicates": 0,
+        "quarantined": 2,
+    }
+    assert "quarantined 1: bad.jsonl:1: expected JSON, got '{broken'" in shown.err
+    assert "see them with `dixa-state quarantine list`" in shown.err
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(command: Command, data: Path) -> None:
+    shown = command("ingest", "nowhere.jsonl", data / "day.jsonl", "--json")
+    assert shown.code == 1
+    assert shown.rows[0]["appended"] == 45
+    assert "dixa-state: nowhere.jsonl: expected a readable file" in shown.err
+
+
+def test_many_quarantined_bodies_are_counted_rather_than_listed(command: Command) -> None:
+    Path("bad.jsonl").write_text("".join(f"{{{n}\n" for n in range(3_000)))
+    shown = command("ingest", "bad.jsonl")
+    assert "… and 2,980 more" in shown.err
+    assert shown.err.count("quarantined ") == 20
+
+
+def test_status_is_the_object_of_the_contract(day: Command) -> None:
+    [status] = day("status", 70431, "--json").rows
+    assert list(status) == [
+        *("organization_id", "csid", "status", "status_since", "dixa_status", "channel"),
+        *("direction", "subject", "contact_point", "created_at", "requester", "assignee"),
+        *("assigned_at", "queue", "enqueued_at", "tags", "custom_attributes", "sla_status"),
+        *("sla", "ratings", "counts", "times", "durations", "version", "position", "as_of"),
+        "known_at",
+    ]
+    assert list(status["requester"]) == ["id", "name", "email", "phone", "user_type"]
+    assert list(status["queue"]) == ["id", "name"]
+    assert list(status["sla"][0]) == ["id", "policy", "metric", "status", "deadline", "since"]
+    assert list(status["ratings"][0]) == ["type", "score", "comment", "agent", "rated_at"]
+    assert set(status["counts"]) >= {
+        *("events", "messages_inbound", "messages_outbound", "notes", "transfers", "reopens"),
+        *("assignments", "irregular", "inferred", "late"),
+    }
+    assert set(status["times"]) >= {
+        *("first_response_at", "first_assigned_at", "first_closed_at", "last_closed_at"),
+        *("last_message_at", "last_event_at"),
+    }
+    assert set(status["durations"]) >= {
+        *("first_response", "first_resolution", "full_resolution", "open", "pending"),
+        *("closed", "abandoned", "queue_wait", "assigned"),
+    }
+
+
+def test_a_transition_is_the_object_of_the_contract(day: Command) -> None:
+    move = day("audit", 70431, "--json").rows[1]
+    assert move | {"received_at": ""} == {
+        "organization_id": "5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11",
+        "csid": 70431,
+        "sequence": 2,
+        "from": "open",
+        "to": "pending",
+        "at": "2026-03-02T08:09:00.000Z",
+        "received_at": "",
+        "event_id": "154dfc1f-42b3-57af-9dc2-78939811ef7f",
+        "event": "conversation.pending",
+        "actor": None,
+        "irregular": None,
+        "inferred": False,
+        "late": False,
+        "seconds_in_previous": 540.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "sequences"),
+    [
+        (["--from", "closed"], [5]),
+        (["--to", "closed"], [4, 6]),
+        (["--since", "2026-03-02T09:40:00Z", "--until", "2026-03-02T11:50:00Z"], [4, 5]),
+        (["--irregular"], []),
+        (["--inferred"], []),
+        (["--late"], []),
+        (["--as-of", "2026-03-02T08:30:00Z"], [1, 2]),
+    ],
+)
+def test_audit_filters(day: Command, filters: list[str], sequences: list[int]) -> None:
+    rows = day("audit", 70431, *filters, "--json").rows
+    assert [move["sequence"] for move in rows] == sequences
+
+
+def test_the_timeline_tells_before_and_after(day: Command) -> None:
+    steps = day("timeline", 70431, "--json").rows
+    assert len(steps) == 35
+    assert steps[11]["event"] == "conversation.tag_added"
+    assert steps[11]["changes"] == {"tags": {"before": [], "after": ["delivery"]}}
+    assert steps[11]["details"] == {"tag": "delivery"}
+    assert "assignee: none → Ida Holm" in day("timeline", 70431).out
+
+
+def test_bans_with_and_without_history(day: Command) -> None:
+    assert "history" not in day("bans", "--json").rows[0]
+    [jon] = [ban for ban in day("bans", "--history", "--json").rows if ban["kind"] == "enduser"]
+    assert [change["banned"] for change in jon["history"]] == [True, False]
+    assert jon["by"]["name"] == "Ida Holm"
+
+
+def test_a_csid_in_two_organizations_asks_for_one_with_exit_code_2(
+    day: Command, data: Path
+) -> None:
+    other = (data / "day.jsonl").read_text().replace("5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11", "two")
+    Path("other.jsonl").write_text(other)
+    day("ingest", "other.jsonl")
+    shown = day("status", 70431)
+    assert shown.code == 2
+    assert "name one of them with --org: 5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11, two" in shown.err
+    assert day("status", 70431, "--org", "two", "--json").rows[0]["organization_id"] == "two"
+
+
+def test_the_quarantine_from_list_to_discard(command: Command) -> None:
+    Path("bad.jsonl").write_bytes(b'{"broken\x1b[31m"\n')
+    command("ingest", "bad.jsonl")
+    assert "expected JSON" in command("quarantine", "list").out
+    assert command("quarantine", "show", 1, "--json").rows[0]["body"] == '{"broken\x1b[31m"'
+    assert command("quarantine", "retry", "--json").rows[0]["outcome"] == "quarantined"
+    assert command("quarantine", "discard", 1).code == 0
+    assert command("quarantine", "list", "--json").rows == []
+    assert command("quarantine", "list", "--all", "--json").rows[0]["resolution"] == "discarded"
+    for arguments in (["show", 9], ["discard", 9], ["discard", 1], ["retry", 9]):
+        assert command("quarantine", *arguments).code == 3
+
+
+def test_no_control_sequence_from_outside_reaches_the_terminal(command: Command) -> None:
+    body = {
+        "event_id": "e",
+        "event_fqn": "CONVERSATION_CREATED",
+        "event_timestamp": "2026-03-02T08:00:00Z",
+        "data": {
+            "conversation": {"csid": 7, "subject": "\x1b]0;owned\x07[bold]hi", "status": "OPEN"}
+        },
+    }
+    Path("b.json").write_text(json.dumps(body) + "\n\x1b[2J")
+    for arguments in (
+        ["ingest", "b.json"],
+        ["status", 7],
+        ["timeline", 7],
+        ["quarantine", "show", 1],
+    ):
+        shown = command(*arguments)
+        assert shown.code == 0
+        assert "\x1b" not in shown.out + shown.err
+    assert "[bold]hi" in command("status", 7).out
+
+
+def test_schema_shows_and_applies(command: Command, postgres_url: str) -> None:
+    assert "CREATE TABLE IF NOT EXISTS stored_events" in command("schema").out
+    assert "BYTEA" in command("schema", "--store", postgres_url).out
+    assert command("schema", "--apply", "--store", "sqlite:///made.db").code == 0
+    with open_tracker("sqlite:///made.db", create=False) as tracker:
+        assert list(tracker.bans()) == []
+
+
+@pytest.mark.usefixtures("day")
+def test_output_into_a_closed_pipe_is_no_traceback() -> None:
+    line = "dixa-state timeline 70431 --json | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

@@ -1,0 +1,94 @@
+"""Everything in the README is executed: what it shows is what users get."""
+
+import re
+import runpy
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dixa_state import open_tracker
+from dixa_state.dixa import signature
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def steps() -> Iterator[tuple[str, str]]:
+    for block in blocks("console"):
+        for step in block.split("$ ")[1:]:
+            command, _, output = step.partition("\n")
+            yield command, output
+
+
+def matches(expected: str, got: str) -> bool:
+    """Compare line by line; `...` stands for anything, and blanks at line ends do not count."""
+    wanted, shown = (
+        "\n".join(map(str.rstrip, text.strip().splitlines())) for text in (expected, got)
+    )
+    pattern = ".*".join(map(re.escape, wanted.split("...")))
+    return re.fullmatch(pattern, shown, re.DOTALL) is not None
+
+
+def test_every_console_example_prints_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIXA_STATE_STORE", f"sqlite:///{tmp_path}/readme.db")
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = list(steps())
+    assert len(shown) >= 5
+    for command, output in shown:
+        words = command.replace("./scripts/run", "dixa-state")
+        done = subprocess.run(
+            ["bash", "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert matches(output, done.stdout), f"$ {command}\n{done.stdout}"
+
+
+def test_every_python_example_runs(tmp_path: Path, data: Path) -> None:
+    keeping, verifying = blocks("python")
+    body = (data / "conversation_closed.json").read_bytes()
+    keeping = keeping.replace("sqlite:///dixa-state.db", f"sqlite:///{tmp_path}/readme.db")
+    exec(compile(keeping, "README", "exec"), {"body": body})  # noqa: S102
+    secret = bytes.fromhex("00112233445566778899aabbccddeeff")
+    header = signature.sign(body, secret, t=1)
+    with open_tracker(f"sqlite:///{tmp_path}/other.db") as tracker:
+        names = {"body": body, "header": header, "tracker": tracker}
+        exec(compile(verifying, "README", "exec"), names)  # noqa: S102
+        assert next(tracker.events(70431)).webhook.signature == header
+
+
+def test_every_link_in_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    made = runpy.run_path(str(ROOT / "scripts" / "docs"))["reference"]()
+    assert made == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+def test_the_layout_in_the_docs_names_every_module() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    layout = text[text.index("## Layout") :]
+    package = ROOT / "dixa_state"
+    modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    folders = [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    assert [name for name in modules + folders if f"`{name}`" not in layout] == []
+
+
+def test_the_changelog_has_a_section_for_what_is_coming() -> None:
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_compose_file_gives_the_store_that_the_readme_names() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    for name in ("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"):
+        assert re.search(rf"{name}: dixa_state\b", compose)
+    assert "127.0.0.1:5432:5432" in compose
