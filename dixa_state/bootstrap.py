@@ -8,9 +8,12 @@ from urllib.parse import unquote, urlsplit
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
 from dixa_state.event_store import EventRecorder
+from dixa_state.projection.views import Views
 from dixa_state.storage.memory import MemoryRecorder
 from dixa_state.storage.postgres import PostgresRecorder
+from dixa_state.storage.postgres_views import PostgresViews
 from dixa_state.storage.sqlite import SqliteRecorder
+from dixa_state.storage.sqlite_views import SqliteViews
 from dixa_state.tracker import ConversationTracker
 
 
@@ -40,6 +43,15 @@ def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
         "store: expected sqlite:///file.db or postgresql://user:password@host/db, "
         f"got {_redacted(store)!r}"
     )
+
+
+def open_views(recorder: EventRecorder) -> Views:
+    """Open the views that belong to an event store."""
+    if isinstance(recorder, SqliteRecorder):
+        return SqliteViews(recorder)
+    if isinstance(recorder, PostgresRecorder):
+        return PostgresViews(recorder)
+    raise InvalidInputError("store: expected one that is kept in a database, got one in memory")
 
 
 def dialect(store: str) -> str:

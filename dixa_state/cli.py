@@ -24,7 +24,7 @@ from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError,
 from dixa_state.ingest import Report, ingest
 from dixa_state.settings import Settings
 from dixa_state.sources import Source
-from dixa_state.storage.statements import schema as schema_of
+from dixa_state.sql.statements import schema as schema_of
 from dixa_state.terminal import (
     plain,
     print_fields,

@@ -201,6 +201,22 @@ class EventRecorder(ApplicationRecorder, ABC):
         """Name the first stream that sorts at or after a name: a jump in the index, not a scan."""
 
     @abstractmethod
+    def stream_at(self, position: int) -> str | None:
+        """Name the stream of the event at a position."""
+
+    @abstractmethod
+    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
+        """Read the streams named from `low` to before `high`, one by one, up to a position."""
+
+    @abstractmethod
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+
+    @abstractmethod
+    def census(self) -> tuple[int, int]:
+        """Count the events, and those that would be recognised as duplicates."""
+
+    @abstractmethod
     def select_quarantined(
         self, *, ids: Sequence[int] | None = None, resolved: bool = False
     ) -> Sequence[Quarantined]:

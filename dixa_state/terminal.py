@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 def print_json(document: Document) -> None:
     """Print one JSON document on a line."""
-    sys.stdout.write(to_json(document).decode() + "\n")
+    sys.stdout.write(to_json(document, inf_nan_mode="null").decode() + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -117,6 +117,20 @@ class ConversationTracker(Application[str]):
         """The event store."""
         return self._event_recorder
 
+    @property
+    def grace(self) -> timedelta:
+        """How stale a snapshot may be."""
+        return self._grace
+
+    def now(self) -> datetime:
+        """Tell the time, by the clock that this tracker goes by."""
+        return self._clock()
+
+    def read(self, stored: Notification) -> Event:
+        """Read one stored event."""
+        event: Event = self.mapper.to_domain_event(stored)  # type: ignore[assignment]
+        return event
+
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Give the library an environment that is not the process's."""
         return Environment(name, env or {})
@@ -268,8 +282,7 @@ class ConversationTracker(Application[str]):
             stream = self._event_recorder.next_stream(f"conversation/{organization}0")
 
     def _read(self, stored: Sequence[Notification]) -> list[Event]:
-        read: Callable[[Notification], Any] = self.mapper.to_domain_event
-        return mark_late(map(read, stored))
+        return mark_late(map(self.read, stored))
 
 
 def _nothing_yet(csid: int, events: Sequence[Event]) -> NotFoundError:

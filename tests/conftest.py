@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dixa_state import ConversationTracker, open_tracker
+from dixa_state.sql.statements import schema
 from dixa_state.storage.memory import MemoryRecorder
-from dixa_state.storage.statements import schema
 
 DATA = Path(__file__).parent / "data"
 

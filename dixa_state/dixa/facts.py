@@ -69,10 +69,11 @@ class Told:
 
     def find(self, read: Callable[[object], T | None], names: Iterable[str]) -> T | None:
         """Give the first of these parts that can be read as what is looked for."""
-        if not self._others:
-            return None
-        found = (read(self.parts.get(name)) for name in names)
-        return next((value for value in found if value is not None), None)
+        parts = self.parts
+        for name in names:
+            if name in parts and (found := read(parts[name])) is not None:
+                return found
+        return None
 
     def text(self, *names: str) -> str | None:
         """Find a text."""
@@ -114,8 +115,8 @@ class Told:
         return {"id": self.text("destinationid"), "name": self.text("destinationlabel")}
 
     def banned_user(self) -> User | None:
-        """Find the end user that a ban is about."""
-        return self.user("enduser", "user", "contact", "requester")
+        """Find the end user that a ban is about: named, or else whose conversation it shows."""
+        return self.user("enduser", "user", "contact", "requester") or self.shown.requester
 
     def address(self) -> str | None:
         """Find the IP address that a ban is about."""

@@ -66,7 +66,7 @@ def admit(body: bytes) -> Admitted:
     except InvalidInputError as error:
         raise UnreadableError("no_timestamp", f"event_timestamp: {error}", event_id) from error
     event_type = lookup(envelope.event_fqn)
-    organization_id = envelope.organization.id if envelope.organization else None
+    organization_id = _organization_id(envelope)
     return Admitted(
         organization_id=organization_id,
         event_id=event_id,
@@ -91,7 +91,7 @@ def read_event(
     if topic == UNRECOGNISED and (known := lookup(envelope.event_fqn)):
         topic = known.topic  # the catalogue has learned it since
     return Event(
-        organization_id=envelope.organization.id if envelope.organization else None,
+        organization_id=_organization_id(envelope),
         event_id=envelope.event_id,
         topic=topic,
         at=parse_time(envelope.event_timestamp),
@@ -117,13 +117,13 @@ def _require_json_object(body: bytes) -> None:
 
 
 def _missing_in_envelope(error: ValidationError, body: bytes) -> UnreadableError:
-    wrong = {str(detail["loc"][0]): detail for detail in error.errors() if detail["loc"]}
+    wrong = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
     name = next((name for name in _ENVELOPE_PROBLEMS if name in wrong), None)
     if name is None:
         return UnreadableError("not_json", f"expected a webhook, got {error}")
-    detail = wrong[name]
-    came = "nothing" if detail["type"] == "missing" else shorten(repr(detail["input"]))
-    event_id = from_json(body).get("event_id")
+    parsed = from_json(body)
+    event_id, value = parsed.get("event_id"), parsed.get(name)
+    came = "nothing" if value is None else shorten(repr(value))
     return UnreadableError(
         _ENVELOPE_PROBLEMS[name],
         f"{name}: expected a text that is not empty, got {came}",
@@ -138,10 +138,15 @@ _ENVELOPE_PROBLEMS: dict[str, Problem] = {
 }
 
 
+def _organization_id(envelope: Envelope) -> str | None:
+    return (envelope.organization and envelope.organization.id) or None
+
+
 def _stream(envelope: Envelope, event_type: EventType | None, organization_id: str | None) -> str:
     """Choose the stream: that of the subject, or the organization's where none is named."""
     data = envelope.data or _NO_DATA
-    told = Told(envelope.event_fqn, data.others)
+    shown = snapshot(data.conversation) if data.conversation else _NOTHING
+    told = Told(envelope.event_fqn, data.others, shown=shown)
     subject = event_type.subject if event_type else "unknown"
     if subject == "conversation":
         return conversation_stream(organization_id, _require_csid(envelope, data))
@@ -173,4 +178,5 @@ def _find_csid(data: Data) -> object:
     """Look where a csid may stand: in the conversation, or beside it."""
     if data.conversation is not None and data.conversation.csid is not None:
         return data.conversation.csid
-    return Told("", data.others).find("csid", "conversationid", "conversation")
+    beside = Told("", data.others).parts
+    return beside.get("csid", beside.get("conversationid"))

@@ -95,6 +95,15 @@ def verify(  # noqa: PLR0913 - all that the decision depends on, time included, 
         _require_recent(int(t), now, tolerance)
 
 
+def is_well_formed(header: str) -> bool:
+    """Tell whether a header can be read as a signature at all, whoever made it."""
+    try:
+        _read(header)
+    except SignatureError:
+        return False
+    return True
+
+
 def sign(body: bytes, secret: bytes, *, t: int) -> str:
     """Return the X-DIXA-SIGNATURE that Dixa would send at `t`, in milliseconds since epoch.
 

@@ -52,6 +52,11 @@ def read_csid(value: object) -> int:
     raise InvalidInputError(f"csid: expected a whole number from 1 to {MAX_CSID}, got {came}")
 
 
+def csid_of(stream: str) -> int:
+    """Give the number of the conversation that a stream is about."""
+    return int(stream.rpartition("/")[2])
+
+
 def organization_stream(organization_id: str | None) -> str:
     """Name the stream of whatever an organization's events do not name a subject for."""
     return f"organization/{stream_part(organization_id)}"

@@ -1,6 +1,6 @@
 """Who had the conversation, from when to when, and how they got it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
@@ -25,23 +25,21 @@ class Assignment(Struct, frozen=True):
 
 
 def assign(
-    history: tuple[Assignment, ...], event: Event, agent: User | None, how: How
+    history: tuple[Assignment, ...], event: Event, agent: User | None, how: How, grace: timedelta
 ) -> tuple[Assignment, ...]:
     """Give the conversation to `agent`, or to nobody; who has it already keeps it."""
     current = history[-1] if history and history[-1].until is None else None
-    if same(agent, current.agent if current else None):
-        return _confirmed(history, how)
     if current is not None:
+        if same(agent, current.agent):
+            return (*history[:-1], _confirmed(current, event, how, grace))
         history = (*history[:-1], replace(current, until=event.at))
     if agent is None:
         return history
     return (*history, Assignment(agent, event.at, None, how, event.event_id))
 
 
-def _confirmed(history: tuple[Assignment, ...], how: How) -> tuple[Assignment, ...]:
-    """Let a webhook that was only late by a moment take the place of the snapshot's evidence."""
-    if not history or history[-1].until is not None or how == "inferred":
-        return history
-    if history[-1].how != "inferred":
-        return history
-    return (*history[:-1], replace(history[-1], how=how))
+def _confirmed(hold: Assignment, event: Event, how: How, grace: timedelta) -> Assignment:
+    """Let the event take the place of a snapshot that showed its change a moment before it."""
+    if hold.how != "inferred" or event.at - hold.since > grace:
+        return hold
+    return replace(hold, since=event.at, how=how, event_id=event.event_id)

@@ -13,6 +13,7 @@ from dixa_state.domain.events import (
     Event,
     IpBanned,
     IpUnbanned,
+    Order,
     User,
 )
 
@@ -41,6 +42,7 @@ class Ban(Struct, frozen=True):
     since: datetime | None = None
     by: User | None = None
     history: tuple[BanChange, ...] = ()
+    newest: Order | None = None
     version: int = 0
     position: int = 0
 
@@ -65,7 +67,12 @@ def fold(state: Ban, events: Iterable[Event]) -> Ban:
 
 def evolve(state: Ban, event: Event) -> Ban:
     """Enter one event; a repeat of the same ban changes neither its beginning nor its author."""
-    state = replace(state, version=state.version + 1, position=max(state.position, event.position))
+    state = replace(
+        state,
+        newest=event.order,
+        version=state.version + 1,
+        position=max(state.position, event.position),
+    )
     match event.fact:
         case EndUserBanned(user=user):
             return _changed(state, event, banned=True, user=user)

@@ -1,17 +1,17 @@
 """The Conversation aggregate: its state, and the changes that it can go through."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct, UnsetType
 from msgspec.structs import replace
 
 from dixa_state.domain.assignment import Assignment, How, assign
-from dixa_state.domain.events import Event, Queue, User, same
-from dixa_state.domain.lifecycle import Lifecycle, Move, Status
+from dixa_state.domain.events import Event, Order, Queue, User, same
+from dixa_state.domain.lifecycle import Lifecycle, Move, Status, meant, without_guess
 from dixa_state.domain.lifecycle import move as follow
 from dixa_state.domain.messages import Messages
-from dixa_state.domain.queueing import QueueVisit, leave
+from dixa_state.domain.queueing import QueueVisit, go_on, leave
 from dixa_state.domain.ratings import Rating
 from dixa_state.domain.sla import SlaEvaluation
 
@@ -24,6 +24,13 @@ class TagChange(Struct, frozen=True):
     at: datetime
     event_id: str
     inferred: bool
+
+
+class QueueStay(Struct, frozen=True):
+    """The queue that the conversation belonged to from `since` on."""
+
+    queue: Queue | None
+    since: datetime
 
 
 class Told(Struct, frozen=True):
@@ -41,7 +48,8 @@ class Conversation(Struct, frozen=True):
     """The state of one conversation.
 
     `version` counts the events folded, `late` those of them that came late, `position` is the
-    store position of the newest to arrive.
+    store position of the newest to arrive; `newest` is where the last one stands in the
+    fold's order.
     """
 
     organization_id: str | None
@@ -58,6 +66,7 @@ class Conversation(Struct, frozen=True):
     assignee: User | None = None
     assignments: tuple[Assignment, ...] = ()
     queue: Queue | None = None
+    queue_history: tuple[QueueStay, ...] = ()
     visits: tuple[QueueVisit, ...] = ()
     tags: frozenset[str] = frozenset()
     tag_history: tuple[TagChange, ...] = ()
@@ -69,11 +78,18 @@ class Conversation(Struct, frozen=True):
     transfers: int = 0
     typing: int = 0
     deliveries_failed: int = 0
+    first_event_at: datetime | None = None
     last_event_at: datetime | None = None
+    newest: Order | None = None
     told: Told = Told()
     version: int = 0
     position: int = 0
     late: int = 0
+
+    @property
+    def status(self) -> Status | None:
+        """The lifecycle status; None as long as nothing tells of it."""
+        return self.life.status
 
 
 def initial(organization_id: str | None, csid: int) -> Conversation:
@@ -85,13 +101,31 @@ def move(
     state: Conversation,
     event: Event,
     way: Move,
+    grace: timedelta,
     *,
-    to: Status | None = None,
+    shown: Status | None = None,
 ) -> Conversation:
-    """Follow an event about the status, to where it leads or to the status that it names."""
-    way = way if to is None else replace(way, to=to)
-    assigned = state.assignee is not None
-    return replace(state, life=follow(state.life, event, way, assigned=assigned))
+    """Follow an event about the status, to where it leads or to the status that it shows."""
+    way = way if shown is None else replace(way, to=meant(state.life, shown))
+    state = _without_guess(state, event, way.to, grace)
+    life = follow(state.life, event, way, assigned=state.assignee is not None)
+    return live_on(state, event, life)
+
+
+def live_on(state: Conversation, event: Event, life: Lifecycle) -> Conversation:
+    """Go on with this lifecycle; whatever ends the conversation ends its wait in a queue."""
+    match life.status:
+        case "closed" | "abandoned" as end:
+            return replace(state, life=life, visits=leave(state.visits, event.at, end))
+        case _:
+            return replace(state, life=life)
+
+
+def _without_guess(state: Conversation, event: Event, to: Status, grace: timedelta) -> Conversation:
+    life = without_guess(state.life, event, to, grace)
+    if life is state.life:
+        return state
+    return replace(state, life=life, visits=go_on(state.visits, state.life.since))
 
 
 def belong_to(state: Conversation, event: Event, requester: User | None) -> Conversation:
@@ -104,7 +138,11 @@ def belong_to(state: Conversation, event: Event, requester: User | None) -> Conv
 
 
 def assign_to(
-    state: Conversation, event: Event, agent: User | UnsetType | None, how: How
+    state: Conversation,
+    event: Event,
+    agent: User | UnsetType | None,
+    how: How,
+    grace: timedelta,
 ) -> Conversation:
     """Give the conversation to an agent, or to nobody; an agent ends the wait in a queue."""
     told = replace(state.told, assignee=event.at)
@@ -116,10 +154,20 @@ def assign_to(
     return replace(
         state,
         assignee=agent,
-        assignments=assign(state.assignments, event, agent, how),
+        assignments=assign(state.assignments, event, agent, how, grace),
         visits=visits,
         told=told,
     )
+
+
+def take_from(
+    state: Conversation, event: Event, agent: User | None, grace: timedelta
+) -> Conversation:
+    """Take the conversation from this agent, unless it has just passed on to another one."""
+    holder, told = state.assignee, state.told.assignee
+    if agent and holder and told and not same(agent, holder) and event.at - told <= grace:
+        return state
+    return assign_to(state, event, None, "assigned", grace)
 
 
 def put_in_queue(
@@ -127,7 +175,12 @@ def put_in_queue(
 ) -> Conversation:
     """Name the queue of the conversation."""
     told = replace(state.told, queue=event.at)
-    return replace(state, queue=state.queue if queue is UNSET else queue, told=told)
+    if isinstance(queue, UnsetType):
+        return replace(state, told=told)
+    history = state.queue_history
+    if not same(queue, state.queue):
+        history = (*history, QueueStay(queue, event.at))
+    return replace(state, queue=queue, queue_history=history, told=told)
 
 
 def set_tags(

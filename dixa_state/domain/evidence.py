@@ -18,6 +18,7 @@ from dixa_state.domain.conversation import (
     Conversation,
     assign_to,
     belong_to,
+    live_on,
     put_in_queue,
     set_attributes,
     set_tags,
@@ -58,7 +59,7 @@ def _status(state: Conversation, event: Event, shown: Snapshot, grace: timedelta
         return state
     if not _credible(event.at, state.life.told_at, grace):
         return state
-    return replace(state, life=lifecycle.observe(state.life, event, status))
+    return live_on(state, event, lifecycle.observe(state.life, event, status))
 
 
 def _requester(
@@ -75,8 +76,10 @@ def _requester(
 
 
 def _queue(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    if shown.queue is UNSET or (same(shown.queue, state.queue) and state.told.queue):
+    if shown.queue is UNSET or (shown.queue == state.queue and state.told.queue):
         return state
+    if shown.queue is not None and same(shown.queue, state.queue):
+        return replace(state, queue=shown.queue)
     if not _credible(event.at, state.told.queue, grace):
         return state
     return put_in_queue(state, event, shown.queue)
@@ -91,7 +94,7 @@ def _assignee(state: Conversation, event: Event, shown: Snapshot, grace: timedel
     if not _credible(event.at, state.told.assignee, grace):
         return state
     how: How = "assigned" if isinstance(event.fact, Created) else "inferred"
-    return assign_to(state, event, agent, how)
+    return assign_to(state, event, agent, how, grace)
 
 
 def _subject(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:

@@ -19,6 +19,7 @@ from dixa_state.domain.conversation import (
     put_in_queue,
     set_attributes,
     set_tags,
+    take_from,
 )
 from dixa_state.domain.events import (
     Abandoned,
@@ -53,7 +54,7 @@ from dixa_state.domain.events import (
 from dixa_state.domain.evidence import GRACE, describe, observe
 from dixa_state.domain.lifecycle import Status, status_from_dixa
 from dixa_state.domain.messages import add_message
-from dixa_state.domain.queueing import enter, leave
+from dixa_state.domain.queueing import enter, transfer
 from dixa_state.domain.ratings import rate
 from dixa_state.domain.sla import evaluate
 
@@ -69,7 +70,9 @@ def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Co
     """Enter one event: first what its snapshot shows of other fields, then what it tells."""
     state = replace(
         state,
+        first_event_at=state.first_event_at or event.at,
         last_event_at=event.at,
+        newest=event.order,
         version=state.version + 1,
         position=max(state.position, event.position),
         late=state.late + event.late,
@@ -77,44 +80,44 @@ def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Co
     if event.snapshot is not None:
         state = describe(state, event.snapshot)
         state = observe(state, event, event.snapshot, grace)
-    return _tell(state, event, event.fact)
+    return _tell(state, event, event.fact, grace)
 
 
 def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
-    state: Conversation, event: Event, fact: AnyFact
+    state: Conversation, event: Event, fact: AnyFact, grace: timedelta
 ) -> Conversation:
     match fact:
         case Created():
             created = replace(state, created_at=state.created_at or event.at)
-            return move(created, event, lifecycle.CREATED, to=_shown_status(event))
+            return move(created, event, lifecycle.CREATED, grace, shown=_shown_status(event))
         case Reopened():
-            return move(state, event, lifecycle.REOPENED)
+            return move(state, event, lifecycle.REOPENED, grace)
         case FollowUpAdded():
-            return move(state, event, lifecycle.FOLLOW_UP_ADDED)
+            return move(state, event, lifecycle.FOLLOW_UP_ADDED, grace)
         case FollowUpExpired():
             shown = _shown_status(event)
             still = shown if shown != "pending" else None  # what expired cannot still be pending
-            return move(state, event, lifecycle.FOLLOW_UP_EXPIRED, to=still)
+            return move(state, event, lifecycle.FOLLOW_UP_EXPIRED, grace, shown=still)
         case Closed():
-            moved = move(state, event, lifecycle.CLOSED)
-            return replace(moved, visits=leave(state.visits, event.at, "closed"))
+            return move(state, event, lifecycle.CLOSED, grace)
         case Abandoned():
-            moved = move(put_in_queue(state, event, fact.queue), event, lifecycle.ABANDONED)
-            return replace(moved, visits=leave(state.visits, event.at, "abandoned"))
+            named = put_in_queue(state, event, fact.queue)
+            return move(named, event, lifecycle.ABANDONED, grace)
         case Enqueued():
             queued = put_in_queue(state, event, fact.queue)
             return replace(queued, visits=enter(state.visits, queued.queue, event.at))
         case TransferredToQueue():
-            left = leave(state.visits, event.at, "transferred")
+            led_to = fact.queue or None  # UNSET is false
+            left = transfer(state.visits, led_to, event.at)
             counted = replace(state, transfers=state.transfers + 1, visits=left)
             return put_in_queue(counted, event, fact.queue)
         case TransferredToAgent():
             counted = replace(state, transfers=state.transfers + 1)
-            return assign_to(counted, event, fact.agent, "transferred")
+            return assign_to(counted, event, fact.agent, "transferred", grace)
         case Assigned():
-            return assign_to(state, event, fact.agent, "assigned")
+            return assign_to(state, event, fact.agent, "assigned", grace)
         case Unassigned():
-            return assign_to(state, event, None, "assigned")
+            return take_from(state, event, fact.agent, grace)
         case MessageAdded():
             added = add_message(state.messages, event.at, fact)
             return replace(state, messages=added)
@@ -127,7 +130,8 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
         case CustomAttributesUpdated():
             return set_attributes(state, event, state.custom_attributes | fact.values)
         case EndUserReplaced():
-            return belong_to(state, event, fact.new or state.requester)
+            before = replace(state, requester=state.requester or fact.old)
+            return belong_to(before, event, fact.new or state.requester)
         case Rated():
             return replace(state, ratings=rate(state.ratings, event.at, fact))
         case SlaEvaluated():

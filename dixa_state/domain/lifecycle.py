@@ -1,6 +1,6 @@
 """The lifecycle: the statuses, the moves between them, and how a move is judged."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -95,11 +95,29 @@ def move(life: Lifecycle, event: Event, way: Move, *, assigned: bool) -> Lifecyc
 
 def observe(life: Lifecycle, event: Event, status: Status) -> Lifecycle:
     """Follow the status in a snapshot that is to be believed against the one told by events."""
+    if life.status == meant(life, status):
+        return life
     told = replace(life, told_at=event.at)
-    if life.status == status or (life.status, status) == ("abandoned", "closed"):
-        return life  # Dixa has no status for abandoned: its snapshots say closed
     midlife: Irregularity | None = None if life.transitions else "history_starts_midlife"
     return _with_transition(told, event, status, irregular=midlife, inferred=True)
+
+
+def meant(life: Lifecycle, shown: Status) -> Status:
+    """Read what a snapshot shows: Dixa has no status for abandoned, it says closed."""
+    return "abandoned" if (life.status, shown) == ("abandoned", "closed") else shown
+
+
+def without_guess(life: Lifecycle, event: Event, to: Status, grace: timedelta) -> Lifecycle:
+    """Take back the inference that this event explains: its change was seen a moment before it.
+
+    One action at Dixa sends several webhooks, and the first may show what the next one tells.
+    """
+    last = life.transitions[-1] if life.transitions else None
+    if last is None or not last.inferred or event.at - last.at > grace:
+        return life
+    if last.after != ("closed" if to == "abandoned" else to):
+        return life
+    return replace(life, status=last.before, transitions=life.transitions[:-1])
 
 
 def _judge(life: Lifecycle, way: Move, *, assigned: bool) -> Irregularity | None:

@@ -42,7 +42,7 @@ def durations(state: Conversation, at: datetime) -> Durations:
     closes = closed_at(state.life)
     return Durations(
         first_response=waits[0] if waits else None,
-        next_responses=tuple(waits[1:]),
+        next_responses=tuple(gap.seconds for gap in state.messages.responses[len(waits[:1]) :]),
         first_resolution=_seconds(state.created_at, closes[0]) if closes else None,
         full_resolution=_seconds(state.created_at, closes[-1]) if closes else None,
         in_status={
@@ -54,7 +54,7 @@ def durations(state: Conversation, at: datetime) -> Durations:
 
 
 def responses(state: Conversation) -> tuple[Response, ...]:
-    """Give the gaps that agents closed; where the agent began, the first one is no response."""
+    """Give the gaps that agents closed, the first response first; none where an agent began."""
     began = state.messages.started_by_agent or (state.direction or "").casefold() == "outbound"
     return () if began else state.messages.responses
 
@@ -94,4 +94,5 @@ def _total(intervals: Iterable[Interval]) -> float:
 
 
 def _seconds(start: datetime | None, end: datetime) -> float | None:
-    return None if start is None else (end - start).total_seconds()
+    """Measure from one clock to another: Dixa's time of creation and that of an event."""
+    return None if start is None else max((end - start).total_seconds(), 0.0)

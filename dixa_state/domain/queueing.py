@@ -34,6 +34,22 @@ def enter(
     return (*leave(visits, at, "requeued"), QueueVisit(queue, at))
 
 
+def go_on(visits: tuple[QueueVisit, ...], at: datetime | None) -> tuple[QueueVisit, ...]:
+    """Let the visit go on that seemed to end with a close at this time."""
+    if not visits or (visits[-1].left_at, visits[-1].outcome) != (at, "closed"):
+        return visits
+    return (*visits[:-1], replace(visits[-1], left_at=None, outcome=None))
+
+
+def transfer(
+    visits: tuple[QueueVisit, ...], queue: Queue | None, at: datetime
+) -> tuple[QueueVisit, ...]:
+    """End the visit that runs, unless it is the one that the transfer led to."""
+    if is_waiting(visits) and queue is not None and same(visits[-1].queue, queue):
+        return visits
+    return leave(visits, at, "transferred")
+
+
 def leave(visits: tuple[QueueVisit, ...], at: datetime, outcome: Outcome) -> tuple[QueueVisit, ...]:
     """End the visit that runs, if one does."""
     if not is_waiting(visits):

@@ -58,6 +58,25 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
             streams = (str(event.originator_id) for event in self._stored_events)
             return min((stream for stream in streams if stream >= name), default=None)
 
+    def stream_at(self, position: int) -> str | None:
+        """Name the stream of the event at a position."""
+        found = self.select_notifications(position, 1, position)
+        return str(found[0].originator_id) if found else None
+
+    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
+        """Read all streams of a range of names, up to a position."""
+        everything = self.select_notifications(1, position, position) if position else ()
+        kept = (event for event in everything if low <= str(event.originator_id) < high)
+        return sorted(kept, key=lambda event: (str(event.originator_id), event.originator_version))
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+        return {key: self.remembered[key] for key in keys if key in self.remembered}
+
+    def census(self) -> tuple[int, int]:
+        """Count the events, and those that would be recognised."""
+        return len(self._stored_events), len(self.remembered)
+
     def select_quarantined(
         self, *, ids: Sequence[int] | None = None, resolved: bool = False
     ) -> Sequence[Quarantined]:
@@ -86,8 +105,7 @@ class _MemoryWriter(Writer):
         self.refused: dict[bytes, Quarantined] = {}
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        remembered = self._recorder.remembered
-        return {key: remembered[key] for key in keys if key in remembered}
+        return self._recorder.known(keys)
 
     def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
         found = {stream: self._recorder.select_stream(stream) for stream in streams}

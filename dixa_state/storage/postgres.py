@@ -22,8 +22,8 @@ from dixa_state.event_store import (
     Resolution,
     Writer,
 )
+from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
-from dixa_state.storage.statements import SCHEMA_VERSION, schema, statements
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for a connection."""
@@ -46,6 +46,7 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
         Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
         server cannot be reached.
         """
+        self._url = url
         self._make_ready(url, create=create)
         super().__init__(_datastore(url))
 
@@ -66,7 +67,7 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
         except psycopg.errors.UndefinedTable as error:
             raise SchemaError(f"expected a dixa_state store, found none: {error}") from error
         except psycopg.Error as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if found != SCHEMA_VERSION:
             raise SchemaError(f"expected schema version {SCHEMA_VERSION}, got {found}")
 
@@ -74,7 +75,7 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
     def writing(self) -> Iterator[Writer]:
         """Open a transaction under the table's lock, which leaves readers alone."""
         with (
-            _translated(),
+            translated(),
             self.datastore.transaction(commit=True) as outer,
             outer.connection.cursor(row_factory=tuple_row) as cursor,
         ):
@@ -91,6 +92,26 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
         rows = self._rows("next_stream", name=name)
         return rows[0][0] if rows else None
 
+    def stream_at(self, position: int) -> str | None:
+        """Name the stream of the event at a position."""
+        rows = self._rows("stream_at", position=position)
+        return rows[0][0] if rows else None
+
+    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
+        """Read all streams of a range of names, up to a position."""
+        rows = self._rows("range", low=low, high=high, position=position)
+        return [_notification(row) for row in rows]
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+        rows = self._rows("known_events", keys=list(keys))
+        return {key: Known(digest, position) for key, digest, position in rows}
+
+    def census(self) -> tuple[int, int]:
+        """Count the events, and those that would be recognised."""
+        events, recognised = self._rows("census")[0]
+        return events, recognised
+
     def select_quarantined(
         self, *, ids: Sequence[int] | None = None, resolved: bool = False
     ) -> Sequence[Quarantined]:
@@ -102,7 +123,7 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Enter how the case of a quarantined body ended."""
         parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
-        with _translated(), self.datastore.transaction(commit=True) as cursor:
+        with translated(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(_SQL["resolve"].encode(), parameters)
 
     def select_events(
@@ -148,13 +169,17 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
         position: int | None = self._rows("last_position")[0][0]
         return position
 
+    def connect(self) -> psycopg.Connection[TupleRow]:
+        """Open a connection of its own, outside the pool, in autocommit."""
+        return psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
+
     def close(self) -> None:
         """Close all connections."""
         self.datastore.close()
 
     def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
         with (
-            _translated(),
+            translated(),
             self.datastore.get_connection() as connection,
             connection.cursor(row_factory=tuple_row) as cursor,
         ):
@@ -236,16 +261,18 @@ def _value(connection: psycopg.Connection[TupleRow], name: str) -> Any:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Translate the errors of the driver and of the library."""
     try:
         yield
     except (psycopg.IntegrityError, persistence.IntegrityError) as error:
         raise persistence.IntegrityError(str(error)) from error
     except (psycopg.Error, persistence.PersistenceError) as error:
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
 
 
-def _unavailable(error: Exception) -> StoreUnavailableError:
+def unavailable(error: Exception) -> StoreUnavailableError:
+    """Say in one line why the store cannot be used."""
     reason = str(error).strip().replace("\n", " ")
     return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")
 

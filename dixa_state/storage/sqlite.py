@@ -28,8 +28,8 @@ from dixa_state.event_store import (
     Resolution,
     Writer,
 )
+from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
-from dixa_state.storage.statements import SCHEMA_VERSION, schema, statements
 
 LOCK_TIMEOUT = 60
 """Seconds that a connection waits for another process's transaction to end."""
@@ -109,7 +109,7 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Open a transaction under SQLite's write lock."""
-        with _translated(self._path), self.datastore.get_connection(commit=True) as connection:
+        with translated(), self.datastore.get_connection(commit=True) as connection:
             raw = connection.cursor().sqlite_cursor
             with closing(raw):
                 raw.execute("BEGIN IMMEDIATE")
@@ -129,6 +129,26 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
         rows = self._rows("next_stream", name=name)
         return rows[0][0] if rows else None
 
+    def stream_at(self, position: int) -> str | None:
+        """Name the stream of the event at a position."""
+        rows = self._rows("stream_at", position=position)
+        return rows[0][0] if rows else None
+
+    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
+        """Read all streams of a range of names, up to a position."""
+        rows = self._rows("range", low=low, high=high, position=position)
+        return [_notification(row) for row in rows]
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+        rows = (row for key in keys for row in self._rows("known_events", key=key))
+        return {key: Known(digest, position) for key, digest, position in rows}
+
+    def census(self) -> tuple[int, int]:
+        """Count the events, and those that would be recognised."""
+        events, recognised = self._rows("census")[0]
+        return events, recognised
+
     def select_quarantined(
         self, *, ids: Sequence[int] | None = None, resolved: bool = False
     ) -> Sequence[Quarantined]:
@@ -139,7 +159,7 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Enter how the case of a quarantined body ended."""
-        with _translated(self._path), self.datastore.transaction(commit=True) as cursor:
+        with translated(), self.datastore.transaction(commit=True) as cursor:
             parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
             cursor.execute(_SQL["resolve"], parameters)
 
@@ -191,7 +211,7 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
         self.datastore.close()
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with _translated(self._path), self.datastore.transaction(commit=False) as cursor:
+        with translated(), self.datastore.transaction(commit=False) as cursor:
             cursor.execute(_SQL[statement], parameters)
             return [tuple(row) for row in cursor.fetchall()]
 
@@ -268,13 +288,14 @@ def _no_store(path: Path, error: sqlite3.DatabaseError) -> StoreError:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Translate the errors of the driver and of the library."""
     try:
         yield
     except (sqlite3.IntegrityError, persistence.IntegrityError) as error:
         raise persistence.IntegrityError(str(error)) from error
     except _UNAVAILABLE as error:
-        raise StoreUnavailableError(f"{path}: the store cannot be used now: {error}") from error
+        raise StoreUnavailableError(f"the SQLite store cannot be used now: {error}") from error
 
 
 def _notification(row: tuple[Any, ...]) -> Notification:

@@ -1,6 +1,8 @@
 """The command line: what goes where, which exit code, and messages that say what to do next."""
 
 import json
+import os
+import pty
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -334,6 +336,19 @@ def test_schema_shows_and_applies(command: Command, postgres_url: str) -> None:
     assert command("schema", "--apply", "--store", "sqlite:///made.db").code == 0
     with open_tracker("sqlite:///made.db", create=False) as tracker:
         assert list(tracker.bans()) == []
+
+
+def test_a_long_ingest_shows_how_far_it_is(data: Path, tmp_path: Path) -> None:
+    read_end, terminal = pty.openpty()
+    ingest = ["dixa-state", "ingest", data / "day.jsonl", "--store", f"sqlite:///{tmp_path}/p.db"]
+    done = subprocess.run([*ingest, "--json"], stdout=subprocess.PIPE, stderr=terminal, check=True)
+    os.close(terminal)
+    shown = os.read(read_end, 65_536).decode()
+    os.close(read_end)
+    assert "Ingesting" in shown
+    assert "100%" in shown
+    assert "45 events" in shown
+    assert json.loads(done.stdout)["appended"] == 45
 
 
 @pytest.mark.usefixtures("day")

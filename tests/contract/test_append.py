@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from eventsourcing.persistence import Notification
 
-from dixa_state import Delivery, NotFoundError, Outcome
+from dixa_state import Delivery, NotFoundError, Outcome, SignatureError
+from dixa_state.dixa.signature import parse_secrets, sign, verify
 from dixa_state.event_store import Known, Writer, decode_state
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -35,7 +36,7 @@ def test_a_new_event_is_appended_and_can_be_asked_for(store: SimpleNamespace) ->
     tracker = store.open()
     outcome = tracker.append(body(event_id="e-1"))
     assert outcome == Outcome("appended", "e-1", position=1)
-    assert tracker.conversation(7).life.status == "open"
+    assert tracker.conversation(7).status == "open"
 
 
 def test_the_same_body_again_is_a_duplicate_at_the_position_of_the_first(
@@ -143,6 +144,21 @@ def test_what_the_request_said_is_stored_beside_the_body(store: SimpleNamespace)
     webhook = next(tracker.events(7)).webhook
     assert (webhook.received_at, webhook.subscription_id) == (NOON, "sub-1")
     assert webhook.signature == header
+
+
+def test_the_signature_of_a_stored_event_verifies_again(
+    store: SimpleNamespace, day_lines: list[bytes]
+) -> None:
+    secrets = parse_secrets("00112233445566778899aabbccddeeff")
+    tracker = store.open()
+    for number, raw in enumerate(day_lines):
+        header = sign(raw, secrets.unbound[0], t=1_772_438_400_000 + number)
+        tracker.append(raw, signature=header)
+    for stored in tracker.event_recorder.select_notifications(1, 100):
+        webhook = decode_state(stored.state)
+        verify(webhook.body, webhook.signature, secrets)
+        with pytest.raises(SignatureError):
+            verify(webhook.body + b" ", webhook.signature, secrets)
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(store: SimpleNamespace) -> None:

@@ -84,7 +84,7 @@ REFUSED = {
         body(event_id=5),
         "event_id: expected a text that is not empty, got 5",
     ),
-    "no fqn": (body(event_fqn=None), "event_fqn: expected a text that is not empty, got None"),
+    "no fqn": (body(event_fqn=None), "event_fqn: expected a text that is not empty, got nothing"),
     "no time": (body(event_timestamp=""), "event_timestamp: expected a text"),
     "an unusable time": (
         body(event_timestamp="yesterday"),

@@ -104,9 +104,6 @@ def snapshot_without(*names: str) -> Snapshot:
     return found
 
 
-# -- who an event names, in whatever spelling
-
-
 def user_spellings(user: User, *names: str) -> list[Body]:
     return [{name: place} for name in names for place in (shown(user), user.id)]
 
@@ -395,8 +392,6 @@ def test_a_ban_of_nobody_that_can_be_told_goes_to_the_organization(name: str, to
     assert admit(json.dumps(body).encode()).stream == f"organization/{body['organization']['id']}"
 
 
-# -- what else an event tells, in whatever spelling
-
 DEADLINE = "2026-03-02T08:15:00.300Z"
 EVALUATION: Body = {"id": "e1", "policy": "Chat", "metric": "FirstResponse", "deadline": DEADLINE}
 
@@ -663,9 +658,6 @@ def test_the_agent_who_gets_a_conversation_is_not_the_actor(name: str) -> None:
     assert read(name, {"agent": shown(OMAR)}).actor is None
 
 
-# -- the conversation as shown
-
-
 def test_a_conversation_in_the_rest_apis_spelling_reads_the_same() -> None:
     body = example("conversation_created")
     conversation = body["data"]["conversation"]
@@ -817,9 +809,6 @@ def test_a_conversation_that_shows_nothing_but_its_number_is_an_empty_snapshot()
     body = example("conversation_closed") | {"data": {"conversation": {"csid": 70431}}}
 
     assert read_body(body).snapshot == Snapshot()
-
-
-# -- the models themselves
 
 
 def test_unknown_fields_are_kept_at_every_level() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dixa_state.dixa.signature import Secrets, parse_secrets, sign, verify
+from dixa_state.dixa.signature import Secrets, is_well_formed, parse_secrets, sign, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
 HEX = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -386,3 +386,9 @@ def test_no_refusal_shows_the_secret_or_the_expected_signature(options: dict[str
     for hidden in (HEX, repr(KEY), signature):
         assert hidden not in str(error)
         assert hidden not in repr(error)
+
+
+def test_a_header_is_well_formed_if_it_can_be_read_as_a_signature() -> None:
+    assert is_well_formed(sign(b"body", bytes(16), t=1))
+    assert not is_well_formed("v1=abc")
+    assert not is_well_formed("t=soon,v1=abc")

@@ -31,6 +31,14 @@ CREATE TABLE IF NOT EXISTS quarantine (
     resolved_at TEXT
 );
 
+-- Where the views are: the generation that readers see, one that is being built, one to be dropped.
+CREATE TABLE IF NOT EXISTS projection (
+    name TEXT PRIMARY KEY,
+    generation BIGINT NOT NULL,
+    view_version BIGINT NOT NULL,
+    position BIGINT NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS dixa_state_schema (
     version INTEGER NOT NULL
 );

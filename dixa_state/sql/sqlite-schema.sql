@@ -36,6 +36,21 @@ CREATE TABLE IF NOT EXISTS maintenance (
     reason TEXT NOT NULL
 );
 
+-- Where the views are: the generation that readers see, one that is being built, one to be dropped.
+CREATE TABLE IF NOT EXISTS projection (
+    name TEXT PRIMARY KEY,
+    generation BIGINT NOT NULL,
+    view_version BIGINT NOT NULL,
+    position BIGINT NOT NULL
+);
+
+-- Who projects, and who replays, until when; times are microseconds since 1970.
+CREATE TABLE IF NOT EXISTS lease (
+    role TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until BIGINT NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS dixa_state_schema (
     version INTEGER NOT NULL
 );

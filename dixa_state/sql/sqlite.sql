@@ -75,3 +75,15 @@ FROM stored_events
 WHERE notification_id BETWEEN :first AND :last
   AND topic IN (SELECT value FROM json_each(:topics))
 ORDER BY notification_id LIMIT :limit;
+
+-- stream_at: the stream of the event at a position
+SELECT originator_id FROM stored_events WHERE notification_id = :position;
+
+-- range: all events of the streams in a range of names, up to a position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE originator_id >= :low AND originator_id < :high AND notification_id <= :position
+ORDER BY originator_id, originator_version;
+
+-- census: how many events there are, and how many are recognised as duplicates when they come again
+SELECT (SELECT count(*) FROM stored_events), (SELECT count(*) FROM deduplication);

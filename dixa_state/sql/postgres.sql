@@ -90,3 +90,15 @@ ORDER BY notification_id LIMIT %(limit)s;
 
 -- server_encoding: how the database spells text
 SHOW server_encoding;
+
+-- stream_at: the stream of the event at a position
+SELECT originator_id FROM stored_events WHERE notification_id = %(position)s;
+
+-- range: all events of the streams in a range of names, up to a position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE originator_id >= %(low)s AND originator_id < %(high)s AND notification_id <= %(position)s
+ORDER BY originator_id, originator_version;
+
+-- census: how many events there are, and how many are recognised as duplicates when they come again
+SELECT (SELECT count(*) FROM stored_events), (SELECT count(*) FROM deduplication);

@@ -1,0 +1,134 @@
+"""The projector: follows the event store, a page of events and one transaction at a time."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from threading import Event as Signal
+from typing import NamedTuple
+
+from eventsourcing.persistence import Notification
+
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.projection.folding import Folded, fold_further, fold_stream, is_shown
+from dixa_state.projection.rows import decode_ban, decode_conversation, rows
+from dixa_state.projection.views import LIVE, Connection, Progress, Views
+from dixa_state.tracker import ConversationTracker
+
+PAGE = 500
+"""Events a transaction: enough to share a commit, few enough not to hold up writers."""
+
+_IDLE = 1.0
+
+
+class Page(NamedTuple):
+    """What a page of events comes to, ready to be written."""
+
+    at: Progress
+    last: int
+    folded: dict[str, Folded]
+
+
+class Projector:
+    """Keeps the views of a store up to date.
+
+    A crash repeats a page, never half of it: rows and position change in one transaction, and that
+    transaction begins by making sure that no other projector has been there in the meantime.
+    """
+
+    def __init__(
+        self, tracker: ConversationTracker, views: Views, *, name: str = LIVE, page: int = PAGE
+    ) -> None:
+        """Follow the tracker's event store; `page` is how many events share a transaction.
+
+        `name` is the generation that is kept up to date: the live one, or one being built.
+        """
+        self._tracker = tracker
+        self._recorder = tracker.event_recorder
+        self._views = views
+        self._name = name
+        self._page = page
+
+    def run(self, stop: Signal, progress: Callable[[int], None] = lambda _position: None) -> None:
+        """Project until told to stop; wait for the lead while another projector has it.
+
+        Goes on by itself when the store comes back after it was away.
+        """
+        while not stop.is_set():
+            try:
+                self._lead(stop, progress)
+            except StoreUnavailableError:
+                stop.wait(_IDLE)
+
+    def catch_up(self, progress: Callable[[int], None] = lambda _position: None) -> bool:
+        """Bring the views up to date now; false if another projector is at it already."""
+        with self._views.leading("projector") as lead:
+            while lead and (position := self.step()):
+                progress(position)
+                lead.keep()
+            return lead is not None
+
+    def step(self) -> int | None:
+        """Project one page and give the position reached; None if there was nothing to do."""
+        at = self._views.progress(self._name)
+        stored = self._recorder.select_notifications(
+            at.position, self._page, inclusive_of_start=False
+        )
+        if not stored:
+            return None
+        page = self._fold(at, stored)
+        with self._views.transaction(write=True) as connection:
+            if self._views.read_progress(connection, self._name, hold=True) == at:
+                self._write(connection, page)
+        return page.last
+
+    def _lead(self, stop: Signal, progress: Callable[[int], None]) -> None:
+        with self._views.leading("projector") as lead:
+            while lead and not stop.is_set():
+                lead.keep()
+                position = self.step()
+                if position is None:
+                    self._views.changed(_IDLE)
+                else:
+                    progress(position)
+        if lead is None:
+            stop.wait(_IDLE / 4)
+
+    def _fold(self, at: Progress, stored: Sequence[Notification]) -> Page:
+        by_stream = sorted(stored, key=_stream)
+        folded = {}
+        with self._views.transaction() as connection:
+            for stream, events in groupby(by_stream, key=_stream):
+                if is_shown(stream):
+                    folded[stream] = self._fold_stream(connection, at, stream, list(events))
+        return Page(at, stored[-1].id, folded)
+
+    def _fold_stream(
+        self, connection: Connection, at: Progress, stream: str, events: list[Notification]
+    ) -> Folded:
+        read, grace = self._tracker.read, self._tracker.grace
+        kind = "state" if stream.startswith("conversation/") else "ban_state"
+        found = connection.run(self._views.statement(kind, at.generation), stream=stream)
+        if found:
+            decode = decode_conversation if kind == "state" else decode_ban
+            further = fold_further(decode(bytes(found[0][0])), stream, events, read, grace)
+            if further is not None:
+                return further
+        whole = self._recorder.select_stream(stream)
+        return fold_stream(stream, [e for e in whole if e.id <= events[-1].id], read, grace)
+
+    def _write(self, connection: Connection, page: Page) -> None:
+        made = (
+            row
+            for stream, folded in page.folded.items()
+            if folded.state is not None
+            for row in rows(stream, folded.state)
+        )
+        generation = page.at.generation
+        self._views.write(connection, generation, made, replacing=page.folded)
+        for folded in page.folded.values():
+            for poison in folded.poison:
+                connection.run(self._views.statement("poison", generation), **poison._asdict())
+        connection.run(self._views.statement("advance"), name=self._name, position=page.last)
+
+
+def _stream(event: Notification) -> str:
+    return str(event.originator_id)

@@ -1,0 +1,151 @@
+"""Replay: all views rebuilt from the event store beside the live ones, then shown in their place.
+
+The live views stay readable, and up to date, until the one transaction that switches. What an
+interrupted replay has left behind is cleaned up by the next one.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dixa_state.errors import StoreError
+from dixa_state.projection.projector import Projector
+from dixa_state.projection.ranges import Range, fold_range, on_all_cores, split
+from dixa_state.projection.rows import TABLES, VIEW_VERSION, Row, group, rows
+from dixa_state.projection.views import (
+    BUILDING,
+    LIVE,
+    RETIRED,
+    Connection,
+    Lead,
+    Poison,
+    Progress,
+    Views,
+)
+from dixa_state.tracker import ConversationTracker
+
+Report = Callable[[int, int], None]
+"""Told after each range: how many events have been folded, and how many there are."""
+
+_CLOSE = 200
+"""Events behind which the rest is caught up inside the transaction that switches."""
+
+
+class Built(NamedTuple):
+    """The rows of a range, and what could not be folded in it."""
+
+    events: int
+    rows: dict[str, list[Row]]
+    poison: list[Poison]
+
+
+def replay(
+    tracker: ConversationTracker,
+    views: Views,
+    open_tracker: Callable[[], ConversationTracker],
+    progress: Report = lambda _done, _total: None,
+) -> Progress:
+    """Rebuild all views and switch to them; give where they are then.
+
+    `open_tracker` opens the same store in a worker process. Raises `StoreError` if another replay
+    is at work, or if an event cannot be folded: then the live views stay as they are.
+    """
+    with views.leading("replay") as lead:
+        if lead is None:
+            raise StoreError("replay: another one is at work on this store")
+        _clean_up(views)
+        building = _begin(tracker, views)
+        parts = split(tracker.event_recorder, building.position)
+        done = 0
+        for built in on_all_cores(build_range, parts, open_tracker):
+            _load(views, building, built)
+            lead.keep()
+            done += built.events
+            progress(done, building.position)
+        with views.transaction(write=True) as connection:
+            views.index(connection, building.generation)
+        shown = _switch(tracker, views, lead)
+        _clean_up(views)
+        return shown
+
+
+def _begin(tracker: ConversationTracker, views: Views) -> Progress:
+    position = tracker.event_recorder.max_notification_id() or 0
+    with views.transaction(write=True) as connection:
+        live = views.read_progress(connection)
+        generation = live.generation + 1 if live else 1
+        building = Progress(generation, VIEW_VERSION, position)
+        views.create(connection, generation, indexes=False)
+        views.set_progress(connection, BUILDING, building)
+    return building
+
+
+def _load(views: Views, building: Progress, built: Built) -> None:
+    if built.poison:
+        raise _poisoned(built.poison[0])
+    with views.transaction(write=True) as connection:
+        for table, some in built.rows.items():
+            connection.load(f"{building.prefix}{table}", TABLES[table], some)
+
+
+def build_range(tracker: ConversationTracker, part: Range) -> Built:
+    """Make the rows of a range."""
+    made: list[Row] = []
+    poison: list[Poison] = []
+    events = 0
+    for stream, folded in fold_range(tracker, part):
+        events += folded.state.version if folded.state else 0
+        poison += folded.poison
+        if folded.state is not None:
+            made += rows(stream, folded.state)
+    return Built(events, group(made), poison)
+
+
+def _switch(tracker: ConversationTracker, views: Views, lead: Lead) -> Progress:
+    """Catch up what has come in since, and show the new generation instead of the old one."""
+    projector = Projector(tracker, views, name=BUILDING)
+    while (tracker.event_recorder.max_notification_id() or 0) - _at(views) > _CLOSE:
+        projector.step()
+        lead.keep()
+    while True:
+        projector.step()
+        with views.transaction(write=True) as connection:
+            shown = _show(views, connection)
+        if shown is not None:
+            return shown
+
+
+def _at(views: Views) -> int:
+    return views.progress(BUILDING).position
+
+
+def _show(views: Views, connection: Connection) -> Progress | None:
+    """Switch, unless the live views have been further than the new ones are."""
+    live = views.read_progress(connection, LIVE, hold=True)
+    building = views.read_progress(connection, BUILDING, hold=True)
+    if building is None:
+        raise StoreError("replay: the views being built are gone")
+    if live is not None and live.position > building.position:
+        return None
+    views.show(connection, building.generation)
+    views.set_progress(connection, LIVE, building)
+    connection.run(views.statement("forget_progress"), name=BUILDING)
+    if live is not None:
+        views.set_progress(connection, RETIRED, live)
+    return building
+
+
+def _clean_up(views: Views) -> None:
+    """Drop the generations that nobody reads: a retired one, and one that was never finished."""
+    for name in (BUILDING, RETIRED):
+        with views.transaction(write=True) as connection:
+            found = views.read_progress(connection, name)
+            if found is not None:
+                views.drop(connection, found.generation)
+                connection.run(views.statement("forget_progress"), name=name)
+
+
+def _poisoned(poison: Poison) -> StoreError:
+    return StoreError(
+        f"replay: event {poison.position} of {poison.stream} cannot be folded: {poison.error}; "
+        "the views stay as they were"
+    )

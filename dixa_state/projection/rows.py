@@ -1,0 +1,438 @@
+"""The rows of the views: a pure function of a state, so that live rows and rebuilt ones are equal.
+
+Each row type names its columns. Times are microseconds since 1970 in UTC, durations seconds,
+intervals half-open: [since, until), still running where `until` is None.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dixa_state.domain import sla
+from dixa_state.domain.bans import Ban
+from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.lifecycle import Transition
+from dixa_state.domain.metrics import closed_at, durations
+
+VIEW_VERSION = 1
+"""Counts the meanings that the rows have had; views of another version must be replayed."""
+
+
+class ConversationRow(NamedTuple):
+    """The state of a conversation: what lists filter and sort by, and all of it as JSON."""
+
+    stream: str
+    organization_id: str | None
+    csid: int
+    status: str | None
+    status_since: int | None
+    channel: str | None
+    direction: str | None
+    queue_id: str | None
+    queue_name: str | None
+    assignee_id: str | None
+    assignee_name: str | None
+    assignee_email: str | None
+    requester_id: str | None
+    requester_email: str | None
+    sla_status: str
+    created_at: int
+    last_event_at: int
+    closed_at: int | None
+    entered_queue: bool
+    irregular: int
+    inferred: int
+    first_response: float | None
+    first_resolution: float | None
+    full_resolution: float | None
+    version: int
+    position: int
+    state: bytes
+
+
+class TransitionRow(NamedTuple):
+    """A lifecycle transition, and the interval of the status that it began."""
+
+    stream: str
+    sequence: int
+    organization_id: str | None
+    csid: int
+    before: str | None
+    after: str
+    since: int
+    until: int | None
+    irregular: str | None
+    inferred: bool
+    late: bool
+    move: bytes
+
+
+class AssignmentRow(NamedTuple):
+    """An interval with an agent."""
+
+    stream: str
+    number: int
+    agent_id: str | None
+    agent_name: str | None
+    agent_email: str | None
+    since: int
+    until: int | None
+    how: str
+
+
+class QueueIntervalRow(NamedTuple):
+    """An interval in which the conversation belonged to a queue."""
+
+    stream: str
+    number: int
+    queue_id: str | None
+    queue_name: str | None
+    since: int
+    until: int | None
+
+
+class QueueVisitRow(NamedTuple):
+    """A wait in a queue; `wait` once it has ended."""
+
+    stream: str
+    number: int
+    queue_id: str | None
+    queue_name: str | None
+    enqueued_at: int
+    left_at: int | None
+    outcome: str | None
+    wait: float | None
+
+
+class TagRow(NamedTuple):
+    """An interval with a tag."""
+
+    stream: str
+    number: int
+    tag: str
+    since: int
+    until: int | None
+
+
+class SlaEvaluationRow(NamedTuple):
+    """An SLA evaluation, beside what its shares are broken down by."""
+
+    stream: str
+    number: int
+    organization_id: str | None
+    csid: int
+    evaluation_id: str | None
+    policy: str | None
+    metric: str | None
+    status: str
+    deadline: int | None
+    since: int
+    began_at: int
+    channel: str | None
+    queue_id: str | None
+    queue_name: str | None
+    assignee_id: str | None
+    assignee_name: str | None
+
+
+class RatingRow(NamedTuple):
+    """A rating."""
+
+    stream: str
+    number: int
+    organization_id: str | None
+    csid: int
+    type: str | None
+    score: float | None
+    comment: str | None
+    agent_id: str | None
+    agent_name: str | None
+    rated_at: int
+
+
+class WordRow(NamedTuple):
+    """A word by which a conversation can be found."""
+
+    word: str
+    stream: str
+
+
+class BanRow(NamedTuple):
+    """Whether an end user or an address is banned."""
+
+    stream: str
+    kind: str
+    organization_id: str | None
+    subject: str
+    banned: bool
+    state: bytes
+
+
+Row = (
+    ConversationRow
+    | TransitionRow
+    | AssignmentRow
+    | QueueIntervalRow
+    | QueueVisitRow
+    | TagRow
+    | SlaEvaluationRow
+    | RatingRow
+    | WordRow
+    | BanRow
+)
+
+TABLES: dict[str, type[Row]] = {
+    "conversations": ConversationRow,
+    "transitions": TransitionRow,
+    "assignments": AssignmentRow,
+    "queue_intervals": QueueIntervalRow,
+    "queue_visits": QueueVisitRow,
+    "tags": TagRow,
+    "sla_evaluations": SlaEvaluationRow,
+    "ratings": RatingRow,
+    "words": WordRow,
+    "bans": BanRow,
+}
+TABLE_OF = {row_type: name for name, row_type in TABLES.items()}
+
+
+def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
+    """Give every row that a state makes."""
+    if isinstance(state, Ban):
+        yield _ban(stream, state)
+        return
+    yield _conversation(stream, state)
+    yield from _transitions(stream, state)
+    yield from _assignments(stream, state)
+    yield from _queue_intervals(stream, state)
+    yield from _queue_visits(stream, state)
+    yield from _tags(stream, state)
+    yield from _sla_evaluations(stream, state)
+    yield from _ratings(stream, state)
+    for word in sorted(words(_texts(state))):
+        yield WordRow(word, stream)
+
+
+def group(made: Iterable[Row]) -> dict[str, list[Row]]:
+    """Put rows under the names of their tables."""
+    by_table: dict[str, list[Row]] = defaultdict(list)
+    for row in made:
+        by_table[TABLE_OF[type(row)]].append(row)
+    return by_table
+
+
+def encode(state: Conversation | Ban | Transition) -> bytes:
+    """Write a state as JSON, in one spelling only, so that equal states have equal bytes."""
+    return msgspec.json.encode(state, order="deterministic")
+
+
+_CONVERSATIONS = msgspec.json.Decoder(Conversation)
+_BANS = msgspec.json.Decoder(Ban)
+_TRANSITIONS = msgspec.json.Decoder(Transition)
+decode_conversation, decode_ban, decode_transition = (
+    _CONVERSATIONS.decode,
+    _BANS.decode,
+    _TRANSITIONS.decode,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(time: datetime) -> int:
+    """Give a time as the views keep it."""
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def words(texts: Iterable[str | None]) -> set[str]:
+    """Split texts into the words by which they can be found, without case."""
+    found = (word for text in texts if text for word in _WORD.findall(text.casefold()))
+    return {word[:_LONGEST_WORD] for word in found}
+
+
+_WORD = re.compile(r"\w+")
+_LONGEST_WORD = 60
+
+
+def storable(text: str | None) -> str | None:
+    """Give a text as every database takes it: PostgreSQL refuses NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if text and "\0" in text else text
+
+
+def _maybe(time: datetime | None) -> int | None:
+    return None if time is None else micros(time)
+
+
+def _conversation(stream: str, state: Conversation) -> ConversationRow:
+    first_event = state.first_event_at or _EPOCH
+    measured = durations(state, state.last_event_at or _EPOCH)
+    closes = closed_at(state.life)
+    moves = state.life.transitions
+    queue, agent, requester = state.queue, state.assignee, state.requester
+    return ConversationRow(
+        stream=stream,
+        organization_id=storable(state.organization_id),
+        csid=state.csid,
+        status=state.life.status,
+        status_since=_maybe(state.life.since),
+        channel=storable(state.channel),
+        direction=storable(state.direction),
+        queue_id=storable(queue.key) if queue else None,
+        queue_name=storable(queue.name) if queue else None,
+        assignee_id=storable(agent.key) if agent else None,
+        assignee_name=storable(agent.name) if agent else None,
+        assignee_email=storable(agent.email) if agent else None,
+        requester_id=storable(requester.key) if requester else None,
+        requester_email=storable(requester.email) if requester else None,
+        sla_status=sla.summarise(state.sla),
+        created_at=micros(state.created_at or first_event),
+        last_event_at=micros(state.last_event_at or first_event),
+        closed_at=_maybe(closes[-1] if closes else None),
+        entered_queue=bool(state.visits),
+        irregular=sum(move.irregular is not None for move in moves),
+        inferred=sum(move.inferred for move in moves),
+        first_response=measured.first_response,
+        first_resolution=measured.first_resolution,
+        full_resolution=measured.full_resolution,
+        version=state.version,
+        position=state.position,
+        state=encode(state),
+    )
+
+
+def _transitions(stream: str, state: Conversation) -> Iterator[TransitionRow]:
+    moves = state.life.transitions
+    ends = [*(micros(move.at) for move in moves[1:]), None]
+    for move, until in zip(moves, ends, strict=False):
+        yield TransitionRow(
+            stream=stream,
+            sequence=move.sequence,
+            organization_id=storable(state.organization_id),
+            csid=state.csid,
+            before=move.before,
+            after=move.after,
+            since=micros(move.at),
+            until=until,
+            irregular=move.irregular,
+            inferred=move.inferred,
+            late=move.late,
+            move=encode(move),
+        )
+
+
+def _assignments(stream: str, state: Conversation) -> Iterator[AssignmentRow]:
+    for number, hold in enumerate(state.assignments, start=1):
+        agent = hold.agent
+        yield AssignmentRow(
+            stream,
+            number,
+            storable(agent.key),
+            storable(agent.name),
+            storable(agent.email),
+            micros(hold.since),
+            _maybe(hold.until),
+            hold.how,
+        )
+
+
+def _queue_intervals(stream: str, state: Conversation) -> Iterator[QueueIntervalRow]:
+    stays = state.queue_history
+    ends = [*(micros(stay.since) for stay in stays[1:]), None]
+    for number, (stay, until) in enumerate(zip(stays, ends, strict=False), start=1):
+        if stay.queue is not None:
+            key, name = storable(stay.queue.key), storable(stay.queue.name)
+            yield QueueIntervalRow(stream, number, key, name, micros(stay.since), until)
+
+
+def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
+    for number, visit in enumerate(state.visits, start=1):
+        ended = visit.left_at
+        yield QueueVisitRow(
+            stream=stream,
+            number=number,
+            queue_id=storable(visit.queue.key) if visit.queue else None,
+            queue_name=storable(visit.queue.name) if visit.queue else None,
+            enqueued_at=micros(visit.enqueued_at),
+            left_at=_maybe(ended),
+            outcome=visit.outcome,
+            wait=(ended - visit.enqueued_at).total_seconds() if ended else None,
+        )
+
+
+def _tags(stream: str, state: Conversation) -> Iterator[TagRow]:
+    since: dict[str, int] = {}
+    number = 0
+    for change in state.tag_history:
+        at = micros(change.at)
+        if change.added:
+            since[change.tag] = at
+        elif change.tag in since:
+            number += 1
+            yield TagRow(stream, number, storable(change.tag) or "", since.pop(change.tag), at)
+    for tag, began in sorted(since.items()):
+        number += 1
+        yield TagRow(stream, number, storable(tag) or "", began, None)
+
+
+def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluationRow]:
+    queue, agent = state.queue, state.assignee
+    for number, evaluation in enumerate(state.sla, start=1):
+        yield SlaEvaluationRow(
+            stream=stream,
+            number=number,
+            organization_id=storable(state.organization_id),
+            csid=state.csid,
+            evaluation_id=storable(evaluation.id),
+            policy=storable(evaluation.policy),
+            metric=storable(evaluation.metric),
+            status=evaluation.status,
+            deadline=_maybe(evaluation.deadline),
+            since=micros(evaluation.since),
+            began_at=micros(evaluation.history[0].at),
+            channel=storable(state.channel),
+            queue_id=storable(queue.key) if queue else None,
+            queue_name=storable(queue.name) if queue else None,
+            assignee_id=storable(agent.key) if agent else None,
+            assignee_name=storable(agent.name) if agent else None,
+        )
+
+
+def _ratings(stream: str, state: Conversation) -> Iterator[RatingRow]:
+    for number, rating in enumerate(state.ratings, start=1):
+        agent = rating.agent
+        yield RatingRow(
+            stream=stream,
+            number=number,
+            organization_id=storable(state.organization_id),
+            csid=state.csid,
+            type=storable(rating.type),
+            score=rating.score,
+            comment=storable(rating.comment),
+            agent_id=storable(agent.key) if agent else None,
+            agent_name=storable(agent.name) if agent else None,
+            rated_at=micros(rating.rated_at),
+        )
+
+
+def _texts(state: Conversation) -> Sequence[str | None]:
+    requester: Any = state.requester
+    return (
+        str(state.csid),
+        state.subject,
+        *((requester.name, requester.email, requester.phone) if requester else ()),
+    )
+
+
+def _ban(stream: str, state: Ban) -> BanRow:
+    return BanRow(
+        stream=stream,
+        kind=state.kind,
+        organization_id=storable(state.organization_id),
+        subject=storable(state.id) or "",
+        banned=state.banned,
+        state=encode(state),
+    )

@@ -1,0 +1,178 @@
+"""The views of a store: one generation that readers see, and perhaps one that is being built.
+
+A generation is a set of tables with a prefix of its own; plain SQL views without the prefix lead
+readers to the live one. The row `projection` names it, with the position that it has reached, and
+changes in the transaction that changes the rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, NamedTuple, Protocol
+
+from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
+
+from dixa_state.errors import SchemaError
+from dixa_state.projection.rows import TABLES, VIEW_VERSION, Row, group
+from dixa_state.sql.statements import statements, views_indexes, views_tables
+
+Rows = list[tuple[Any, ...]]
+Role = Literal["projector", "replay"]
+
+LIVE, BUILDING, RETIRED = "views", "building", "retired"
+
+
+class Progress(NamedTuple):
+    """Where the views are: their generation, the version of their rows, and their position."""
+
+    generation: int
+    view_version: int
+    position: int
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the generation's tables."""
+        return prefix(self.generation)
+
+
+class Lead(Protocol):
+    """A role that is held."""
+
+    def keep(self) -> None:
+        """Renew the hold where that is needed; raises `StoreUnavailableError` if it was lost."""
+
+
+class Poison(NamedTuple):
+    """An event that could not be folded, and why."""
+
+    position: int
+    stream: str
+    topic: str
+    error: str
+
+
+class Connection(Protocol):
+    """What both databases let a transaction do, in the one spelling of `views.sql`."""
+
+    def run(self, sql: str, **parameters: Any) -> Rows:
+        """Run one statement and give its rows; parameters are written `:name`."""
+
+    def script(self, sql: str) -> None:
+        """Run several statements without parameters."""
+
+    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+        """Insert rows, as fast as the database takes them."""
+
+
+class Views(TrackingRecorder, ABC):
+    """The read models of one store."""
+
+    dialect: str
+
+    @abstractmethod
+    def transaction(self, *, write: bool = False) -> AbstractContextManager[Connection]:
+        """Open a transaction; readers see one moment of the store throughout."""
+
+    @abstractmethod
+    def leading(self, role: Role, *, wait: bool = False) -> AbstractContextManager["Lead | None"]:
+        """Be the only one in a role; without `wait`, give None if another has it."""
+
+    @abstractmethod
+    def changed(self, timeout: float) -> None:
+        """Wait until the views may have moved on, at most `timeout` seconds."""
+
+    def statement(self, name: str, generation: int = 0) -> str:
+        """Give a statement, on the tables of a generation."""
+        sql = statements("views")[name]
+        locked = "FOR UPDATE" if self.dialect == "postgres" else ""
+        return sql.replace("{v}", prefix(generation)).replace("{for_update}", locked)
+
+    def progress(self, name: str = LIVE) -> Progress:
+        """Tell where the views are.
+
+        Raises `SchemaError` if they were made by another version of the views.
+        """
+        with self.transaction() as connection:
+            found = self.read_progress(connection, name)
+        if found is None or found.view_version != VIEW_VERSION:
+            raise SchemaError(
+                f"views: expected version {VIEW_VERSION}, got {found and found.view_version}; "
+                "`dixa-state replay` rebuilds them while the old ones stay readable"
+            )
+        return found
+
+    def read_progress(
+        self, connection: Connection, name: str = LIVE, *, hold: bool = False
+    ) -> Progress | None:
+        """Read where a generation is, inside a transaction; `hold` keeps others from moving it."""
+        statement = self.statement("progress_held" if hold else "progress")
+        found = connection.run(statement, name=name)
+        return Progress(*found[0]) if found else None
+
+    def set_progress(self, connection: Connection, name: str, progress: Progress) -> None:
+        """Enter a generation under a name."""
+        connection.run(self.statement("set_progress"), name=name, **progress._asdict())
+
+    def make_ready(self) -> None:
+        """Make the first generation where there is none."""
+        with self.transaction(write=True) as connection:
+            if self.read_progress(connection) is None:
+                self.create(connection, 1)
+                self.show(connection, 1)
+                self.set_progress(connection, LIVE, Progress(1, VIEW_VERSION, 0))
+
+    def create(self, connection: Connection, generation: int, *, indexes: bool = True) -> None:
+        """Make the tables of a generation."""
+        connection.script(views_tables(self.dialect, prefix(generation)))
+        if indexes:
+            self.index(connection, generation)
+
+    def index(self, connection: Connection, generation: int) -> None:
+        """Make the indexes of a generation."""
+        connection.script(views_indexes(prefix(generation)))
+
+    def drop(self, connection: Connection, generation: int) -> None:
+        """Drop what there is of a generation."""
+        for table in [*TABLES, "poison"]:
+            connection.run(f"DROP TABLE IF EXISTS {prefix(generation)}{table}")
+
+    def show(self, connection: Connection, generation: int) -> None:
+        """Lead readers to a generation."""
+        for table in [*TABLES, "poison"]:
+            connection.run(f"DROP VIEW IF EXISTS {table}")
+            rows = f"SELECT * FROM {prefix(generation)}{table}"  # noqa: S608
+            connection.run(f"CREATE VIEW {table} AS {rows}")
+
+    def write(
+        self,
+        connection: Connection,
+        generation: int,
+        rows: Iterable[Row],
+        *,
+        replacing: Iterable[str] = (),
+    ) -> None:
+        """Insert rows, after deleting all that these streams had."""
+        for stream in replacing:
+            for table in TABLES:
+                sql = f"DELETE FROM {prefix(generation)}{table} WHERE stream = :stream"  # noqa: S608
+                connection.run(sql, stream=stream)
+        for table, some in group(rows).items():
+            connection.load(f"{prefix(generation)}{table}", TABLES[table], some)
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Move the position on without rows, as the library understands it."""
+        with self.transaction(write=True) as connection:
+            found = self.read_progress(connection, hold=True)
+            if found and found.position >= tracking.notification_id:
+                raise IntegrityError(f"position {tracking.notification_id} was reached before")
+            connection.run(self.statement("advance"), name=LIVE, position=tracking.notification_id)
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """Give the position of the views, as the library understands it."""
+        del application_name
+        return self.progress().position or None
+
+
+def prefix(generation: int) -> str:
+    """Give the prefix of a generation's tables; readers go without, through the SQL views."""
+    return f"v{generation}_" if generation else ""

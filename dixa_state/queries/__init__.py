@@ -1,0 +1,31 @@
+"""The read service behind library, command line, API and pages: lists, counts and shares."""
+
+from dixa_state.queries.filters import (
+    SLA_STATUSES,
+    SLA_SUMMARIES,
+    SORTS,
+    Filters,
+    SlaFilters,
+    TransitionFilters,
+)
+from dixa_state.queries.listing import LIMIT, MAX_LIMIT, Page
+from dixa_state.queries.service import By, Move, Queries, Share
+from dixa_state.queries.stats import Measure, Stats
+
+__all__ = [
+    "LIMIT",
+    "MAX_LIMIT",
+    "SLA_STATUSES",
+    "SLA_SUMMARIES",
+    "SORTS",
+    "By",
+    "Filters",
+    "Measure",
+    "Move",
+    "Page",
+    "Queries",
+    "Share",
+    "SlaFilters",
+    "Stats",
+    "TransitionFilters",
+]

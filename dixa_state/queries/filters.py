@@ -1,0 +1,236 @@
+"""What can be asked for: filters, and the conditions and orders that they come to."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from dixa_state.domain.lifecycle import STATUSES
+from dixa_state.domain.timestamps import format_time, shorten
+from dixa_state.errors import InvalidInputError
+from dixa_state.projection.rows import micros, words
+from dixa_state.queries.conditions import (
+    Between,
+    Condition,
+    IsSet,
+    OneOf,
+    Parameters,
+    Tagged,
+    Worded,
+)
+
+SLA_STATUSES = ("pending", "breached", "achieved", "voided")
+SLA_SUMMARIES = (*SLA_STATUSES, "none")
+SORTS = ("-last_event_at", "last_event_at", "-created_at", "created_at", "-csid", "csid")
+NOBODY = "none"
+
+
+class Filters(Struct, frozen=True, omit_defaults=True):
+    """Which conversations: every field that is given must fit, by one of its values.
+
+    `queue` and `assignee` take ids or names (of an assignee also the email), `requester` an id or
+    an email; `none` stands for nobody, no queue, no tag. `text` finds words by their beginnings in
+    subject and requester. Times are at or after `since` and before `until`.
+    """
+
+    status: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    direction: tuple[str, ...] = ()
+    queue: tuple[str, ...] = ()
+    assignee: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    sla: tuple[str, ...] = ()
+    requester: tuple[str, ...] = ()
+    text: str | None = None
+    created_since: datetime | None = None
+    created_until: datetime | None = None
+    updated_since: datetime | None = None
+    updated_until: datetime | None = None
+    irregular: bool = False
+    organization: str | None = None
+    csid: int | None = None
+
+
+class TransitionFilters(Struct, frozen=True, omit_defaults=True):
+    """Which transitions: moves from and to a status, at a time, or out of the ordinary."""
+
+    before: str | None = None
+    after: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    irregular: bool = False
+    inferred: bool = False
+    late: bool = False
+    organization: str | None = None
+    csid: int | None = None
+
+
+class SlaFilters(Struct, frozen=True, omit_defaults=True):
+    """Which SLA evaluations; `none` stands for no queue, nobody, no tag."""
+
+    status: tuple[str, ...] = ()
+    due_before: datetime | None = None
+    queue: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    organization: str | None = None
+    csid: int | None = None
+
+
+def conversation_conditions(filters: Filters) -> list[Condition]:
+    """Give the conditions on the table of conversations."""
+    made: list[Condition] = of_conversation(filters.organization, filters.csid)
+    _known("status", filters.status, STATUSES)
+    _known("sla", filters.sla, SLA_SUMMARIES)
+    made += _one_of(("status",), filters.status)
+    made += _one_of(("channel",), tuple(name.upper() for name in filters.channel))
+    made += _one_of(("direction",), tuple(name.upper() for name in filters.direction))
+    made += _one_of(("queue_id", "queue_name"), filters.queue, nobody=True)
+    made += _one_of(
+        ("assignee_id", "assignee_name", "assignee_email"), filters.assignee, nobody=True
+    )
+    made += _one_of(("requester_id", "requester_email"), filters.requester)
+    made += _one_of(("sla_status",), filters.sla)
+    made += _tagged(filters.tag)
+    made += [Worded(word) for word in sorted(words([filters.text]))]
+    made += _between("created", "created_at", filters.created_since, filters.created_until)
+    made += _between("updated", "last_event_at", filters.updated_since, filters.updated_until)
+    made += [IsSet("irregular", "count")] if filters.irregular else []
+    return made
+
+
+def transition_conditions(filters: TransitionFilters) -> list[Condition]:
+    """Give the conditions on the table of transitions."""
+    made: list[Condition] = of_conversation(filters.organization, filters.csid)
+    for name, column in (("before", "before"), ("after", "after")):
+        value = getattr(filters, name)
+        _known("from" if name == "before" else "to", (value,) if value else (), STATUSES)
+        made += _one_of((column,), (value,) if value else ())
+    made += _between("", "since", filters.since, filters.until)
+    made += [IsSet("irregular", "text")] if filters.irregular else []
+    made += [IsSet("inferred")] if filters.inferred else []
+    made += [IsSet("late")] if filters.late else []
+    return made
+
+
+def sla_conditions(filters: SlaFilters) -> list[Condition]:
+    """Give the conditions on the table of SLA evaluations."""
+    made: list[Condition] = of_conversation(filters.organization, filters.csid)
+    _known("status", filters.status, SLA_STATUSES)
+    made += _one_of(("status",), filters.status)
+    made += _between("due", "deadline", None, filters.due_before)
+    made += _one_of(("queue_name", "queue_id"), filters.queue, nobody=True)
+    made += _one_of(("assignee_name", "assignee_id"), filters.agent, nobody=True)
+    made += _one_of(("channel",), filters.channel, nobody=True)
+    made += _tagged(filters.tag)
+    return made
+
+
+def of_conversation(organization: str | None, csid: int | None) -> list[Condition]:
+    """Give the conditions that pick an organization, and a conversation."""
+    made: list[Condition] = []
+    if organization is not None:
+        made.append(OneOf(("organization_id",), (organization,), none=organization == ""))
+    if csid is not None:
+        made.append(OneOf(("csid",), (csid,)))
+    return made
+
+
+def _one_of(
+    columns: tuple[str, ...], values: tuple[str, ...], *, nobody: bool = False
+) -> list[Condition]:
+    if not values:
+        return []
+    none = nobody and NOBODY in values
+    kept = tuple(value for value in values if not (nobody and value == NOBODY))
+    return [OneOf(columns, kept, none=none)]
+
+
+def _tagged(tags: tuple[str, ...]) -> list[Condition]:
+    if not tags:
+        return []
+    return [Tagged(tuple(tag for tag in tags if tag != NOBODY), none=NOBODY in tags)]
+
+
+def _between(
+    name: str, column: str, since: datetime | None, until: datetime | None
+) -> list[Condition]:
+    if since is None and until is None:
+        return []
+    if since is not None and until is not None and since > until:
+        label = f"{name}_since" if name else "since"
+        raise InvalidInputError(
+            f"{label}: expected a time before {format_time(until)}, got {format_time(since)}"
+        )
+    low = None if since is None else micros(since)
+    high = None if until is None else micros(until)
+    return [Between(column, low, high)]
+
+
+def _known(name: str, values: Sequence[str], allowed: Sequence[str]) -> None:
+    for value in values:
+        if value not in allowed:
+            raise InvalidInputError(
+                f"{name}: expected one of {', '.join(allowed)}, got {shorten(value)!r}"
+            )
+
+
+def sorting(sort: str) -> tuple[str, bool]:
+    """Give the column to sort by, and whether from the greatest down."""
+    if sort not in SORTS:
+        raise InvalidInputError(f"sort: expected one of {', '.join(SORTS)}, got {shorten(sort)!r}")
+    return sort.removeprefix("-"), sort.startswith("-")
+
+
+def require_past(as_of: datetime, now: datetime) -> None:
+    """Refuse to tell the future."""
+    if as_of > now:
+        raise InvalidInputError(
+            f"as_of: expected a time up to now, {format_time(now)}, got {format_time(as_of)}"
+        )
+
+
+def sort_as_of(sort: str) -> str:
+    """Give the order of a list as of a moment, of which only creation is known to the views."""
+    if sort == "-last_event_at":
+        return "-created_at"
+    if sort.removeprefix("-") == "last_event_at":
+        raise InvalidInputError(
+            f"sort: expected created_at or csid for a list as of a moment, got {sort!r}"
+        )
+    return sort
+
+
+class Narrowed(NamedTuple):
+    """A WHERE clause that leaves out what cannot fit as of a moment, with its parameters."""
+
+    clause: str
+    parameters: dict[str, Any]
+    as_of: datetime
+
+
+def narrowing(filters: Filters, as_of: datetime, grace: timedelta) -> Narrowed:
+    """Leave out conversations that cannot fit, by the intervals that their fields had values in.
+
+    A field may have been inferred for a moment, within the grace, that the intervals know nothing
+    of; so they are taken that much wider, and the folded state has the last word.
+    """
+    parameters = Parameters()
+    low = parameters.bind(micros(as_of - grace))
+    high = parameters.bind(micros(as_of + grace))
+    then = f"i.stream = t.stream AND i.since <= {high} AND (i.until IS NULL OR i.until >= {low})"
+    clauses = ["1 = 1"]
+    for table, columns, values in (
+        ("transitions", ("after",), filters.status),
+        ("assignments", ("agent_id", "agent_name", "agent_email"), filters.assignee),
+        ("queue_intervals", ("queue_id", "queue_name"), filters.queue),
+        ("tags", ("tag",), filters.tag),
+    ):
+        if values and NOBODY not in values:
+            listed = [f"i.{column} IN {parameters.bind_all(values)}" for column in columns]
+            clauses.append(
+                f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then} AND ({' OR '.join(listed)}))"  # noqa: S608
+            )
+    return Narrowed(" AND ".join(clauses), parameters.values, as_of)

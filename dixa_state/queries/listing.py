@@ -1,0 +1,183 @@
+"""Pages of rows in an order, and the keys by which they go on."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.timestamps import shorten
+from dixa_state.errors import InvalidInputError
+from dixa_state.projection.rows import TABLES, decode_conversation, group, rows
+from dixa_state.projection.views import Connection
+from dixa_state.queries.conditions import Condition, Made, Parameters, hold, where
+from dixa_state.queries.filters import Narrowed
+
+LIMIT, MAX_LIMIT = 50, 200
+
+
+class Page(NamedTuple):
+    """Some items, the key of the next page if there is one, and the moment they are all of."""
+
+    items: list[Any]
+    next_key: str | None
+    position: int
+
+
+class Cursor(NamedTuple):
+    """Where a listing stands: of which moment it is, and after which row it goes on."""
+
+    position: int
+    after: tuple[Any, ...] | None
+
+
+class Item(NamedTuple):
+    """A row of a listing: its place, its conversation, the row itself and the state, if known."""
+
+    key: tuple[Any, ...]
+    stream: str
+    row: Any
+    state: Conversation | None
+
+
+class Listing:
+    """A table, in an order, under conditions."""
+
+    def __init__(
+        self,
+        table: str,
+        columns: tuple[str, ...],
+        conditions: Sequence[Condition],
+        *,
+        descending: bool = False,
+    ) -> None:
+        self.table = table
+        self.columns = columns
+        self.conditions = conditions
+        self.descending = descending
+
+    def select(
+        self,
+        connection: Connection,
+        cursor: Cursor,
+        limit: int,
+        *,
+        narrowed: Narrowed | None = None,
+    ) -> list[Item]:
+        """Select rows after the cursor: those that fit and have not moved on, or those narrowed."""
+        parameters = Parameters(narrowed.parameters if narrowed else {})
+        row_type: Any = TABLES[self.table]
+        clauses = [narrowed.clause if narrowed else where(self.conditions, parameters)]
+        if cursor.after is not None:
+            bound = ", ".join(parameters.bind(value) for value in cursor.after)
+            compared = "<" if self.descending else ">"
+            clauses.append(f"({self._key('t.')}) {compared} ({bound})")
+        if not narrowed:
+            clauses.append(self._unmoved(parameters.bind(cursor.position)))
+        direction = " DESC" if self.descending else ""
+        order = ", ".join(f"t.{column}{direction}" for column in self.columns)
+        wanted = ", ".join(f"t.{column}" for column in row_type._fields)
+        sql = (
+            f"SELECT {wanted} FROM {self.table} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
+            f"ORDER BY {order} LIMIT {parameters.bind(limit)}"
+        )
+        return [
+            self._item(row_type._make(found)) for found in connection.run(sql, **parameters.values)
+        ]
+
+    def pick(
+        self,
+        stream: str,
+        state: Conversation | None,
+        cursor: Cursor,
+        key: tuple[Any, ...] | None = None,
+    ) -> list[Item]:
+        """Make the rows of a state, and keep those that belong here."""
+        if state is None:
+            return []
+        made = group(rows(stream, state))
+        return [
+            item
+            for row in made[self.table]
+            if (item := self._item(row, state, key)) and self._belongs(item, made, cursor)
+        ]
+
+    def _belongs(self, item: Item, made: Made, cursor: Cursor) -> bool:
+        if cursor.after is not None:
+            further = item.key < cursor.after if self.descending else item.key > cursor.after
+            if not further:
+                return False
+        return hold(self.conditions, item.row, made)
+
+    def _item(
+        self, row: Any, state: Conversation | None = None, key: tuple[Any, ...] | None = None
+    ) -> Item:
+        place = key or tuple(getattr(row, column) for column in self.columns)
+        if state is None and self.table == "conversations":
+            state = decode_conversation(bytes(row.state))
+        return Item(place, row.stream, row, state)
+
+    def _key(self, prefix: str) -> str:
+        return ", ".join(f"{prefix}{column}" for column in self.columns)
+
+    def _unmoved(self, position: str) -> str:
+        if self.table == "conversations":
+            return f"t.position <= {position}"
+        moved = f"SELECT stream FROM conversations WHERE position > {position}"  # noqa: S608
+        return f"t.stream NOT IN ({moved})"
+
+
+def paged(
+    found: list[Item],
+    cursor: Cursor,
+    asked: list[Any],
+    limit: int,
+    shape: Callable[[Item], Any],
+) -> Page:
+    """Make a page of one row more than it has, which tells whether another follows."""
+    items, more = found[:limit], len(found) > limit
+    next_key = None
+    if more:
+        next_key = write_key(cursor._replace(after=items[-1].key), asked)
+    return Page([shape(item) for item in items], next_key, cursor.position)
+
+
+def write_key(cursor: Cursor, asked: list[Any]) -> str:
+    """Write the key of the page after a cursor."""
+    content = json.dumps([cursor.position, cursor.after], separators=(",", ":")).encode()
+    return urlsafe_b64encode(_seal(content, asked) + content).decode().rstrip("=")
+
+
+def read_key(key: str, asked: list[Any]) -> Cursor:
+    """Read the key of a page; raises `InvalidInputError` if it is of another query."""
+    try:
+        raw = urlsafe_b64decode(key + "=" * (-len(key) % 4))
+    except ValueError as error:
+        raise _foreign(key) from error
+    seal, content = raw[:_SEAL], raw[_SEAL:]
+    if seal != _seal(content, asked):
+        raise _foreign(key)
+    position, after = json.loads(content)
+    return Cursor(position, tuple(after))
+
+
+def _foreign(key: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"pageKey: expected one that this very query gave with its last page, got {shorten(key)!r}"
+    )
+
+
+_SEAL = 8
+
+
+def _seal(content: bytes, asked: list[Any]) -> bytes:
+    """Tie a key to its query, so that neither a changed key nor another query is taken for it."""
+    return blake2b(content, key=repr(asked).encode()[:64], digest_size=_SEAL).digest()
+
+
+def limited(limit: int) -> int:
+    """Refuse pages of an impossible size."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidInputError(f"pageLimit: expected 1 to {MAX_LIMIT}, got {limit}")
+    return limit

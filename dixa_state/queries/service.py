@@ -1,0 +1,267 @@
+"""The service: what can be asked, each question answered from the views of one moment."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from time import monotonic
+from typing import Any, Literal, NamedTuple
+
+from dixa_state.dixa.streams import csid_of
+from dixa_state.domain.bans import Ban
+from dixa_state.domain.conversation import Conversation, initial
+from dixa_state.domain.events import believed, mark_late
+from dixa_state.domain.fold import fold
+from dixa_state.domain.lifecycle import Transition
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.projection.rows import decode_ban, decode_transition
+from dixa_state.projection.views import Connection, Views
+from dixa_state.queries.conditions import Parameters, where
+from dixa_state.queries.filters import (
+    Filters,
+    Narrowed,
+    SlaFilters,
+    TransitionFilters,
+    conversation_conditions,
+    narrowing,
+    require_past,
+    sla_conditions,
+    sort_as_of,
+    sorting,
+    transition_conditions,
+)
+from dixa_state.queries.listing import (
+    LIMIT,
+    Cursor,
+    Item,
+    Listing,
+    Page,
+    limited,
+    paged,
+    read_key,
+)
+from dixa_state.queries.stats import Stats, measured_stats
+from dixa_state.tracker import ConversationTracker
+
+By = Literal["queue", "agent", "channel", "tag"]
+_BATCH = 200
+
+
+class Move(NamedTuple):
+    """A transition, with the conversation that it is of."""
+
+    organization_id: str | None
+    csid: int
+    transition: Transition
+
+
+class Share(NamedTuple):
+    """How SLA evaluations ended for one value of what they are broken down by."""
+
+    value: str | None
+    achieved: int
+    breached: int
+    pending: int
+    voided: int
+
+    @property
+    def attainment(self) -> float | None:
+        """The share kept of those decided: achieved / (achieved + breached)."""
+        decided = self.achieved + self.breached
+        return self.achieved / decided if decided else None
+
+
+class Queries:
+    """Answers from the views of a store."""
+
+    def __init__(self, tracker: ConversationTracker, views: Views) -> None:
+        """Read the views, and the event store for what was at another moment."""
+        self._tracker = tracker
+        self._views = views
+
+    def wait_for(self, position: int, timeout: float = 5.0) -> None:
+        """Wait until the views have reached a position, woken when they move.
+
+        Raises `StoreUnavailableError` if they have not after `timeout` seconds.
+        """
+        deadline = monotonic() + timeout
+        while (reached := self._views.progress().position) < position:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise StoreUnavailableError(
+                    f"views: expected position {position} within {timeout} s, got {reached}"
+                )
+            self._views.changed(left)
+
+    def conversations(
+        self,
+        filters: Filters = Filters(),  # noqa: B008 — frozen
+        *,
+        sort: str = "-last_event_at",
+        limit: int = LIMIT,
+        page_key: str | None = None,
+        as_of: datetime | None = None,
+    ) -> Page:
+        """List conversations, as they are or as of a moment.
+
+        A list as of a moment is sorted by creation. Raises `InvalidInputError` for values that
+        cannot be, and for a page key of another query.
+        """
+        conditions = conversation_conditions(filters)
+        if as_of is not None:
+            require_past(as_of, self._tracker.now())
+            sort = sort_as_of(sort)
+        column, descending = sorting(sort)
+        listing = Listing("conversations", (column, "stream"), conditions, descending=descending)
+        asked = ["conversations", sort, filters, as_of]
+        with self._views.transaction() as connection:
+            cursor = self._cursor(connection, asked, page_key)
+            if as_of is None:
+                found = self._page(connection, listing, cursor, limited(limit))
+            else:
+                then = narrowing(filters, as_of, self._tracker.grace)
+                found = self._page_as_of(connection, listing, cursor, limited(limit), narrowed=then)
+        return paged(found, cursor, asked, limit, lambda item: item.state)
+
+    def transitions(
+        self,
+        filters: TransitionFilters = TransitionFilters(),  # noqa: B008 — frozen
+        *,
+        limit: int = LIMIT,
+        page_key: str | None = None,
+    ) -> Page:
+        """List lifecycle transitions, oldest first."""
+        conditions = transition_conditions(filters)
+        listing = Listing("transitions", ("since", "stream", "sequence"), conditions)
+        return self._list(listing, ["transitions", filters], limit, page_key, _move)
+
+    def sla(
+        self,
+        filters: SlaFilters = SlaFilters(),  # noqa: B008 — frozen
+        *,
+        limit: int = LIMIT,
+        page_key: str | None = None,
+    ) -> Page:
+        """List SLA evaluations, in the order in which they began."""
+        conditions = sla_conditions(filters)
+        listing = Listing("sla_evaluations", ("began_at", "stream", "number"), conditions)
+        return self._list(listing, ["sla", filters], limit, page_key, lambda item: item.row)
+
+    def attainment(self, by: By | None, filters: SlaFilters = SlaFilters()) -> list[Share]:  # noqa: B008
+        """Give the shares of SLAs kept, broken down; each count is that of the list with its value.
+
+        By tag, a conversation counts for each of its tags.
+        """
+        columns = {"queue": "queue_name", "agent": "assignee_name", "channel": "channel"}
+        parameters = Parameters()
+        condition = where(sla_conditions(filters), parameters)
+        value = "running.tag" if by == "tag" else f"t.{columns[by]}" if by else "NULL"
+        tags = (
+            "LEFT JOIN (SELECT DISTINCT stream, tag FROM tags WHERE until IS NULL) AS running "
+            "ON running.stream = t.stream"
+        )
+        sql = (
+            f"SELECT {value}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
+            f"{tags if by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2"
+        )
+        shares: dict[str | None, dict[str, int]] = defaultdict(dict)
+        with self._views.transaction() as connection:
+            for name, status, count in connection.run(sql, **parameters.values):
+                shares[name][status] = count
+        return [
+            Share(name, *(counts.get(status, 0) for status in Share._fields[1:]))
+            for name, counts in sorted(shares.items(), key=lambda item: (item[0] is None, item[0]))
+        ]
+
+    def bans(self) -> list[Ban]:
+        """List every end user and IP address that ever was banned."""
+        with self._views.transaction() as connection:
+            found = connection.run("SELECT state FROM bans ORDER BY stream")
+        return [decode_ban(bytes(state)) for (state,) in found]
+
+    def stats(self, organization: str | None = None) -> Stats:
+        """Count and measure, over all conversations or those of one organization."""
+        with self._views.transaction() as connection:
+            return measured_stats(connection, self._views, organization)
+
+    def every(self, ask: Callable[[str | None], Page]) -> Iterator[Any]:
+        """Go through all pages of a listing: `ask` is given the key of each."""
+        page = ask(None)
+        yield from page.items
+        while page.next_key is not None:
+            page = ask(page.next_key)
+            yield from page.items
+
+    def _list(
+        self,
+        listing: Listing,
+        asked: list[Any],
+        limit: int,
+        page_key: str | None,
+        shape: Callable[[Item], Any],
+    ) -> Page:
+        with self._views.transaction() as connection:
+            cursor = self._cursor(connection, asked, page_key)
+            found = self._page(connection, listing, cursor, limited(limit))
+        return paged(found, cursor, asked, limit, shape)
+
+    def _cursor(self, connection: Connection, asked: list[Any], key: str | None) -> Cursor:
+        if key is not None:
+            return read_key(key, asked)
+        progress = self._views.read_progress(connection)
+        return Cursor(progress.position if progress else 0, None)
+
+    def _page(
+        self, connection: Connection, listing: Listing, cursor: Cursor, limit: int
+    ) -> list[Item]:
+        """Give the next rows, and one more to tell whether there is another page.
+
+        Conversations that have moved on since the first page are folded as they were then.
+        """
+        moved = self._moved(connection, cursor.position)
+        found = listing.select(connection, cursor, limit + 1)
+        for stream in moved:
+            state = self._state_then(stream, cursor.position)
+            found += listing.pick(stream, state, cursor)
+        return sorted(found, key=lambda item: item.key, reverse=listing.descending)[: limit + 1]
+
+    def _page_as_of(
+        self,
+        connection: Connection,
+        listing: Listing,
+        cursor: Cursor,
+        limit: int,
+        *,
+        narrowed: Narrowed,
+    ) -> list[Item]:
+        """Fold conversations as they were, in order, until a page is full."""
+        found: list[Item] = []
+        at = cursor
+        while len(found) <= limit:
+            candidates = listing.select(connection, at, _BATCH, narrowed=narrowed)
+            for candidate in candidates:
+                state = self._state_then(candidate.stream, cursor.position, narrowed.as_of)
+                found += listing.pick(candidate.stream, state, cursor, candidate.key)
+            if len(candidates) < _BATCH:
+                break
+            at = at._replace(after=candidates[-1].key)
+        return found[: limit + 1]
+
+    def _moved(self, connection: Connection, position: int) -> list[str]:
+        sql = "SELECT stream FROM conversations WHERE position > :position"
+        return [stream for (stream,) in connection.run(sql, position=position)]
+
+    def _state_then(
+        self, stream: str, position: int, as_of: datetime | None = None
+    ) -> Conversation | None:
+        stored = self._tracker.event_recorder.select_stream(stream)
+        events = mark_late(self._tracker.read(event) for event in stored if event.id <= position)
+        kept = believed(events, as_of=as_of)
+        if not kept:
+            return None
+        state = initial(kept[0].organization_id, csid_of(stream))
+        return fold(state, kept, grace=self._tracker.grace)
+
+
+def _move(item: Item) -> Move:
+    transition = decode_transition(bytes(item.row.move))
+    return Move(item.row.organization_id, item.row.csid, transition)

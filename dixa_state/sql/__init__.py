@@ -1,0 +1,1 @@
+"""SQL in files, and what reads them."""

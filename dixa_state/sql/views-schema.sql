@@ -1,0 +1,150 @@
+-- The views of one generation: what a replay builds beside the live ones, and what readers see.
+-- {v} is the prefix of the generation; {text} is text that sorts by bytes, as keys and pages must.
+-- Times are microseconds since 1970 in UTC, durations seconds.
+-- Intervals are half-open: [since, until), still running where until is null.
+
+CREATE TABLE {v}conversations (
+    stream {text} PRIMARY KEY,
+    organization_id TEXT,
+    csid BIGINT NOT NULL,
+    status TEXT,
+    status_since BIGINT,
+    channel TEXT,
+    direction TEXT,
+    queue_id TEXT,
+    queue_name TEXT,
+    assignee_id TEXT,
+    assignee_name TEXT,
+    assignee_email TEXT,
+    requester_id TEXT,
+    requester_email TEXT,
+    sla_status TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_event_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    entered_queue BOOLEAN NOT NULL,
+    irregular BIGINT NOT NULL,
+    inferred BIGINT NOT NULL,
+    first_response DOUBLE PRECISION,
+    first_resolution DOUBLE PRECISION,
+    full_resolution DOUBLE PRECISION,
+    version BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    state BYTEA NOT NULL
+);
+
+CREATE TABLE {v}transitions (
+    stream {text} NOT NULL,
+    sequence BIGINT NOT NULL,
+    organization_id TEXT,
+    csid BIGINT NOT NULL,
+    before TEXT,
+    after TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    until BIGINT,
+    irregular TEXT,
+    inferred BOOLEAN NOT NULL,
+    late BOOLEAN NOT NULL,
+    move BYTEA NOT NULL,
+    PRIMARY KEY (stream, sequence)
+);
+
+CREATE TABLE {v}assignments (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    agent_id TEXT,
+    agent_name TEXT,
+    agent_email TEXT,
+    since BIGINT NOT NULL,
+    until BIGINT,
+    how TEXT NOT NULL,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}queue_intervals (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    queue_id TEXT,
+    queue_name TEXT,
+    since BIGINT NOT NULL,
+    until BIGINT,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}queue_visits (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    queue_id TEXT,
+    queue_name TEXT,
+    enqueued_at BIGINT NOT NULL,
+    left_at BIGINT,
+    outcome TEXT,
+    wait DOUBLE PRECISION,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}tags (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    until BIGINT,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}sla_evaluations (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    organization_id TEXT,
+    csid BIGINT NOT NULL,
+    evaluation_id TEXT,
+    policy TEXT,
+    metric TEXT,
+    status TEXT NOT NULL,
+    deadline BIGINT,
+    since BIGINT NOT NULL,
+    began_at BIGINT NOT NULL,
+    channel TEXT,
+    queue_id TEXT,
+    queue_name TEXT,
+    assignee_id TEXT,
+    assignee_name TEXT,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}ratings (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    organization_id TEXT,
+    csid BIGINT NOT NULL,
+    type TEXT,
+    score DOUBLE PRECISION,
+    comment TEXT,
+    agent_id TEXT,
+    agent_name TEXT,
+    rated_at BIGINT NOT NULL,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}words (
+    word {text} NOT NULL,
+    stream {text} NOT NULL,
+    PRIMARY KEY (word, stream)
+);
+
+CREATE TABLE {v}bans (
+    stream {text} PRIMARY KEY,
+    kind TEXT NOT NULL,
+    organization_id TEXT,
+    subject TEXT NOT NULL,
+    banned BOOLEAN NOT NULL,
+    state BYTEA NOT NULL
+);
+
+-- Events that could not be folded: skipped, shown, tried again by a replay.
+CREATE TABLE {v}poison (
+    position BIGINT PRIMARY KEY,
+    stream {text} NOT NULL,
+    topic TEXT NOT NULL,
+    error TEXT NOT NULL
+);

@@ -1,0 +1,37 @@
+-- progress: where a generation is: its number, the version of its rows, the position it has reached
+SELECT generation, view_version, position FROM projection WHERE name = :name;
+
+-- progress_held: the same, held against other projectors until the transaction ends
+SELECT generation, view_version, position FROM projection WHERE name = :name {for_update};
+
+-- set_progress: enter a generation under a name: views (the live one), building, or retired
+INSERT INTO projection (name, generation, view_version, position)
+VALUES (:name, :generation, :view_version, :position)
+ON CONFLICT (name) DO UPDATE SET
+    generation = excluded.generation,
+    view_version = excluded.view_version,
+    position = excluded.position;
+
+-- forget_progress: drop the name of a generation that is gone
+DELETE FROM projection WHERE name = :name;
+
+-- advance: move a position on
+UPDATE projection SET position = :position WHERE name = :name AND position < :position;
+
+-- state: the state of a conversation as the views have it
+SELECT state FROM {v}conversations WHERE stream = :stream;
+
+-- ban_state: the state of a ban as the views have it
+SELECT state FROM {v}bans WHERE stream = :stream;
+
+-- poison: record an event that could not be folded
+INSERT INTO {v}poison (position, stream, topic, error)
+VALUES (:position, :stream, :topic, :error) ON CONFLICT (position) DO NOTHING;
+
+-- take_lease: take a role, if nobody has it or the one who had it has gone
+INSERT INTO lease (role, holder, until) VALUES (:role, :holder, :until)
+ON CONFLICT (role) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE lease.holder = excluded.holder OR lease.until < :now;
+
+-- drop_lease: give a role back
+DELETE FROM lease WHERE role = :role AND holder = :holder;

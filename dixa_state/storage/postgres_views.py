@@ -1,0 +1,118 @@
+"""The views on PostgreSQL, in the database of the event store."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import sleep
+from typing import Any, get_args, get_type_hints
+
+import psycopg
+from psycopg.rows import TupleRow, tuple_row
+
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.projection.rows import Row
+from dixa_state.projection.views import Role, Rows, Views
+from dixa_state.sql.statements import with_percent
+from dixa_state.storage.postgres import PostgresRecorder, translated, unavailable
+
+_LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
+_POLL = 0.2
+_TYPES = {str: "text", int: "int8", float: "float8", bool: "bool", bytes: "bytea"}
+
+
+class PostgresViews(Views):
+    """The read models in PostgreSQL; one projector at a time by an advisory lock.
+
+    The lock belongs to a connection of its own, so it is free the moment that its process dies.
+    """
+
+    dialect = "postgres"
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        """Use the connections of the event store."""
+        self._recorder = recorder
+        self._ears: psycopg.Connection[TupleRow] | None = None
+        self.make_ready()
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator["_PostgresConnection"]:
+        """Open a transaction; one that reads sees one moment of the store throughout."""
+        with (
+            translated(),
+            self._recorder.datastore.get_connection() as connection,
+            connection.transaction(),
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            if not write:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield _PostgresConnection(cursor)
+            if write:
+                cursor.execute("NOTIFY dixa_state_views")
+
+    @contextmanager
+    def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
+        """Take the advisory lock of a role on a connection of its own, and give it back."""
+        with translated(), self._recorder.connect() as connection:
+            lock = _Lock(connection, role)
+            while not (taken := lock.take()) and wait:
+                sleep(_POLL)
+            yield lock if taken else None
+
+    def changed(self, timeout: float) -> None:
+        """Wait until PostgreSQL tells of new events or of views that moved on."""
+        try:
+            if self._ears is None or self._ears.closed:
+                self._ears = self._recorder.connect()
+                self._ears.execute("LISTEN dixa_state_views; LISTEN stored_events")
+                return  # something may have happened before we listened
+            for _ in self._ears.notifies(timeout=timeout, stop_after=1):
+                pass
+        except psycopg.Error as error:
+            self._ears = None
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the connection that listens."""
+        if self._ears is not None:
+            self._ears.close()
+
+
+class _Lock:
+    def __init__(self, connection: psycopg.Connection[TupleRow], role: Role) -> None:
+        self._connection, self._role = connection, role
+
+    def take(self) -> bool:
+        key = _LOCKS[self._role]
+        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        return bool(row and row[0])
+
+    def keep(self) -> None:
+        try:
+            self._connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise StoreUnavailableError(f"the {self._role} has lost its connection") from error
+
+
+class _PostgresConnection:
+    def __init__(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        self._cursor = cursor
+
+    def run(self, sql: str, **parameters: Any) -> Rows:
+        self._cursor.execute(with_percent(sql).encode(), parameters)
+        return self._cursor.fetchall() if self._cursor.description else []
+
+    def script(self, sql: str) -> None:
+        self._cursor.execute(sql.encode())
+
+    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+        columns = ", ".join(row_type._fields)
+        copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+        with self._cursor.copy(copy.encode()) as target:
+            target.set_types(_column_types(row_type))
+            for row in rows:
+                target.write_row(row)
+
+
+def _column_types(row_type: type[Row]) -> list[str]:
+    hints = get_type_hints(row_type)
+    plain = (next(iter(get_args(hint)), hint) for hint in hints.values())
+    return [_TYPES[hint] for hint in plain]

@@ -1,0 +1,114 @@
+"""The views on SQLite, in the file of the event store."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Condition
+from time import monotonic, sleep, time
+from typing import Any
+from uuid import uuid4
+
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.projection.rows import Row
+from dixa_state.projection.views import Role, Rows, Views
+from dixa_state.storage.sqlite import SqliteRecorder, translated
+
+LEASE = 5.0
+"""Seconds after which a projector that has not been heard of counts as gone."""
+
+_POLL = 0.05
+
+
+class SqliteViews(Views):
+    """The read models in SQLite; one projector at a time by a lease."""
+
+    dialect = "sqlite"
+
+    def __init__(self, recorder: SqliteRecorder) -> None:
+        """Use the connections of the event store."""
+        self._recorder = recorder
+        self._moved = Condition()
+        self.make_ready()
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator["_SqliteConnection"]:
+        """Open a transaction; one that writes waits for its turn."""
+        datastore = self._recorder.datastore
+        with translated(), datastore.get_connection(commit=write) as connection:
+            cursor = connection.cursor().sqlite_cursor
+            cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield _SqliteConnection(cursor)
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.connection.rollback()
+                raise
+            finally:
+                cursor.close()
+        if write:
+            with self._moved:
+                self._moved.notify_all()
+
+    @contextmanager
+    def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
+        """Take the lease of a role, and give it back."""
+        lease = _Lease(self, role)
+        while not (taken := lease.take()) and wait:
+            sleep(_POLL)
+        try:
+            yield lease if taken else None
+        finally:
+            if taken:
+                lease.drop()
+
+    def changed(self, timeout: float) -> None:
+        """Wait for a write of this process, or for a moment: SQLite cannot tell of another's."""
+        with self._moved:
+            self._moved.wait(min(timeout, _POLL))
+
+
+class _Lease:
+    def __init__(self, views: SqliteViews, role: Role) -> None:
+        self._views, self._role, self._holder = views, role, uuid4().hex
+        self._renewed = 0.0
+
+    def take(self) -> bool:
+        now = int(time() * 1_000_000)
+        until = now + int(LEASE * 1_000_000)
+        with self._views.transaction(write=True) as connection:
+            sql = self._views.statement("take_lease")
+            taken = connection.count(
+                sql, role=self._role, holder=self._holder, now=now, until=until
+            )
+        self._renewed = monotonic()
+        return taken == 1
+
+    def keep(self) -> None:
+        if monotonic() - self._renewed > LEASE / 4 and not self.take():
+            raise StoreUnavailableError(f"the {self._role} has lost its lease to another")
+
+    def drop(self) -> None:
+        with self._views.transaction(write=True) as connection:
+            sql = self._views.statement("drop_lease")
+            connection.run(sql, role=self._role, holder=self._holder)
+
+
+class _SqliteConnection:
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def run(self, sql: str, **parameters: Any) -> Rows:
+        return [tuple(row) for row in self._cursor.execute(sql, parameters).fetchall()]
+
+    def count(self, sql: str, **parameters: Any) -> int:
+        return self._cursor.execute(sql, parameters).rowcount
+
+    def script(self, sql: str) -> None:
+        for statement in sql.split(";\n"):
+            self._cursor.execute(statement)
+
+    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+        columns = row_type._fields
+        places = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+        self._cursor.executemany(sql, rows)

@@ -1,0 +1,68 @@
+from story import ANNA, OMAR, after, at, wall
+
+from dixa_state.domain.events import Rated
+
+
+def test_a_score_and_the_comment_on_it_are_one_rating() -> None:
+    state = after(
+        at("09:00", Rated(type="Csat", score=5, agent=ANNA)),
+        at("09:01", Rated(type="Csat", score=5, comment="Quick!", agent=ANNA)),
+    )
+    (rating,) = state.ratings
+    assert (rating.type, rating.score, rating.comment, rating.agent) == ("Csat", 5, "Quick!", ANNA)
+    assert wall(rating.rated_at) == "09:00"
+
+
+def test_a_comment_that_does_not_repeat_the_score_keeps_it() -> None:
+    (rating,) = after(
+        at("09:00", Rated(type="Csat", score=4)), at("09:01", Rated(type="Csat", comment="Fine"))
+    ).ratings
+    assert (rating.score, rating.comment, wall(rating.rated_at)) == (4, "Fine", "09:00")
+
+
+def test_a_comment_may_come_first_and_the_rating_is_as_old_as_its_score() -> None:
+    (rating,) = after(
+        at("09:00", Rated(type="Csat", comment="Quick!")),
+        at("09:01", Rated(type="Csat", score=5, agent=OMAR)),
+    ).ratings
+    assert (rating.score, rating.comment, rating.agent) == (5, "Quick!", OMAR)
+    assert wall(rating.rated_at) == "09:01"
+
+
+def test_a_comment_that_arrives_first_but_was_written_later_changes_nothing() -> None:
+    score = at("09:00", Rated(type="Csat", score=5))
+    comment = at("09:01", Rated(type="Csat", comment="Quick!"))
+    assert after(comment, score).ratings == after(score, comment).ratings
+
+
+def test_every_type_has_its_own_rating_in_order_of_first_mention() -> None:
+    state = after(
+        at("09:00", Rated(type="Nps", score=9)),
+        at("09:01", Rated(type="Csat", score=2)),
+        at("09:02", Rated(type="Csat", comment="Slow")),
+        at("09:03", Rated(type="Nps", comment="Well")),
+    )
+    assert [(rating.type, rating.score, rating.comment) for rating in state.ratings] == [
+        ("Nps", 9, "Well"),
+        ("Csat", 2, "Slow"),
+    ]
+
+
+def test_a_new_score_is_a_new_time_of_rating() -> None:
+    (rating,) = after(
+        at("09:00", Rated(type="Csat", score=2)), at("10:00", Rated(type="Csat", score=5))
+    ).ratings
+    assert (rating.score, wall(rating.rated_at)) == (5, "10:00")
+
+
+def test_a_score_of_zero_is_a_score() -> None:
+    (rating,) = after(
+        at("09:00", Rated(type="ThumbsUpOrDown", score=1)),
+        at("10:00", Rated(type="ThumbsUpOrDown", score=0)),
+    ).ratings
+    assert rating.score == 0
+
+
+def test_a_rating_that_says_nothing_is_kept_as_it_is() -> None:
+    (rating,) = after(at("09:00", Rated())).ratings
+    assert (rating.type, rating.score, rating.comment, rating.agent) == (None, None, None, None)
