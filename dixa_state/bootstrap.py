@@ -54,6 +54,12 @@ def open_views(recorder: EventRecorder) -> Views:
     raise InvalidInputError("store: expected one that is kept in a database, got one in memory")
 
 
+def open_place(store: str, *, grace: timedelta = GRACE) -> tuple[ConversationTracker, Views]:
+    """Open the tracker and the views of a store that exists."""
+    tracker = open_tracker(store, create=False, grace=grace)
+    return tracker, open_views(tracker.event_recorder)
+
+
 def dialect(store: str) -> str:
     """Tell in which dialect a store's schema is written."""
     return "sqlite" if store.startswith("sqlite:") else "postgres"

@@ -19,6 +19,8 @@ from dixa_state.domain.ratings import Rating
 from dixa_state.domain.sla import SlaEvaluation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.event_store import Outcome, Quarantined
+from dixa_state.projection.rows import SlaEvaluationRow, from_micros
+from dixa_state.queries import Share, Stats
 from dixa_state.tracker import Step
 
 Document = dict[str, Any]
@@ -65,11 +67,11 @@ def status_document(
     }
 
 
-def transition_document(state: Conversation, move: Transition) -> Document:
+def transition_document(organization_id: str | None, csid: int, move: Transition) -> Document:
     """Tell one change of status of a conversation."""
     return {
-        "organization_id": state.organization_id,
-        "csid": state.csid,
+        "organization_id": organization_id,
+        "csid": csid,
         "sequence": move.sequence,
         "from": move.before,
         "to": move.after,
@@ -82,6 +84,72 @@ def transition_document(state: Conversation, move: Transition) -> Document:
         "inferred": move.inferred,
         "late": move.late,
         "seconds_in_previous": move.seconds_in_previous,
+    }
+
+
+def sla_document(row: SlaEvaluationRow) -> Document:
+    """Tell one SLA evaluation of a conversation."""
+    return {
+        "organization_id": row.organization_id,
+        "csid": row.csid,
+        "id": row.evaluation_id,
+        "policy": row.policy,
+        "metric": row.metric,
+        "status": row.status,
+        "deadline": _time(from_micros(row.deadline)),
+        "since": _time(from_micros(row.since)),
+        "began_at": _time(from_micros(row.began_at)),
+        "channel": row.channel,
+        "queue": row.queue_name or row.queue_id,
+        "agent": row.assignee_name or row.assignee_id,
+    }
+
+
+def share_document(by: str | None, share: Share) -> Document:
+    """Tell the share of SLAs kept for one value."""
+    return {
+        "by": by,
+        "value": share.value,
+        "achieved": share.achieved,
+        "breached": share.breached,
+        "pending": share.pending,
+        "voided": share.voided,
+        "attainment": share.attainment,
+    }
+
+
+def stats_document(stats: Stats) -> Document:
+    """Tell counts and durations; each duration names the date that put it into its cohort."""
+    abandon_rate = stats.abandoned / stats.inbound_queued if stats.inbound_queued else None
+    return {
+        "position": stats.position,
+        "conversations": stats.conversations,
+        "transitions": stats.transitions,
+        "by_status": _counted(stats.by_status),
+        "by_sla_status": _counted(stats.by_sla_status),
+        "by_queue": _counted(stats.by_queue),
+        "by_assignee": _counted(stats.by_assignee),
+        "reopens": stats.reopens,
+        "irregular": stats.irregular,
+        "inferred": stats.inferred,
+        "late": stats.late,
+        "abandon_rate": abandon_rate,
+        "csat": stats.satisfied / stats.ratings if stats.ratings else None,
+        "csat_responses": stats.ratings,
+        "durations": {
+            measure.name: {
+                "cohort": measure.cohort,
+                "count": measure.conversations,
+                "average": measure.average,
+                "p50": measure.p50,
+                "p90": measure.p90,
+            }
+            for measure in stats.measures
+        },
+        "poison": [
+            {"position": position, "stream": stream, "event": topic, "error": error}
+            for position, stream, topic, error in stats.poison
+        ],
     }
 
 
@@ -183,6 +251,10 @@ def user_document(user: User | None) -> Document | None:
 def _details(event: Event) -> Document:
     told = to_builtins(event.fact)
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _counted(counts: dict[str | None, int]) -> dict[str, int]:
+    return {"none" if value is None else value: count for value, count in counts.items()}
 
 
 def _counts(state: Conversation) -> Document:

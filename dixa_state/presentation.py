@@ -10,6 +10,12 @@ Row = tuple[object, ...]
 
 TIMELINE = ("at (UTC)", "event", "by", "changes")
 AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks")
+AUDIT_OF_ALL = ("at (UTC)", "csid", *AUDIT[2:])
+LIST = ("csid", "status", "last event (UTC)", "queue", "assignee", "requester", "SLA")
+SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
+SHARES = ("", "achieved", "breached", "pending", "voided", "attainment")
+MEASURES = ("duration", "p50", "p90", "average", "of", "by date")
+FINDINGS = ("where", "expected", "got")
 BANS = ("who", "banned", "since (UTC)", "by")
 QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
 
@@ -61,6 +67,79 @@ def audit_row(move: Document) -> Row:
         person(move["actor"]) or "",
         ", ".join(filter(None, remarks)),
     )
+
+
+def audit_of_all_row(move: Document) -> Row:
+    """Give the row of one transition among those of many conversations."""
+    _, at, before, after, event, by, remarks = audit_row(move)
+    return at, move["csid"], before, after, event, by, remarks
+
+
+def list_row(status: Document) -> Row:
+    """Give the row of a conversation."""
+    queue = status["queue"]
+    return (
+        status["csid"],
+        status["status"],
+        clock(status["times"]["last_event_at"]),
+        (queue and (queue["name"] or queue["id"])) or "",
+        person(status["assignee"]) or "",
+        person(status["requester"]) or "",
+        status["sla_status"],
+    )
+
+
+def sla_row(evaluation: Document) -> Row:
+    """Give the row of an SLA evaluation."""
+    return (
+        evaluation["csid"],
+        evaluation["metric"] or evaluation["policy"],
+        evaluation["status"],
+        clock(evaluation["deadline"]) or "",
+        evaluation["queue"] or "",
+        evaluation["agent"] or "",
+    )
+
+
+def share_row(share: Document) -> Row:
+    """Give the row of a share."""
+    attainment = share["attainment"]
+    return (
+        "all" if share["by"] is None else share["value"] or "none",
+        share["achieved"],
+        share["breached"],
+        share["pending"],
+        share["voided"],
+        "" if attainment is None else f"{attainment:.1%}",
+    )
+
+
+def stats_fields(stats: Document) -> Iterator[tuple[str, object]]:
+    """Give the counts."""
+    yield "conversations", f"{stats['conversations']:,}"
+    for name in ("by_status", "by_sla_status", "by_queue", "by_assignee"):
+        yield name.removeprefix("by_").replace("_", " "), _pairs(stats[name])
+    yield "transitions", f"{stats['transitions']:,}"
+    remarks = {name: stats[name] for name in ("reopens", "irregular", "inferred", "late")}
+    yield "of these", _pairs(remarks)
+    for name in ("abandon_rate", "csat"):
+        if stats[name] is not None:
+            yield name.replace("_", " "), f"{stats[name]:.1%}"
+    for poison in stats["poison"]:
+        yield "poison", f"{poison['position']} {poison['event']}: {poison['error']}"
+
+
+def measure_rows(stats: Document) -> Iterator[Row]:
+    """Give the rows of durations."""
+    for name, measure in stats["durations"].items():
+        times = (measure[key] for key in ("p50", "p90", "average"))
+        spans = ("" if time is None else _span(time) for time in times)
+        yield name, *spans, measure["count"], measure["cohort"]
+
+
+def finding_row(finding: Document) -> Row:
+    """Give the row of something that is not as it should be."""
+    return finding["where"], finding["expected"], finding["got"]
 
 
 def ban_row(ban: Document, change: Document) -> Row:

@@ -4,7 +4,7 @@ Nothing that came from outside is taken for a control sequence.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,20 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))
     Console(highlight=False).print(table)
+
+
+def print_rows(
+    columns: Sequence[str],
+    row: Callable[[Document], Sequence[object]],
+    documents: Iterable[Document],
+    as_json: bool,  # noqa: FBT001 — the option as it was given
+) -> None:
+    """Print documents: as JSON, one a line, or as the rows of a table."""
+    if as_json:
+        for document in documents:
+            print_json(document)
+    else:
+        print_table(columns, map(row, documents))
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -4,6 +4,9 @@ An event about a field is the authority on it. A snapshot that disagrees is beli
 later than the last word on that field by more than a grace, since a snapshot can be a moment stale.
 Then a webhook was missed, and the state follows the snapshot. Such a correction counts as a word on
 the field, so that a stale snapshot right after it does not undo it.
+
+A snapshot can be a moment ahead as well: where the event itself follows within the grace, nothing
+was missed, and the event takes the place of the inference.
 """
 
 from collections.abc import Callable

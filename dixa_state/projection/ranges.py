@@ -62,6 +62,10 @@ def on_all_cores(
     are under way at a time, however slowly the results are taken.
     """
     workers = min(os.cpu_count() or 1, len(parts))
+    if workers == 1:
+        place = open_place()
+        yield from (work(place, part) for part in parts)
+        return
     context = get_context("spawn")  # a fork would share the connections and the locks of threads
     with ProcessPoolExecutor(workers, context, _begin, (open_place,)) as pool:
         waiting: deque[Future[T]] = deque()

@@ -23,8 +23,8 @@ from dixa_state.projection.views import (
 )
 from dixa_state.tracker import ConversationTracker
 
-Report = Callable[[int, int], None]
-"""Told after each range: how many events have been folded, and how many there are."""
+Report = Callable[[int], None]
+"""Told after each range how many events have been folded."""
 
 _CLOSE = 200
 """Events behind which the rest is caught up inside the transaction that switches."""
@@ -42,7 +42,7 @@ def replay(
     tracker: ConversationTracker,
     views: Views,
     open_tracker: Callable[[], ConversationTracker],
-    progress: Report = lambda _done, _total: None,
+    progress: Report = lambda _done: None,
 ) -> Progress:
     """Rebuild all views and switch to them; give where they are then.
 
@@ -60,7 +60,7 @@ def replay(
             _load(views, building, built)
             lead.keep()
             done += built.events
-            progress(done, building.position)
+            progress(done)
         with views.transaction(write=True) as connection:
             views.index(connection, building.generation)
         shown = _switch(tracker, views, lead)

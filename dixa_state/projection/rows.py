@@ -7,7 +7,7 @@ intervals half-open: [since, until), still running where `until` is None.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -246,6 +246,11 @@ def micros(time: datetime) -> int:
     """Give a time as the views keep it."""
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def from_micros(time: int | None) -> datetime | None:
+    """Give a time that the views keep."""
+    return None if time is None else _EPOCH + timedelta(microseconds=time)
 
 
 def words(texts: Iterable[str | None]) -> set[str]:

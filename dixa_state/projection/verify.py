@@ -32,20 +32,23 @@ class Finding(NamedTuple):
 def verify(
     place: Place,
     open_place: Callable[[], Place],
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[Finding]:
     """Go through all findings: first the store as a whole, then stream by stream.
 
-    `open_place` opens the same store and views in a worker process. Events that the views have not
+    `open_place` opens the same store and views in a worker process; `progress` is told how many
+    events have been checked. Events that the views have not
     reached are not compared; bring the views up to date before. Views that move on meanwhile are
     compared as they were at one moment for each range.
     """
     tracker, views = place
     yield from _whole(tracker)
     parts = split(tracker.event_recorder, views.progress().position)
-    for done, findings in enumerate(on_all_cores(check_range, parts, open_place), start=1):
+    done = 0
+    for events, findings in on_all_cores(check_range, parts, open_place):
         yield from findings
-        progress(done, len(parts))
+        done += events
+        progress(done)
 
 
 def _whole(tracker: ConversationTracker) -> Iterator[Finding]:
@@ -57,8 +60,8 @@ def _whole(tracker: ConversationTracker) -> Iterator[Finding]:
         yield Finding("deduplication", f"{events} rows, one an event", f"{recognised} rows")
 
 
-def check_range(place: Place, part: Range) -> list[Finding]:
-    """Check the streams of a range: the stored events, and the rows that the views have of them."""
+def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
+    """Check the streams of a range, the stored events and their rows; tell how many events."""
     tracker, views = place
     with views.transaction() as connection:
         live = views.read_progress(connection)
@@ -66,13 +69,15 @@ def check_range(place: Place, part: Range) -> list[Finding]:
         shown = _shown(connection, seen)
     findings: list[Finding] = []
     made: list[Row] = []
+    count = 0
     for events in read_range(tracker, seen):
+        count += len(events)
         findings += _stored(tracker, events)
         made += _rows(tracker, events)
     expected = group(made)
     for table in TABLES:
         findings += _compared(table, expected.get(table, []), shown[table])
-    return findings
+    return count, findings
 
 
 def _shown(connection: Connection, part: Range) -> Rows:

@@ -9,7 +9,7 @@ from dixa_state.queries.filters import (
     TransitionFilters,
 )
 from dixa_state.queries.listing import LIMIT, MAX_LIMIT, Page
-from dixa_state.queries.service import By, Move, Queries, Share
+from dixa_state.queries.service import By, Move, Queries, Share, fitting_transitions
 from dixa_state.queries.stats import Measure, Stats
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "SlaFilters",
     "Stats",
     "TransitionFilters",
+    "fitting_transitions",
 ]

@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.timestamps import shorten
@@ -16,11 +16,13 @@ from dixa_state.queries.filters import Narrowed
 
 LIMIT, MAX_LIMIT = 50, 200
 
+T = TypeVar("T")
 
-class Page(NamedTuple):
+
+class Page(NamedTuple, Generic[T]):
     """Some items, the key of the next page if there is one, and the moment they are all of."""
 
-    items: list[Any]
+    items: list[T]
     next_key: str | None
     position: int
 
@@ -39,6 +41,11 @@ class Item(NamedTuple):
     stream: str
     row: Any
     state: Conversation | None
+
+    @property
+    def known_state(self) -> Conversation:
+        """The state, from the row itself where it has not been folded anew."""
+        return self.state or decode_conversation(bytes(self.row.state))
 
 
 class Listing:
@@ -114,8 +121,6 @@ class Listing:
         self, row: Any, state: Conversation | None = None, key: tuple[Any, ...] | None = None
     ) -> Item:
         place = key or tuple(getattr(row, column) for column in self.columns)
-        if state is None and self.table == "conversations":
-            state = decode_conversation(bytes(row.state))
         return Item(place, row.stream, row, state)
 
     def _key(self, prefix: str) -> str:
@@ -133,8 +138,8 @@ def paged(
     cursor: Cursor,
     asked: list[Any],
     limit: int,
-    shape: Callable[[Item], Any],
-) -> Page:
+    shape: Callable[[Item], T],
+) -> Page[T]:
     """Make a page of one row more than it has, which tells whether another follows."""
     items, more = found[:limit], len(found) > limit
     next_key = None

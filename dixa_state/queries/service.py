@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from time import monotonic
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain.bans import Ban
@@ -13,7 +13,7 @@ from dixa_state.domain.events import believed, mark_late
 from dixa_state.domain.fold import fold
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.projection.rows import decode_ban, decode_transition
+from dixa_state.projection.rows import SlaEvaluationRow, decode_ban, decode_transition
 from dixa_state.projection.views import Connection, Views
 from dixa_state.queries.conditions import Parameters, where
 from dixa_state.queries.filters import (
@@ -42,6 +42,7 @@ from dixa_state.queries.listing import (
 from dixa_state.queries.stats import Stats, measured_stats
 from dixa_state.tracker import ConversationTracker
 
+T = TypeVar("T")
 By = Literal["queue", "agent", "channel", "tag"]
 _BATCH = 200
 
@@ -68,6 +69,12 @@ class Share(NamedTuple):
         """The share kept of those decided: achieved / (achieved + breached)."""
         decided = self.achieved + self.breached
         return self.achieved / decided if decided else None
+
+
+def fitting_transitions(state: Conversation, filters: TransitionFilters) -> list[Move]:
+    """Pick transitions of one conversation, by the conditions of the list over all of them."""
+    listing = Listing("transitions", ("since", "sequence"), transition_conditions(filters))
+    return [_move(item) for item in listing.pick("", state, Cursor(0, None))]
 
 
 class Queries:
@@ -100,7 +107,7 @@ class Queries:
         limit: int = LIMIT,
         page_key: str | None = None,
         as_of: datetime | None = None,
-    ) -> Page:
+    ) -> Page[Conversation]:
         """List conversations, as they are or as of a moment.
 
         A list as of a moment is sorted by creation. Raises `InvalidInputError` for values that
@@ -120,7 +127,7 @@ class Queries:
             else:
                 then = narrowing(filters, as_of, self._tracker.grace)
                 found = self._page_as_of(connection, listing, cursor, limited(limit), narrowed=then)
-        return paged(found, cursor, asked, limit, lambda item: item.state)
+        return paged(found, cursor, asked, limit, lambda item: item.known_state)
 
     def transitions(
         self,
@@ -128,7 +135,7 @@ class Queries:
         *,
         limit: int = LIMIT,
         page_key: str | None = None,
-    ) -> Page:
+    ) -> Page[Move]:
         """List lifecycle transitions, oldest first."""
         conditions = transition_conditions(filters)
         listing = Listing("transitions", ("since", "stream", "sequence"), conditions)
@@ -140,7 +147,7 @@ class Queries:
         *,
         limit: int = LIMIT,
         page_key: str | None = None,
-    ) -> Page:
+    ) -> Page[SlaEvaluationRow]:
         """List SLA evaluations, in the order in which they began."""
         conditions = sla_conditions(filters)
         listing = Listing("sla_evaluations", ("began_at", "stream", "number"), conditions)
@@ -183,12 +190,12 @@ class Queries:
         with self._views.transaction() as connection:
             return measured_stats(connection, self._views, organization)
 
-    def every(self, ask: Callable[[str | None], Page]) -> Iterator[Any]:
-        """Go through all pages of a listing: `ask` is given the key of each."""
-        page = ask(None)
+    def every(self, ask: Callable[..., Page[T]]) -> Iterator[T]:
+        """Go through all pages of a listing: `ask` is given the key of each as `page_key`."""
+        page = ask()
         yield from page.items
         while page.next_key is not None:
-            page = ask(page.next_key)
+            page = ask(page_key=page.next_key)
             yield from page.items
 
     def _list(
@@ -197,8 +204,8 @@ class Queries:
         asked: list[Any],
         limit: int,
         page_key: str | None,
-        shape: Callable[[Item], Any],
-    ) -> Page:
+        shape: Callable[[Item], T],
+    ) -> Page[T]:
         with self._views.transaction() as connection:
             cursor = self._cursor(connection, asked, page_key)
             found = self._page(connection, listing, cursor, limited(limit))

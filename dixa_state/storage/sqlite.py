@@ -36,11 +36,7 @@ LOCK_TIMEOUT = 60
 
 _SQL = statements("sqlite")
 _NO_LIMIT = 2**63 - 1
-_UNAVAILABLE = (
-    sqlite3.Error,
-    persistence.PersistenceError,
-    persistence.ConnectionPoolClosedError,
-)
+_UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
 
 class _Pool(SQLiteConnectionPool):
@@ -52,8 +48,13 @@ class _Pool(SQLiteConnectionPool):
         self, timeout: float | None = None, *, is_writer: bool | None = None
     ) -> SQLiteConnection:
         if self._closing:
-            raise persistence.ConnectionPoolClosedError("it is closed")
+            raise persistence.ConnectionPoolClosedError
         return super().get_connection(timeout, is_writer=is_writer)
+
+    def put_connection(self, conn: SQLiteConnection) -> None:
+        if self._closed:  # it was asked for before, and given after
+            conn.close()
+        super().put_connection(conn)
 
     def close(self) -> None:
         """Wait for what still runs: SQLite crashes where a connection in use is closed."""
@@ -294,6 +295,8 @@ def translated() -> Iterator[None]:
         yield
     except (sqlite3.IntegrityError, persistence.IntegrityError) as error:
         raise persistence.IntegrityError(str(error)) from error
+    except persistence.ConnectionPoolClosedError as error:
+        raise StoreUnavailableError("the SQLite store cannot be used now: it is closed") from error
     except _UNAVAILABLE as error:
         raise StoreUnavailableError(f"the SQLite store cannot be used now: {error}") from error
 

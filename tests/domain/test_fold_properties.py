@@ -18,9 +18,10 @@ from histories import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from story import CSID, ORGANIZATION, clock
 
-from dixa_state.documents import status_document, transition_document
+from dixa_state.documents import status_document
 from dixa_state.domain import bans
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Created, Event, believed, same
@@ -43,7 +44,7 @@ def state_of(events: list[Event]) -> Conversation:
 def documents(state: Conversation) -> list[dict[str, Any]]:
     return [
         status_document(state, now=EVENING),
-        *(transition_document(state, move) for move in state.life.transitions),
+        *(to_builtins(move) for move in state.life.transitions),
     ]
 
 

@@ -1,0 +1,71 @@
+"""The command line: data to stdout, progress and messages to stderr.
+
+Exit codes: 0 done, 1 a failure named in one line, 2 wrong usage, 3 not found.
+"""
+
+import sys
+from typing import NoReturn
+
+import click
+
+from dixa_state.cli import conversations, reports, store, upkeep
+from dixa_state.errors import AmbiguousError, DixaStateError, NotFoundError
+from dixa_state.terminal import say
+
+FAILED, WRONG_USAGE, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
+
+
+def main() -> NoReturn:
+    """Run the command line; every failure that we foresee becomes one line and an exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code."""
+    try:
+        code = commands.main(arguments, prog_name="dixa-state", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        help_wanted.show()
+        return WRONG_USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except DixaStateError as error:
+        say(f"dixa-state: {error}")
+        return _exit_code(error)
+    return code if isinstance(code, int) else 0
+
+
+def _exit_code(error: DixaStateError) -> int:
+    if isinstance(error, NotFoundError):
+        return NOT_FOUND
+    return WRONG_USAGE if isinstance(error, AmbiguousError) else FAILED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dixa-state", prog_name="dixa-state")
+def commands() -> None:
+    """Keep every Dixa webhook, and tell the state of any conversation at any moment."""
+
+
+for command in (
+    store.ingest_command,
+    conversations.status,
+    conversations.list_command,
+    conversations.timeline,
+    conversations.audit,
+    reports.sla,
+    reports.stats,
+    reports.bans,
+    upkeep.replay_command,
+    upkeep.verify_command,
+    store.quarantine,
+    store.schema,
+):
+    commands.add_command(command)

@@ -1,0 +1,159 @@
+"""Commands about what is kept: ingest, quarantine, schema."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import click
+
+from dixa_state import documents, presentation
+from dixa_state.bootstrap import dialect
+from dixa_state.cli.options import (
+    NUMBER,
+    move,
+    opened,
+    read_settings,
+    with_json,
+    with_store,
+)
+from dixa_state.errors import NotFoundError
+from dixa_state.ingest import Report, ingest
+from dixa_state.sources import Source
+from dixa_state.sql.statements import schema as schema_of
+from dixa_state.terminal import plain, print_fields, print_json, print_rows, progress_bar, say
+
+FAILED = 1
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
+@with_store
+@with_json
+def ingest_command(paths: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
+    """Read webhook bodies from files, or from standard input.
+
+    JSON Lines, a JSON array, or single JSON bodies; .gz and .zst too. What cannot become an event
+    is set aside in quarantine, and the rest goes on. To ingest a file twice does no harm.
+    """
+    sources = [Source(path, sys.stdin.buffer) if path == "-" else Source(path) for path in paths]
+    started = monotonic()
+    with opened(store, create=True) as tracker, _ingest_progress(sources) as progress:
+        report = ingest(tracker, sources, progress=progress)
+    _print_report(report, monotonic() - started, as_json=as_json)
+    return FAILED if report.failures else 0
+
+
+@contextmanager
+def _ingest_progress(sources: list[Source]) -> Iterator[Callable[[Source, int], None]]:
+    sizes = [source.size for source in sources]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    started, kept = monotonic(), 0
+    with progress_bar("Ingesting", total) as bar:
+
+        def advance(_source: Source, more: int) -> None:
+            nonlocal kept
+            kept += more
+            move(bar, sum(source.consumed for source in sources), kept, started)
+
+        yield advance
+
+
+def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
+    counts = {
+        "read": report.read,
+        "appended": report.appended,
+        "duplicates": report.duplicates,
+        "quarantined": report.quarantined,
+        "seconds": round(seconds, 3),
+    }
+    if as_json:
+        print_json(counts)
+    else:
+        print_fields((name, f"{count:,}") for name, count in counts.items())
+    for item in report.set_aside:
+        say(f"quarantined {item.quarantine_id}: {item.origin}: {item.reason}")
+    if report.quarantined > len(report.set_aside):
+        say(f"… and {report.quarantined - len(report.set_aside):,} more")
+    if report.quarantined:
+        say("see them with `dixa-state quarantine list`, one with `quarantine show ID`")
+    for failure in report.failures:
+        say(f"dixa-state: {failure}")
+
+
+@click.group()
+def quarantine() -> None:
+    """See and settle what could not become an event."""
+
+
+@quarantine.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that were settled.")
+@with_store
+@with_json
+def quarantine_list(store: str | None, *, everything: bool, as_json: bool) -> None:
+    """List the bodies in quarantine, each with the reason."""
+    with opened(store) as tracker:
+        items = tracker.quarantined(resolved=everything)
+    rows = [documents.quarantined_document(item) for item in items]
+    print_rows(presentation.QUARANTINE, presentation.quarantine_row, rows, as_json)
+
+
+@quarantine.command("show")
+@click.argument("quarantine_id", metavar="ID", type=NUMBER)
+@with_store
+@with_json
+def quarantine_show(quarantine_id: int, store: str | None, *, as_json: bool) -> None:
+    """Show one body in quarantine, with all that is known of it."""
+    with opened(store) as tracker:
+        items = tracker.quarantined([quarantine_id], resolved=True)
+    if not items:
+        raise NotFoundError(f"quarantine: expected the number of a body in it, got {quarantine_id}")
+    document = documents.quarantined_document(items[0], body=True)
+    if as_json:
+        print_json(document)
+        return
+    body = document.pop("body")
+    print_fields(document.items())
+    click.echo()
+    click.echo("\n".join(plain(line) for line in body.splitlines()))
+
+
+@quarantine.command("retry")
+@click.argument("ids", metavar="[ID…]", type=NUMBER, nargs=-1)
+@with_store
+@with_json
+def quarantine_retry(ids: tuple[int, ...], store: str | None, *, as_json: bool) -> None:
+    """Try again to make events of bodies in quarantine: all of them, or these."""
+    with opened(store) as tracker:
+        known = {item.id for item in tracker.quarantined(ids or None)}
+        missing = sorted(set(ids) - known)
+        if missing:
+            raise NotFoundError(f"quarantine: expected numbers of bodies in it, got {missing}")
+        outcomes = tracker.retry_quarantined(sorted(known))
+    for number, outcome in zip(sorted(known), outcomes, strict=True):
+        if as_json:
+            print_json({"id": number, **documents.outcome_document(outcome)})
+        else:
+            click.echo(plain(f"{number}: {outcome.kind}: {outcome.reason or outcome.event_id}"))
+
+
+@quarantine.command("discard")
+@click.argument("quarantine_id", metavar="ID", type=NUMBER)
+@with_store
+def quarantine_discard(quarantine_id: int, store: str | None) -> None:
+    """Settle that a body is not wanted; it is listed no more, but kept."""
+    with opened(store) as tracker:
+        tracker.discard_quarantined(quarantine_id)
+    say(f"discarded {quarantine_id}; `dixa-state quarantine list --all` still shows it")
+
+
+@click.command()
+@click.option("--apply", "apply", is_flag=True, help="Make it in the store instead.")
+@with_store
+def schema(store: str | None, *, apply: bool) -> None:
+    """Show the store's schema as SQL, or apply it."""
+    if apply:
+        with opened(store, create=True):
+            say("the schema is in place")
+    else:
+        click.echo(schema_of(dialect(store or read_settings().store)), nl=False)

@@ -1,0 +1,57 @@
+"""Commands that rebuild the views, and that prove them."""
+
+from functools import partial
+
+import click
+
+from dixa_state import presentation
+from dixa_state.bootstrap import open_place, open_tracker, open_views
+from dixa_state.cli.options import counting, opened, read_settings, viewed, with_json, with_store
+from dixa_state.projection.replay import replay
+from dixa_state.projection.verify import verify
+from dixa_state.terminal import print_fields, print_json, print_rows, say
+
+FAILED = 1
+
+
+@click.command("replay")
+@with_store
+@with_json
+def replay_command(store: str | None, *, as_json: bool) -> None:
+    """Rebuild every view from the event store beside the live ones, then switch.
+
+    The live views stay readable meanwhile, and whatever interrupts the replay leaves them alone.
+    """
+    settings = read_settings()
+    url = store or settings.store
+    with opened(store) as tracker:
+        total = tracker.event_recorder.max_notification_id() or 0
+        worker = partial(open_tracker, url, create=False, grace=settings.grace)
+        with counting("Replaying", total) as advance:
+            views = open_views(tracker.event_recorder)
+            shown = replay(tracker, views, worker, advance)
+    document = {"generation": shown.generation, "position": shown.position, "events": total}
+    if as_json:
+        print_json(document)
+    else:
+        print_fields(document.items())
+
+
+@click.command("verify")
+@with_store
+@with_json
+def verify_command(store: str | None, *, as_json: bool) -> int:
+    """Refold everything from the event store, and list every difference to the views.
+
+    Also checks that positions and versions have no holes, that each event is recognised as a
+    duplicate when it comes again, and that stored signatures are well formed. Exit code 1 if
+    anything is found.
+    """
+    settings = read_settings()
+    worker = partial(open_place, store or settings.store, grace=settings.grace)
+    with viewed(store) as place, counting("Verifying", place[1].progress().position) as advance:
+        found = [finding._asdict() for finding in verify(place, worker, advance)]
+    if found:
+        print_rows(presentation.FINDINGS, presentation.finding_row, found, as_json)
+    say(f"{len(found)} differences found" if found else "everything is as the events say")
+    return FAILED if found else 0
