@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from dixa_state.cli import conversations, reports, store, upkeep
-from dixa_state.errors import AmbiguousError, DixaStateError, NotFoundError
+from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 from dixa_state.terminal import say
 
 FAILED, WRONG_USAGE, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
 def _exit_code(error: DixaStateError) -> int:
     if isinstance(error, NotFoundError):
         return NOT_FOUND
-    return WRONG_USAGE if isinstance(error, AmbiguousError) else FAILED
+    return WRONG_USAGE if isinstance(error, AmbiguousError | InvalidInputError) else FAILED
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

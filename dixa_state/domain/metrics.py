@@ -90,7 +90,7 @@ def _assigned(state: Conversation, at: datetime) -> float | None:
 
 
 def _total(intervals: Iterable[Interval]) -> float:
-    return sum(max((end - start).total_seconds(), 0.0) for start, end in intervals)
+    return sum((max((end - start).total_seconds(), 0.0) for start, end in intervals), 0.0)
 
 
 def _seconds(start: datetime | None, end: datetime) -> float | None:
