@@ -93,6 +93,13 @@ def test_wrong_usage_is_exit_code_2_and_says_what_was_expected(
     assert message in shown.err
 
 
+def test_since_after_until_is_exit_code_2(day: Command) -> None:
+    for csid in ([], [70431]):
+        shown = day("audit", *csid, "--since", "2026-03-03", "--until", "2026-03-02")
+        assert (shown.code, shown.out) == (2, "")
+        assert "since: expected a time before 2026-03-02T00:00:00.000Z" in shown.err
+
+
 def test_an_unknown_conversation_is_exit_code_3(day: Command) -> None:
     shown = day("status", 1)
     assert (shown.code, shown.out) == (3, "")
