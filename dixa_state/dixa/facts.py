@@ -168,9 +168,11 @@ def _rated(told: Told) -> AnyFact:
 
 
 def _sla(status: events.SlaStatus) -> Callable[[Told], AnyFact]:
+    fact = events.SlaEvaluationBegan if status == "pending" else events.SlaEvaluated
+
     def read(told: Told) -> AnyFact:
         sla = told.inside("slaevaluation", "evaluation", "sla")
-        return events.SlaEvaluated(
+        return fact(
             status=status,
             id=sla.text("id", "evaluationid", "slaevaluationid", "slaid"),
             policy=sla.text("policy", "slapolicy", "policyname", "policyid", "name"),

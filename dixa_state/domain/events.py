@@ -174,13 +174,19 @@ SlaStatus = Literal["pending", "breached", "achieved", "voided"]
 
 
 class SlaEvaluated(Fact, frozen=True):
-    """An SLA evaluation began, or reached an outcome."""
+    """An SLA evaluation reached an outcome."""
 
     status: SlaStatus
     id: str | None = None
     policy: str | None = None
     metric: str | None = None
     deadline: datetime | None = None
+
+
+class SlaEvaluationBegan(SlaEvaluated, frozen=True):
+    """An SLA evaluation began; before its outcome, should both come in one instant."""
+
+    rank = 45
 
 
 class NoteAdded(Fact, frozen=True):
@@ -201,6 +207,7 @@ class TagRemoved(Fact, frozen=True):
 
     tag: str | None = None
     about = _TAGS
+    rank = 49  # tags swapped in one instant: the old one goes first
 
 
 class CustomAttributesUpdated(Fact, frozen=True):
@@ -317,6 +324,7 @@ ConversationFact = (
     | EndUserReplaced
     | Rated
     | SlaEvaluated
+    | SlaEvaluationBegan
     | TypingStarted
     | DeliveryReported
     | Unrecognised

@@ -43,6 +43,7 @@ from dixa_state.domain.events import (
     Rated,
     Reopened,
     SlaEvaluated,
+    SlaEvaluationBegan,
     TagAdded,
     TagRemoved,
     TransferredToAgent,
@@ -134,7 +135,7 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
             return belong_to(before, event, fact.new or state.requester)
         case Rated():
             return replace(state, ratings=rate(state.ratings, event.at, fact))
-        case SlaEvaluated():
+        case SlaEvaluated() | SlaEvaluationBegan():
             return replace(state, sla=evaluate(state.sla, event, fact))
         case TypingStarted():
             return replace(state, typing=state.typing + 1)

@@ -176,7 +176,7 @@ EXPECTED = {
     "sla_evaluation_pending": Told(
         TENT,
         "sla.pending",
-        events.SlaEvaluated(
+        events.SlaEvaluationBegan(
             status="pending",
             id="05d6f4d6-0f73-5fa5-85ef-67b6f521531f",
             policy="Chat, standard",

@@ -4,7 +4,7 @@ import pytest
 from story import after, at, clock, named, wall
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.events import Event, SlaEvaluated, SlaStatus
+from dixa_state.domain.events import Event, SlaEvaluated, SlaEvaluationBegan, SlaStatus
 from dixa_state.domain.sla import SlaEvaluation, summarise
 
 STATUSES: tuple[SlaStatus, ...] = ("breached", "pending", "achieved", "voided")
@@ -124,3 +124,10 @@ def test_of_two_evaluations_the_worse_is_the_sla_status(
 
 def test_of_all_evaluations_breached_is_the_worst() -> None:
     assert summarise(with_statuses(*STATUSES)) == "breached"
+
+
+def test_an_evaluation_that_began_and_ended_in_one_instant_has_ended() -> None:
+    began = at("08:00", SlaEvaluationBegan(status="pending", id="sla"))
+    ended = at("08:00", SlaEvaluated(status="achieved", id="sla"))
+    assert [item.status for item in after(ended, began).sla] == ["achieved"]
+    assert [item.status for item in after(began, ended).sla] == ["achieved"]
