@@ -81,6 +81,10 @@ class Views(TrackingRecorder, ABC):
     def changed(self, timeout: float) -> None:
         """Wait until the views may have moved on, at most `timeout` seconds."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is not the event store's."""
+
     def statement(self, name: str, generation: int = 0) -> str:
         """Give a statement, on the tables of a generation."""
         sql = statements("views")[name]

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from eventsourcing import persistence
-from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.persistence import Notification
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow, tuple_row
@@ -15,25 +15,23 @@ from psycopg.rows import TupleRow, tuple_row
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreUnavailableError
 from dixa_state.event_store import (
-    EventRecorder,
     Known,
-    Quarantined,
     Refusal,
     Resolution,
     Writer,
 )
 from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
+from dixa_state.storage.reads import DatabaseRecorder
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for a connection."""
 
 _SQL = statements("postgres")
-_NO_LIMIT = 2**63 - 1
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
 
 
-class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
+class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
     """The recorder on PostgreSQL; the library's own schema is replaced by ours in `sql/`.
 
     The library's insert is not used: its pipeline hangs on parameters beyond a megabyte on a Unix
@@ -83,91 +81,16 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
             yield _PostgresWriter(cursor)
             cursor.execute(_SQL["notify"].encode())
 
-    def select_stream(self, stream: str) -> Sequence[Notification]:
-        """Read a stream in order of arrival."""
-        return [_notification(row) for row in self._rows("stream", stream=stream)]
-
-    def next_stream(self, name: str) -> str | None:
-        """Name the first stream that sorts at or after a name."""
-        rows = self._rows("next_stream", name=name)
-        return rows[0][0] if rows else None
-
-    def stream_at(self, position: int) -> str | None:
-        """Name the stream of the event at a position."""
-        rows = self._rows("stream_at", position=position)
-        return rows[0][0] if rows else None
-
-    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
-        """Read all streams of a range of names, up to a position."""
-        rows = self._rows("range", low=low, high=high, position=position)
-        return [_notification(row) for row in rows]
-
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         """Find what recognises these events as duplicates."""
         rows = self._rows("known_events", keys=list(keys))
         return {key: Known(digest, position) for key, digest, position in rows}
-
-    def census(self) -> tuple[int, int]:
-        """Count the events, and those that would be recognised."""
-        events, recognised = self._rows("census")[0]
-        return events, recognised
-
-    def select_quarantined(
-        self, *, ids: Sequence[int] | None = None, resolved: bool = False
-    ) -> Sequence[Quarantined]:
-        """List the quarantine."""
-        wanted = None if ids is None else list(ids)
-        rows = self._rows("quarantined", ids=wanted, resolved=resolved)
-        return [quarantine.from_row(row) for row in rows]
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Enter how the case of a quarantined body ended."""
         parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
         with translated(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(_SQL["resolve"].encode(), parameters)
-
-    def select_events(
-        self,
-        originator_id: Any,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Read part of a stream."""
-        rows = self._rows(
-            "events_newest_first" if desc else "events",
-            stream=originator_id,
-            gt=-1 if gt is None else gt,
-            lte=_NO_LIMIT if lte is None else lte,
-            limit=_NO_LIMIT if limit is None else limit,
-        )
-        return [StoredEvent(*row) for row in rows]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Read events by position."""
-        rows = self._rows(
-            "notifications_of_topics" if topics else "notifications",
-            first=(start or 0) + (not inclusive_of_start),
-            last=_NO_LIMIT if stop is None else stop,
-            topics=list(topics),
-            limit=limit,
-        )
-        return [_notification(row) for row in rows]
-
-    def max_notification_id(self) -> int | None:
-        """Give the position of the newest event."""
-        position: int | None = self._rows("last_position")[0][0]
-        return position
 
     def connect(self) -> psycopg.Connection[TupleRow]:
         """Open a connection of its own, outside the pool, in autocommit."""
@@ -176,6 +99,9 @@ class PostgresRecorder(EventRecorder, PostgresApplicationRecorder):
     def close(self) -> None:
         """Close all connections."""
         self.datastore.close()
+
+    def _listed(self, values: Sequence[Any]) -> list[Any]:
+        return list(values)
 
     def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
         with (
@@ -275,8 +201,3 @@ def unavailable(error: Exception) -> StoreUnavailableError:
     """Say in one line why the store cannot be used."""
     reason = str(error).strip().replace("\n", " ")
     return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")
-
-
-def _notification(row: TupleRow) -> Notification:
-    stream, version, topic, state, position = row
-    return Notification(stream, version, topic, bytes(state), position)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from eventsourcing import persistence
-from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.persistence import Notification
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -21,21 +21,19 @@ from eventsourcing.sqlite import (
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.event_store import (
-    EventRecorder,
     Known,
-    Quarantined,
     Refusal,
     Resolution,
     Writer,
 )
 from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
+from dixa_state.storage.reads import DatabaseRecorder
 
 LOCK_TIMEOUT = 60
 """Seconds that a connection waits for another process's transaction to end."""
 
 _SQL = statements("sqlite")
-_NO_LIMIT = 2**63 - 1
 _UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
 
@@ -70,7 +68,7 @@ class _Pool(SQLiteConnectionPool):
         return connection
 
 
-class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
+class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: ignore[misc]
     """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -121,42 +119,10 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
                     raw.connection.rollback()
                     raise
 
-    def select_stream(self, stream: str) -> Sequence[Notification]:
-        """Read a stream in order of arrival."""
-        return [_notification(row) for row in self._rows("stream", stream=stream)]
-
-    def next_stream(self, name: str) -> str | None:
-        """Name the first stream that sorts at or after a name."""
-        rows = self._rows("next_stream", name=name)
-        return rows[0][0] if rows else None
-
-    def stream_at(self, position: int) -> str | None:
-        """Name the stream of the event at a position."""
-        rows = self._rows("stream_at", position=position)
-        return rows[0][0] if rows else None
-
-    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
-        """Read all streams of a range of names, up to a position."""
-        rows = self._rows("range", low=low, high=high, position=position)
-        return [_notification(row) for row in rows]
-
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         """Find what recognises these events as duplicates."""
         rows = (row for key in keys for row in self._rows("known_events", key=key))
         return {key: Known(digest, position) for key, digest, position in rows}
-
-    def census(self) -> tuple[int, int]:
-        """Count the events, and those that would be recognised."""
-        events, recognised = self._rows("census")[0]
-        return events, recognised
-
-    def select_quarantined(
-        self, *, ids: Sequence[int] | None = None, resolved: bool = False
-    ) -> Sequence[Quarantined]:
-        """List the quarantine."""
-        wanted = None if ids is None else json.dumps(list(ids))
-        rows = self._rows("quarantined", ids=wanted, resolved=resolved)
-        return [quarantine.from_row(row) for row in rows]
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Enter how the case of a quarantined body ended."""
@@ -164,52 +130,12 @@ class SqliteRecorder(EventRecorder, SQLiteApplicationRecorder):
             parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
             cursor.execute(_SQL["resolve"], parameters)
 
-    def select_events(
-        self,
-        originator_id: Any,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Read part of a stream."""
-        rows = self._rows(
-            "events_newest_first" if desc else "events",
-            stream=originator_id,
-            gt=-1 if gt is None else gt,
-            lte=_NO_LIMIT if lte is None else lte,
-            limit=_NO_LIMIT if limit is None else limit,
-        )
-        return [StoredEvent(*row) for row in rows]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Read events by position."""
-        rows = self._rows(
-            "notifications_of_topics" if topics else "notifications",
-            first=(start or 0) + (not inclusive_of_start),
-            last=_NO_LIMIT if stop is None else stop,
-            topics=json.dumps(list(topics)),
-            limit=limit,
-        )
-        return [_notification(row) for row in rows]
-
-    def max_notification_id(self) -> int | None:  # type: ignore[override]  # the library forgot None
-        """Give the position of the newest event."""
-        position: int | None = self._rows("last_position")[0][0]
-        return position
-
     def close(self) -> None:
         """Close all connections."""
         self.datastore.close()
+
+    def _listed(self, values: Sequence[Any]) -> str:
+        return json.dumps(list(values))
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with translated(), self.datastore.transaction(commit=False) as cursor:
@@ -299,8 +225,3 @@ def translated() -> Iterator[None]:
         raise StoreUnavailableError("the SQLite store cannot be used now: it is closed") from error
     except _UNAVAILABLE as error:
         raise StoreUnavailableError(f"the SQLite store cannot be used now: {error}") from error
-
-
-def _notification(row: tuple[Any, ...]) -> Notification:
-    stream, version, topic, state, position = row
-    return Notification(stream, version, topic, state, position)

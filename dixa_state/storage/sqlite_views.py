@@ -66,6 +66,9 @@ class SqliteViews(Views):
         with self._moved:
             self._moved.wait(min(timeout, _POLL))
 
+    def close(self) -> None:
+        """Do nothing: all connections are the event store's."""
+
 
 class _Lease:
     def __init__(self, views: SqliteViews, role: Role) -> None:
