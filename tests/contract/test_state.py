@@ -32,7 +32,10 @@ def everything(tracker: ConversationTracker, csid: int, organization: str | None
         without_arrival(
             [
                 status_document(state, now=DAY_END),
-                [transition_document(state, move) for move in state.life.transitions],
+                [
+                    transition_document(state.organization_id, state.csid, move)
+                    for move in state.life.transitions
+                ],
                 [step_document(step) for step in tracker.timeline(csid, organization=organization)],
             ]
         )
@@ -88,7 +91,10 @@ def test_the_example_day_gives_the_outcome_counted_by_hand(
     for csid, expected in day_expected["conversations"].items():
         state = tracker.conversation(int(csid))
         agrees(status_document(state, now=DAY_END), expected)
-        moves = [transition_document(state, move) for move in state.life.transitions]
+        moves = [
+            transition_document(state.organization_id, state.csid, move)
+            for move in state.life.transitions
+        ]
         assert [[move["from"], move["to"], move["at"][11:-1]] for move in moves] == expected[
             "transitions"
         ]
