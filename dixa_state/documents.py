@@ -139,7 +139,7 @@ def stats_document(stats: Stats) -> Document:
         "durations": {
             measure.name: {
                 "cohort": measure.cohort,
-                "count": measure.conversations,
+                "count": measure.measured,
                 "average": measure.average,
                 "p50": measure.p50,
                 "p90": measure.p90,

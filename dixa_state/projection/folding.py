@@ -15,6 +15,7 @@ from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event, Order, mark_late
 from dixa_state.domain.fold import evolve
+from dixa_state.projection.rows import as_kept
 from dixa_state.projection.views import Poison
 
 State = Conversation | Ban
@@ -78,7 +79,7 @@ def _fold(
             state = _evolve(state, stream, event, grace)
         except Exception as error:  # noqa: BLE001 — whatever it is, the world goes on
             poison.append(Poison(event.position, stream, event.topic, _named(error)))
-    return Folded(state, tuple(sorted(poison)))
+    return Folded(state and as_kept(state), tuple(sorted(poison)))
 
 
 def _evolve(state: State | None, stream: str, event: Event, grace: timedelta) -> State:

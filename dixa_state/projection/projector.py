@@ -96,6 +96,8 @@ class Projector:
         by_stream = sorted(stored, key=_stream)
         folded = {}
         with self._views.transaction() as connection:
+            if self._views.read_progress(connection, self._name) != at:
+                return Page(at, stored[-1].id, {})  # others went on, perhaps to other tables
             for stream, events in groupby(by_stream, key=_stream):
                 if is_shown(stream):
                     folded[stream] = self._fold_stream(connection, at, stream, list(events))

@@ -5,12 +5,15 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby, pairwise
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 from eventsourcing.persistence import Notification
 
+from dixa_state.errors import StoreError
 from dixa_state.event_store import EventRecorder
 from dixa_state.projection.folding import Folded, fold_stream, is_shown
 from dixa_state.tracker import ConversationTracker
@@ -76,6 +79,8 @@ def on_all_cores(
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise StoreError("a worker process has died: was there enough memory?") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -85,8 +90,16 @@ _place: Any
 
 def _begin(open_place: Callable[[], object]) -> None:
     global _place  # noqa: PLW0603 — the one thing that a worker process is for
+    Thread(target=_end_with_parent, daemon=True).start()
     _place = open_place()
     gc.freeze()
+
+
+def _end_with_parent() -> None:
+    """End as soon as the parent has died: the pool's workers would wait for work for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(work: Callable[[Any, Range], T], part: Range) -> T:

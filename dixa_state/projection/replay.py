@@ -4,7 +4,8 @@ The live views stay readable, and up to date, until the one transaction that swi
 interrupted replay has left behind is cleaned up by the next one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from dixa_state.errors import StoreError
@@ -27,7 +28,7 @@ Report = Callable[[int], None]
 """Told after each range how many events have been folded."""
 
 _CLOSE = 200
-"""Events behind which the rest is caught up inside the transaction that switches."""
+"""How many events behind the store the new views may be when they are shown."""
 
 
 class Built(NamedTuple):
@@ -52,31 +53,51 @@ def replay(
     with views.leading("replay") as lead:
         if lead is None:
             raise StoreError("replay: another one is at work on this store")
-        _clean_up(views)
         building = _begin(tracker, views)
-        parts = split(tracker.event_recorder, building.position)
-        done = 0
-        for built in on_all_cores(build_range, parts, open_tracker):
-            _load(views, building, built)
-            lead.keep()
-            done += built.events
-            progress(done)
+        try:
+            parts = split(tracker.event_recorder, building.position)
+            ranges = on_all_cores(build_range, parts, open_tracker)
+            _fill(views, lead, building, ranges, progress)
+            shown = _switch(tracker, views, lead, building)
+        except BaseException:
+            with suppress(StoreError):
+                _give_up(views, building)
+            raise
         with views.transaction(write=True) as connection:
-            views.index(connection, building.generation)
-        shown = _switch(tracker, views, lead)
-        _clean_up(views)
+            _drop(views, connection, RETIRED)
         return shown
 
 
 def _begin(tracker: ConversationTracker, views: Views) -> Progress:
+    """Drop what nobody reads, and begin a generation.
+
+    Its number is new, so that an interrupted replay which goes on after all cannot write to it.
+    """
     position = tracker.event_recorder.max_notification_id() or 0
     with views.transaction(write=True) as connection:
         live = views.read_progress(connection)
-        generation = live.generation + 1 if live else 1
+        left = [_drop(views, connection, name) for name in (BUILDING, RETIRED)]
+        generation = 1 + max(known.generation for known in (live, *left) if known)
         building = Progress(generation, VIEW_VERSION, position)
         views.create(connection, generation, indexes=False)
         views.set_progress(connection, BUILDING, building)
     return building
+
+
+def _fill(
+    views: Views, lead: Lead, building: Progress, ranges: Iterable[Built], progress: Report
+) -> None:
+    """Fill the tables, and index them one transaction at a time: writers get their turn."""
+    done = 0
+    for built in ranges:
+        _load(views, building, built)
+        lead.keep()
+        done += built.events
+        progress(done)
+    for index in views.indexes(building.generation):
+        with views.transaction(write=True) as connection:
+            connection.run(index)
+        lead.keep()
 
 
 def _load(views: Views, building: Progress, built: Built) -> None:
@@ -100,7 +121,7 @@ def build_range(tracker: ConversationTracker, part: Range) -> Built:
     return Built(events, group(made), poison)
 
 
-def _switch(tracker: ConversationTracker, views: Views, lead: Lead) -> Progress:
+def _switch(tracker: ConversationTracker, views: Views, lead: Lead, building: Progress) -> Progress:
     """Catch up what has come in since, and show the new generation instead of the old one."""
     projector = Projector(tracker, views, name=BUILDING)
     while (tracker.event_recorder.max_notification_id() or 0) - _at(views) > _CLOSE:
@@ -108,8 +129,9 @@ def _switch(tracker: ConversationTracker, views: Views, lead: Lead) -> Progress:
         lead.keep()
     while True:
         projector.step()
+        lead.keep()
         with views.transaction(write=True) as connection:
-            shown = _show(views, connection)
+            shown = _show(views, connection, building.generation)
         if shown is not None:
             return shown
 
@@ -118,15 +140,15 @@ def _at(views: Views) -> int:
     return views.progress(BUILDING).position
 
 
-def _show(views: Views, connection: Connection) -> Progress | None:
+def _show(views: Views, connection: Connection, generation: int) -> Progress | None:
     """Switch, unless the live views have been further than the new ones are."""
     live = views.read_progress(connection, LIVE, hold=True)
     building = views.read_progress(connection, BUILDING, hold=True)
-    if building is None:
-        raise StoreError("replay: the views being built are gone")
+    if building is None or building.generation != generation:
+        raise StoreError("replay: the views being built are gone; another one has dropped them")
     if live is not None and live.position > building.position:
         return None
-    views.show(connection, building.generation)
+    views.show(connection, generation)
     views.set_progress(connection, LIVE, building)
     connection.run(views.statement("forget_progress"), name=BUILDING)
     if live is not None:
@@ -134,14 +156,20 @@ def _show(views: Views, connection: Connection) -> Progress | None:
     return building
 
 
-def _clean_up(views: Views) -> None:
-    """Drop the generations that nobody reads: a retired one, and one that was never finished."""
-    for name in (BUILDING, RETIRED):
-        with views.transaction(write=True) as connection:
-            found = views.read_progress(connection, name)
-            if found is not None:
-                views.drop(connection, found.generation)
-                connection.run(views.statement("forget_progress"), name=name)
+def _give_up(views: Views, building: Progress) -> None:
+    with views.transaction(write=True) as connection:
+        found = views.read_progress(connection, BUILDING)
+        if found is not None and found.generation == building.generation:
+            _drop(views, connection, BUILDING)
+
+
+def _drop(views: Views, connection: Connection, name: str) -> Progress | None:
+    """Drop a generation that nobody reads: a retired one, or one that was never finished."""
+    found = views.read_progress(connection, name)
+    if found is not None:
+        views.drop(connection, found.generation)
+        connection.run(views.statement("forget_progress"), name=name)
+    return found
 
 
 def _poisoned(poison: Poison) -> StoreError:

@@ -239,6 +239,13 @@ decode_conversation, decode_ban, decode_transition = (
     _TRANSITIONS.decode,
 )
 
+
+def as_kept(state: Conversation | Ban) -> Conversation | Ban:
+    """Give a state as the views give it back: a 5 that was read as a score comes back as 5.0."""
+    decode = decode_ban if isinstance(state, Ban) else decode_conversation
+    return decode(encode(state))
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

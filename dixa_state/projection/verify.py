@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from eventsourcing.persistence import Notification
 
+from dixa_state.dixa.catalog import UNRECOGNISED
 from dixa_state.dixa.signature import is_well_formed
 from dixa_state.domain.timestamps import shorten
 from dixa_state.event_store import Arrival, Delivery, Known, decode_state, encode_state, prepare
@@ -132,18 +133,28 @@ def _stored(tracker: ConversationTracker, events: Sequence[Notification]) -> Ite
         yield from _one(event, arrivals[event.id], known)
 
 
-def _arrival(event: Notification) -> Any:
-    webhook = decode_state(event.state)
-    return prepare(
-        Delivery(webhook.body, webhook.received_at, webhook.subscription_id, webhook.signature)
+def _arrival(event: Notification) -> Arrival | str:
+    """Judge a stored webhook as if it came in now; a text says why it cannot be read."""
+    try:
+        webhook = decode_state(event.state)
+    except Exception as error:  # noqa: BLE001 — whatever was made of the state, it is a finding
+        return f"{type(error).__name__}: {error}"
+    delivery = Delivery(
+        webhook.body, webhook.received_at, webhook.subscription_id, webhook.signature
     )
+    arrival = prepare(delivery)
+    return arrival if isinstance(arrival, Arrival) else arrival.reason
 
 
-def _one(event: Notification, arrival: Any, known: Mapping[bytes, Known]) -> Iterator[Finding]:
+def _one(
+    event: Notification, arrival: Arrival | str, known: Mapping[bytes, Known]
+) -> Iterator[Finding]:
     where = f"event {event.id}"
-    if not isinstance(arrival, Arrival):
-        yield Finding(where, "a webhook that can be read", arrival.reason)
+    if isinstance(arrival, str):
+        yield Finding(where, "a webhook that can be read", arrival)
         return
+    if event.topic not in (arrival.topic, UNRECOGNISED):  # the catalogue may have learnt since
+        yield Finding(where, f"of the topic {arrival.topic}", f"of {event.topic}")
     if arrival.stream != event.originator_id:
         yield Finding(where, f"in the stream {arrival.stream}", f"in {event.originator_id}")
     expected = Known(arrival.digest, event.id)

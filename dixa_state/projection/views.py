@@ -118,8 +118,11 @@ class Views(TrackingRecorder, ABC):
         connection.run(self.statement("set_progress"), name=name, **progress._asdict())
 
     def make_ready(self) -> None:
-        """Make the first generation where there is none."""
+        """Make the first generation where there is none, once, however many open the store."""
         with self.transaction(write=True) as connection:
+            if self.read_progress(connection) is not None:
+                return
+        with self.leading("replay", wait=True), self.transaction(write=True) as connection:
             if self.read_progress(connection) is None:
                 self.create(connection, 1)
                 self.show(connection, 1)
@@ -133,7 +136,12 @@ class Views(TrackingRecorder, ABC):
 
     def index(self, connection: Connection, generation: int) -> None:
         """Make the indexes of a generation."""
-        connection.script(views_indexes(prefix(generation)))
+        for index in self.indexes(generation):
+            connection.run(index)
+
+    def indexes(self, generation: int) -> list[str]:
+        """Give the statements that make the indexes of a generation, one by one."""
+        return [index for index in views_indexes(prefix(generation)).split(";") if index.strip()]
 
     def drop(self, connection: Connection, generation: int) -> None:
         """Drop what there is of a generation."""

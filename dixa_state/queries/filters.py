@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time, shorten
 from dixa_state.errors import InvalidInputError
-from dixa_state.projection.rows import micros, words
+from dixa_state.projection.rows import micros, storable, words
 from dixa_state.queries.conditions import (
     Between,
     Condition,
@@ -18,6 +19,7 @@ from dixa_state.queries.conditions import (
     Parameters,
     Tagged,
     Worded,
+    where,
 )
 
 SLA_STATUSES = ("pending", "breached", "achieved", "voided")
@@ -85,8 +87,8 @@ def conversation_conditions(filters: Filters) -> list[Condition]:
     _known("status", filters.status, STATUSES)
     _known("sla", filters.sla, SLA_SUMMARIES)
     made += _one_of(("status",), filters.status)
-    made += _one_of(("channel",), tuple(name.upper() for name in filters.channel))
-    made += _one_of(("direction",), tuple(name.upper() for name in filters.direction))
+    made += _one_of(("channel",), _in_capitals(filters.channel))
+    made += _one_of(("direction",), _in_capitals(filters.direction))
     made += _one_of(("queue_id", "queue_name"), filters.queue, nobody=True)
     made += _one_of(
         ("assignee_id", "assignee_name", "assignee_email"), filters.assignee, nobody=True
@@ -121,9 +123,9 @@ def sla_conditions(filters: SlaFilters) -> list[Condition]:
     _known("status", filters.status, SLA_STATUSES)
     made += _one_of(("status",), filters.status)
     made += _between("due", "deadline", None, filters.due_before)
-    made += _one_of(("queue_name", "queue_id"), filters.queue, nobody=True)
-    made += _one_of(("assignee_name", "assignee_id"), filters.agent, nobody=True)
-    made += _one_of(("channel",), filters.channel, nobody=True)
+    made += _one_of(("queue_id", "queue_name"), filters.queue, nobody=True)
+    made += _one_of(("assignee_id", "assignee_name"), filters.agent, nobody=True)
+    made += _one_of(("channel",), _in_capitals(filters.channel), nobody=True)
     made += _tagged(filters.tag)
     return made
 
@@ -132,9 +134,10 @@ def of_conversation(organization: str | None, csid: int | None) -> list[Conditio
     """Give the conditions that pick an organization, and a conversation."""
     made: list[Condition] = []
     if organization is not None:
-        made.append(OneOf(("organization_id",), (organization,), none=organization == ""))
+        owner = _as_stored(organization)
+        made.append(OneOf(("organization_id",), (owner,), none=organization == ""))
     if csid is not None:
-        made.append(OneOf(("csid",), (csid,)))
+        made.append(OneOf(("csid",), (read_csid(csid),)))
     return made
 
 
@@ -144,14 +147,25 @@ def _one_of(
     if not values:
         return []
     none = nobody and NOBODY in values
-    kept = tuple(value for value in values if not (nobody and value == NOBODY))
+    kept = tuple(_as_stored(value) for value in values if not (nobody and value == NOBODY))
     return [OneOf(columns, kept, none=none)]
+
+
+def _in_capitals(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name if name == NOBODY else name.upper() for name in names)
+
+
+def _as_stored(text: str) -> str:
+    """Spell a text as the views do; half a character, as a terminal may send it, is in none."""
+    whole = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return storable(whole) or ""
 
 
 def _tagged(tags: tuple[str, ...]) -> list[Condition]:
     if not tags:
         return []
-    return [Tagged(tuple(tag for tag in tags if tag != NOBODY), none=NOBODY in tags)]
+    kept = tuple(_as_stored(tag) for tag in tags if tag != NOBODY)
+    return [Tagged(kept, none=NOBODY in tags)]
 
 
 def _between(
@@ -215,22 +229,26 @@ def narrowing(filters: Filters, as_of: datetime, grace: timedelta) -> Narrowed:
     """Leave out conversations that cannot fit, by the intervals that their fields had values in.
 
     A field may have been inferred for a moment, within the grace, that the intervals know nothing
-    of; so they are taken that much wider, and the folded state has the last word.
+    of; so they are taken that much wider, and the folded state has the last word. They do not know
+    all names that an agent or a queue had either, so only that there was one.
     """
     parameters = Parameters()
     low = parameters.bind(micros(as_of - grace))
     high = parameters.bind(micros(as_of + grace))
     then = f"i.stream = t.stream AND i.since <= {high} AND (i.until IS NULL OR i.until >= {low})"
-    clauses = ["1 = 1"]
-    for table, columns, values in (
-        ("transitions", ("after",), filters.status),
-        ("assignments", ("agent_id", "agent_name", "agent_email"), filters.assignee),
-        ("queue_intervals", ("queue_id", "queue_name"), filters.queue),
-        ("tags", ("tag",), filters.tag),
+    clauses = [where(of_conversation(filters.organization, filters.csid), parameters)]
+    for table, column, values in (
+        ("transitions", "after", _before_corrections(filters.status)),
+        ("tags", "tag", tuple(_as_stored(tag) for tag in filters.tag)),
+        ("assignments", None, filters.assignee),
+        ("queue_intervals", None, filters.queue),
     ):
         if values and NOBODY not in values:
-            listed = [f"i.{column} IN {parameters.bind_all(values)}" for column in columns]
-            clauses.append(
-                f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then} AND ({' OR '.join(listed)}))"  # noqa: S608
-            )
+            fits = f" AND i.{column} IN {parameters.bind_all(values)}" if column else ""
+            clauses.append(f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then}{fits})")  # noqa: S608
     return Narrowed(" AND ".join(clauses), parameters.values, as_of)
+
+
+def _before_corrections(statuses: tuple[str, ...]) -> tuple[str, ...]:
+    """Add what an inferred close may have turned out to be: abandonment."""
+    return (*statuses, "abandoned") if "closed" in statuses else statuses

@@ -72,26 +72,30 @@ class Listing:
         *,
         narrowed: Narrowed | None = None,
     ) -> list[Item]:
-        """Select rows after the cursor: those that fit and have not moved on, or those narrowed."""
-        parameters = Parameters(narrowed.parameters if narrowed else {})
+        """Select rows after the cursor, of those that have not moved on since the first page."""
         row_type: Any = TABLES[self.table]
+        sql, values = self.statement(cursor, limit, narrowed=narrowed)
+        return [self._item(row_type._make(found)) for found in connection.run(sql, **values)]
+
+    def statement(
+        self, cursor: Cursor, limit: int, *, narrowed: Narrowed | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Give the statement that selects, and its parameters."""
+        parameters = Parameters(narrowed.parameters if narrowed else {})
         clauses = [narrowed.clause if narrowed else where(self.conditions, parameters)]
         if cursor.after is not None:
             bound = ", ".join(parameters.bind(value) for value in cursor.after)
             compared = "<" if self.descending else ">"
             clauses.append(f"({self._key('t.')}) {compared} ({bound})")
-        if not narrowed:
-            clauses.append(self._unmoved(parameters.bind(cursor.position)))
+        clauses.append(self._unmoved(parameters.bind(cursor.position)))
         direction = " DESC" if self.descending else ""
         order = ", ".join(f"t.{column}{direction}" for column in self.columns)
-        wanted = ", ".join(f"t.{column}" for column in row_type._fields)
+        wanted = ", ".join(f"t.{column}" for column in TABLES[self.table]._fields)
         sql = (
             f"SELECT {wanted} FROM {self.table} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
             f"ORDER BY {order} LIMIT {parameters.bind(limit)}"
         )
-        return [
-            self._item(row_type._make(found)) for found in connection.run(sql, **parameters.values)
-        ]
+        return sql, parameters.values
 
     def pick(
         self,
@@ -109,6 +113,11 @@ class Listing:
             for row in made[self.table]
             if (item := self._item(row, state, key)) and self._belongs(item, made, cursor)
         ]
+
+    def place(self, stream: str, state: Conversation | None) -> list[tuple[Any, ...]]:
+        """Give the places that the rows of a state have in the order."""
+        made = group(rows(stream, state)) if state else {}
+        return [self._item(row).key for row in made.get(self.table, ())]
 
     def _belongs(self, item: Item, made: Made, cursor: Cursor) -> bool:
         if cursor.after is not None:
@@ -178,7 +187,7 @@ _SEAL = 8
 
 def _seal(content: bytes, asked: list[Any]) -> bytes:
     """Tie a key to its query, so that neither a changed key nor another query is taken for it."""
-    return blake2b(content, key=repr(asked).encode()[:64], digest_size=_SEAL).digest()
+    return blake2b(content + repr(asked).encode(), digest_size=_SEAL).digest()
 
 
 def limited(limit: int) -> int:

@@ -1,15 +1,18 @@
 """The service: what can be asked, each question answered from the views of one moment."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from time import monotonic
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from eventsourcing.persistence import Notification
+
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation, initial
-from dixa_state.domain.events import believed, mark_late
+from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.fold import fold
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.errors import StoreUnavailableError
@@ -17,6 +20,7 @@ from dixa_state.projection.rows import SlaEvaluationRow, decode_ban, decode_tran
 from dixa_state.projection.views import Connection, Views
 from dixa_state.queries.conditions import Parameters, where
 from dixa_state.queries.filters import (
+    NOBODY,
     Filters,
     Narrowed,
     SlaFilters,
@@ -39,12 +43,15 @@ from dixa_state.queries.listing import (
     paged,
     read_key,
 )
+from dixa_state.queries.naming import told_apart
 from dixa_state.queries.stats import Stats, measured_stats
 from dixa_state.tracker import ConversationTracker
 
 T = TypeVar("T")
 By = Literal["queue", "agent", "channel", "tag"]
 _BATCH = 200
+_GLANCE = 0.1
+"""Seconds until another look at the views: another thread may have taken the news of a change."""
 
 
 class Move(NamedTuple):
@@ -97,7 +104,7 @@ class Queries:
                 raise StoreUnavailableError(
                     f"views: expected position {position} within {timeout} s, got {reached}"
                 )
-            self._views.changed(left)
+            self._views.changed(min(left, _GLANCE))
 
     def conversations(
         self,
@@ -158,24 +165,33 @@ class Queries:
 
         By tag, a conversation counts for each of its tags.
         """
-        columns = {"queue": "queue_name", "agent": "assignee_name", "channel": "channel"}
+        columns = {
+            None: "NULL, NULL",
+            "queue": "t.queue_id, t.queue_name",
+            "agent": "t.assignee_id, t.assignee_name",
+            "channel": "t.channel, t.channel",
+            "tag": "running.tag, running.tag",
+        }
         parameters = Parameters()
         condition = where(sla_conditions(filters), parameters)
-        value = "running.tag" if by == "tag" else f"t.{columns[by]}" if by else "NULL"
         tags = (
             "LEFT JOIN (SELECT DISTINCT stream, tag FROM tags WHERE until IS NULL) AS running "
             "ON running.stream = t.stream"
         )
         sql = (
-            f"SELECT {value}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
-            f"{tags if by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2"
+            f"SELECT {columns[by]}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
+            f"{tags if by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3"
         )
-        shares: dict[str | None, dict[str, int]] = defaultdict(dict)
         with self._views.transaction() as connection:
-            for name, status, count in connection.run(sql, **parameters.values):
-                shares[name][status] = count
+            found = connection.run(sql, **parameters.values)
+        if by == "tag" and filters.tag:
+            found = [row for row in found if (row[0] or NOBODY) in filters.tag]
+        values = told_apart({row[:2] for row in found})
+        shares: dict[str | None, Counter[str]] = defaultdict(Counter)
+        for key, name, status, count in found:
+            shares[values[key, name]][status] += count
         return [
-            Share(name, *(counts.get(status, 0) for status in Share._fields[1:]))
+            Share(name, *(counts[status] for status in Share._fields[1:]))
             for name, counts in sorted(shares.items(), key=lambda item: (item[0] is None, item[0]))
         ]
 
@@ -188,7 +204,7 @@ class Queries:
     def stats(self, organization: str | None = None) -> Stats:
         """Count and measure, over all conversations or those of one organization."""
         with self._views.transaction() as connection:
-            return measured_stats(connection, self._views, organization)
+            return measured_stats(connection, self._views, organization, self._tracker.now())
 
     def every(self, ask: Callable[..., Page[T]]) -> Iterator[T]:
         """Go through all pages of a listing: `ask` is given the key of each as `page_key`."""
@@ -240,18 +256,26 @@ class Queries:
         *,
         narrowed: Narrowed,
     ) -> list[Item]:
-        """Fold conversations as they were, in order, until a page is full."""
+        """Fold conversations as they were, in order, until a page is full.
+
+        Those that have moved on since the first page keep the place that they had on it.
+        """
         found: list[Item] = []
-        at = cursor
-        while len(found) <= limit:
+        for stream in self._moved(connection, cursor.position):
+            for at_first in listing.place(stream, self._state_then(stream, cursor.position)):
+                state = self._state_then(stream, cursor.position, narrowed.as_of)
+                found += listing.pick(stream, state, cursor, at_first)
+        at, unmoved = cursor, 0
+        while unmoved <= limit:
             candidates = listing.select(connection, at, _BATCH, narrowed=narrowed)
             for candidate in candidates:
                 state = self._state_then(candidate.stream, cursor.position, narrowed.as_of)
-                found += listing.pick(candidate.stream, state, cursor, candidate.key)
+                picked = listing.pick(candidate.stream, state, cursor, candidate.key)
+                found, unmoved = found + picked, unmoved + len(picked)
             if len(candidates) < _BATCH:
                 break
             at = at._replace(after=candidates[-1].key)
-        return found[: limit + 1]
+        return sorted(found, key=lambda item: item.key, reverse=listing.descending)[: limit + 1]
 
     def _moved(self, connection: Connection, position: int) -> list[str]:
         sql = "SELECT stream FROM conversations WHERE position > :position"
@@ -261,12 +285,18 @@ class Queries:
         self, stream: str, position: int, as_of: datetime | None = None
     ) -> Conversation | None:
         stored = self._tracker.event_recorder.select_stream(stream)
-        events = mark_late(self._tracker.read(event) for event in stored if event.id <= position)
-        kept = believed(events, as_of=as_of)
+        events = self._readable(event for event in stored if event.id <= position)
+        kept = believed(mark_late(events), as_of=as_of)
         if not kept:
             return None
         state = initial(kept[0].organization_id, csid_of(stream))
         return fold(state, kept, grace=self._tracker.grace)
+
+    def _readable(self, stored: Iterable[Notification]) -> Iterator[Event]:
+        """Read events, without those that the projector skipped and recorded as poison."""
+        for notification in stored:
+            with suppress(Exception):
+                yield self._tracker.read(notification)
 
 
 def _move(item: Item) -> Move:

@@ -1,19 +1,26 @@
 """Counts and durations over many conversations."""
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from dixa_state.projection.rows import micros
 from dixa_state.projection.views import Connection, Views
 from dixa_state.queries.conditions import Parameters, where
 from dixa_state.queries.filters import of_conversation
+from dixa_state.queries.naming import told_apart
 
 
 class Measure(NamedTuple):
-    """A duration over many conversations, in seconds, and the date that put them in the cohort."""
+    """A duration over many, in seconds, and the date that put each of them in the cohort.
+
+    `p50` and `p90` are by nearest rank: durations that were measured.
+    """
 
     name: str
     cohort: str
-    conversations: int
+    measured: int
     average: float | None
     p50: float | None
     p90: float | None
@@ -41,22 +48,29 @@ class Stats(NamedTuple):
     poison: list[tuple[int, str, str, str]]
 
 
-def measured_stats(connection: Connection, views: Views, organization: str | None) -> Stats:
+def measured_stats(
+    connection: Connection, views: Views, organization: str | None, now: datetime
+) -> Stats:
     """Count and measure in one transaction."""
-    parameters = Parameters()
+    parameters = Parameters({"now": micros(now)})
     of = where(of_conversation(organization, None), parameters)
 
     def run(sql: str) -> list[tuple[Any, ...]]:
         return connection.run(sql.replace("{of}", of), **parameters.values)
 
-    def counts(column: str) -> dict[str | None, int]:
+    def counts(*columns: str) -> dict[str | None, int]:
+        wanted = ", ".join(f"t.{column}" for column in columns)
         found = run(
-            f"SELECT t.{column}, count(*) FROM conversations AS t WHERE {{of}} "  # noqa: S608
-            "GROUP BY 1 ORDER BY 2 DESC, 1"
+            f"SELECT count(*), {wanted} FROM conversations AS t WHERE {{of}} "  # noqa: S608
+            f"GROUP BY {wanted}"
         )
-        return dict(found)
+        values = told_apart({row[1:] for row in found})
+        total: Counter[str | None] = Counter()
+        for count, *known in found:
+            total[values[tuple(known)]] += count
+        return dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
 
-    by_status = counts("status")
+    by_status = counts("status", "status")
     progress = views.read_progress(connection)
     moves = run(
         "SELECT count(*), "
@@ -80,9 +94,9 @@ def measured_stats(connection: Connection, views: Views, organization: str | Non
         conversations=sum(by_status.values()),
         transitions=moves[0],
         by_status=by_status,
-        by_sla_status=counts("sla_status"),
-        by_queue=counts("queue_name"),
-        by_assignee=counts("assignee_name"),
+        by_sla_status=counts("sla_status", "sla_status"),
+        by_queue=counts("queue_id", "queue_name"),
+        by_assignee=counts("assignee_id", "assignee_name", "assignee_email"),
         reopens=reopens,
         irregular=irregular,
         inferred=inferred,
@@ -91,7 +105,7 @@ def measured_stats(connection: Connection, views: Views, organization: str | Non
         abandoned=int(queued[1] or 0),
         ratings=ratings[0],
         satisfied=int(ratings[1] or 0),
-        measures=[_measure(run, name, cohort) for name, cohort in _MEASURES.items()],
+        measures=[_measure(run, name, *_MEASURES[name]) for name in _MEASURES],
         poison=[
             (row[0], row[1], row[2], row[3])
             for row in connection.run(
@@ -101,22 +115,38 @@ def measured_stats(connection: Connection, views: Views, organization: str | Non
     )
 
 
+_OF_CONVERSATION = "SELECT t.{name} AS seconds FROM conversations AS t WHERE {of}"
+_IN_STATUS = (
+    "SELECT sum(coalesce(t.until, :now) - t.since) / 1000000.0 AS seconds "
+    "FROM transitions AS t WHERE t.after = '{name}' AND {of} GROUP BY t.stream"
+)
+_QUEUE_WAIT = (
+    "SELECT v.wait AS seconds FROM queue_visits AS v "
+    "JOIN conversations AS t ON t.stream = v.stream WHERE v.outcome = 'assigned' AND {of}"
+)
 _MEASURES = {
-    "first_response": "created",
-    "first_resolution": "created",
-    "full_resolution": "created",
+    "first_response": ("created", _OF_CONVERSATION),
+    "first_resolution": ("created", _OF_CONVERSATION),
+    "full_resolution": ("created", _OF_CONVERSATION),
+    "open": ("created", _IN_STATUS),
+    "pending": ("created", _IN_STATUS),
+    "queue_wait": ("enqueued", _QUEUE_WAIT),
 }
 
 
-def _measure(run: Callable[[str], list[tuple[Any, ...]]], name: str, cohort: str) -> Measure:
-    given = f"FROM conversations AS t WHERE t.{name} IS NOT NULL AND {{of}}"
-    count, average = run(f"SELECT count(*), avg(t.{name}) {given}")[0]
+def _measure(
+    run: Callable[[str], list[tuple[Any, ...]]], name: str, cohort: str, source: str
+) -> Measure:
+    of = source.replace("{name}", name)
+    measured = f"FROM ({of}) AS measured WHERE seconds IS NOT NULL"
+    count, average = run(f"SELECT count(*), avg(seconds) {measured}")[0]
 
-    def rank(share: float) -> float | None:
+    def rank(percent: int) -> float | None:
         if not count:
             return None
-        place = max(0, -int(-count * share // 1) - 1)
-        found = run(f"SELECT t.{name} {given} ORDER BY 1 LIMIT 1 OFFSET {place}")
+        place = -(-count * percent // 100) - 1
+        found = run(f"SELECT seconds {measured} ORDER BY 1 LIMIT 1 OFFSET {place}")
         return float(found[0][0])
 
-    return Measure(name, cohort, count, average, rank(0.5), rank(0.9))
+    average = None if average is None else float(average)
+    return Measure(name, cohort, count, average, rank(50), rank(90))

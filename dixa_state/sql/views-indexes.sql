@@ -1,6 +1,6 @@
 -- Made after the rows of a replay, before those of a live projection.
 
-CREATE INDEX {v}conversations_csid ON {v}conversations (csid);
+CREATE INDEX {v}conversations_csid ON {v}conversations (csid, stream);
 CREATE INDEX {v}conversations_last_event ON {v}conversations (last_event_at, stream);
 CREATE INDEX {v}conversations_created ON {v}conversations (created_at, stream);
 CREATE INDEX {v}conversations_status ON {v}conversations (status, last_event_at, stream);
@@ -13,17 +13,24 @@ CREATE INDEX {v}conversations_email ON {v}conversations (requester_email, last_e
 CREATE INDEX {v}conversations_position ON {v}conversations (position);
 CREATE INDEX {v}conversations_direction ON {v}conversations (direction, last_event_at, stream);
 CREATE INDEX {v}conversations_irregular ON {v}conversations (last_event_at, stream) WHERE irregular > 0;
+CREATE INDEX {v}conversations_assignee_name ON {v}conversations (assignee_name, last_event_at, stream);
 CREATE INDEX {v}conversations_assignee_email ON {v}conversations (assignee_email, last_event_at, stream);
 CREATE INDEX {v}conversations_channel ON {v}conversations (channel, last_event_at, stream);
 CREATE INDEX {v}transitions_since ON {v}transitions (since, stream, sequence);
 CREATE INDEX {v}transitions_after ON {v}transitions (after, since, stream, sequence);
+CREATE INDEX {v}transitions_before ON {v}transitions (before, since, stream, sequence);
+CREATE INDEX {v}transitions_irregular ON {v}transitions (since, stream, sequence) WHERE irregular IS NOT NULL;
+CREATE INDEX {v}transitions_inferred ON {v}transitions (since, stream, sequence) WHERE inferred;
+CREATE INDEX {v}transitions_late ON {v}transitions (since, stream, sequence) WHERE late;
 CREATE INDEX {v}transitions_csid ON {v}transitions (csid, since);
-CREATE INDEX {v}assignments_agent ON {v}assignments (agent_id, since);
-CREATE INDEX {v}queue_intervals_queue ON {v}queue_intervals (queue_id, since);
-CREATE INDEX {v}queue_intervals_name ON {v}queue_intervals (queue_name, since);
-CREATE INDEX {v}queue_visits_queue ON {v}queue_visits (queue_id, enqueued_at);
+CREATE INDEX {v}assignments_since ON {v}assignments (since, stream);
+CREATE INDEX {v}queue_intervals_since ON {v}queue_intervals (since, stream);
 CREATE INDEX {v}tags_tag ON {v}tags (tag, since);
 CREATE INDEX {v}sla_evaluations_status ON {v}sla_evaluations (status, deadline, stream, number);
 CREATE INDEX {v}sla_evaluations_began ON {v}sla_evaluations (began_at, stream, number);
-CREATE INDEX {v}ratings_rated ON {v}ratings (rated_at);
+CREATE INDEX {v}sla_evaluations_queue ON {v}sla_evaluations (queue_id, began_at);
+CREATE INDEX {v}sla_evaluations_queue_name ON {v}sla_evaluations (queue_name, began_at);
+CREATE INDEX {v}sla_evaluations_agent ON {v}sla_evaluations (assignee_id, began_at);
+CREATE INDEX {v}sla_evaluations_agent_name ON {v}sla_evaluations (assignee_name, began_at);
+CREATE INDEX {v}sla_evaluations_csid ON {v}sla_evaluations (csid, began_at);
 CREATE INDEX {v}words_stream ON {v}words (stream);

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from places import days, deliver, opened, replay
+from projections import days, deliver, opened, replay
 
 from dixa_state.projection.projector import Projector
 
@@ -27,9 +27,14 @@ def append(url: str, day: str, first: str, count: str) -> None:
 
 
 def rebuild(url: str) -> None:
-    """Replay, and tell how many events are done."""
+    """Replay, and stay in the middle of it, until killed, as soon as some events are done."""
+
+    def stay(done: int) -> None:
+        say(done)
+        sys.stdin.read()
+
     with opened(url) as place:
-        replay(url, place, say)
+        replay(url, place, stay)
 
 
 say = partial(print, flush=True)

@@ -53,7 +53,10 @@ class Place(NamedTuple):
 def open_place_at(url: str) -> Iterator[Place]:
     with open_tracker(url) as tracker:
         views = open_views(tracker.event_recorder)
-        yield Place(tracker, views, Queries(tracker, views))
+        try:
+            yield Place(tracker, views, Queries(tracker, views))
+        finally:
+            views.close()
 
 
 def whole(ask: Callable[..., Page[Any]]) -> list[Any]:

@@ -93,7 +93,7 @@ def worker(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """Run a work of `workers.py` in a process of its own, and kill it in the end."""
     program = [sys.executable, str(Path(__file__).with_name("workers.py")), *arguments]
     with subprocess.Popen(
-        program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             yield process

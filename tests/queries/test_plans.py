@@ -1,0 +1,244 @@
+"""Query plans at 100,000 conversations: no filter of a list reads a whole table."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from places import Place
+
+from dixa_state.projection.rows import (
+    AssignmentRow,
+    ConversationRow,
+    QueueIntervalRow,
+    Row,
+    SlaEvaluationRow,
+    TagRow,
+    TransitionRow,
+    WordRow,
+    group,
+)
+from dixa_state.queries.filters import (
+    Filters,
+    SlaFilters,
+    TransitionFilters,
+    conversation_conditions,
+    narrowing,
+    sla_conditions,
+    transition_conditions,
+)
+from dixa_state.queries.listing import Cursor, Listing
+
+MANY = 100_000
+CURSORS = (Cursor(MANY, None), Cursor(MANY, (1_772_438_400_000_000, "conversation/org/5")))
+THEN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+FILTERS = [
+    Filters(),
+    Filters(status=("pending",)),
+    Filters(channel=("EMAIL",)),
+    Filters(direction=("OUTBOUND",)),
+    Filters(queue=("queue-3",)),
+    Filters(queue=("none",)),
+    Filters(assignee=("Agent 7",)),
+    Filters(assignee=("none",)),
+    Filters(requester=("user-77",)),
+    Filters(tag=("rare",)),
+    Filters(tag=("none",)),
+    Filters(sla=("breached",)),
+    Filters(text="user77"),
+    Filters(created_since=THEN),
+    Filters(created_until=THEN),
+    Filters(updated_since=THEN),
+    Filters(updated_until=THEN),
+    Filters(irregular=True),
+    Filters(csid=77),
+    Filters(organization="org"),
+]
+
+
+def rows(n: int) -> Iterator[Row]:
+    stream = f"conversation/org/{n}"
+    at = 1_772_438_400_000_000 + (n * 7_919 % MANY) * 1_000_000
+    agent, queue, person = n % 200, n % 20, n % 50_000
+    held, queued = n % 10 != 0, n % 25 != 0
+    yield ConversationRow(
+        stream=stream,
+        organization_id="org",
+        csid=n,
+        status=("closed", "closed", "closed", "open", "pending")[n % 5],
+        status_since=at,
+        channel=("EMAIL", "WIDGET_CHAT")[n % 2],
+        direction="OUTBOUND" if n % 50 == 0 else "INBOUND",
+        queue_id=f"queue-{queue}" if queued else None,
+        queue_name=f"Queue {queue}" if queued else None,
+        assignee_id=f"agent-{agent}" if held else None,
+        assignee_name=f"Agent {agent}" if held else None,
+        assignee_email=f"agent{agent}@example.com" if held else None,
+        requester_id=f"user-{person}",
+        requester_email=f"user{person}@example.com",
+        sla_status="breached" if n % 40 == 0 else "none",
+        created_at=at,
+        last_event_at=at,
+        closed_at=None,
+        entered_queue=queued,
+        irregular=n % 1_000 == 0,
+        inferred=0,
+        first_response=None,
+        first_resolution=None,
+        full_resolution=None,
+        version=1,
+        position=n,
+        state=b"{}",
+    )
+    yield TransitionRow(
+        stream=stream,
+        sequence=1,
+        organization_id="org",
+        csid=n,
+        before=None,
+        after="open",
+        since=at,
+        until=None,
+        irregular=None,
+        inferred=False,
+        late=False,
+        move=b"{}",
+    )
+    yield WordRow(f"user{person}", stream)
+    if n % 10 == 0:
+        yield AssignmentRow(stream, 1, f"agent-{agent}", None, None, at, None, "assigned")
+        yield QueueIntervalRow(stream, 1, f"queue-{queue}", None, at, None)
+        yield TagRow(stream, 1, "rare" if n % 5_000 == 0 else "common", at, None)
+        yield SlaEvaluationRow(
+            stream=stream,
+            number=1,
+            organization_id="org",
+            csid=n,
+            evaluation_id=None,
+            policy=None,
+            metric=None,
+            status="breached",
+            deadline=at,
+            since=at,
+            began_at=at,
+            channel="EMAIL",
+            queue_id=f"queue-{queue}",
+            queue_name=f"Queue {queue}",
+            assignee_id=f"agent-{agent}",
+            assignee_name=f"Agent {agent}",
+        )
+
+
+@pytest.fixture(scope="module")
+def big(shared_place: Place) -> Place:
+    views = shared_place.views
+    with views.transaction(write=True) as connection:
+        views.create(connection, 2, indexes=False)
+        made = group(row for n in range(1, MANY + 1) for row in rows(n))
+        for part in made.values():
+            views.write(connection, 2, part)
+        views.index(connection, 2)
+        views.show(connection, 2)
+        if views.dialect == "postgres":
+            connection.run("ANALYZE")
+    return shared_place
+
+
+def plan(place: Place, statement: tuple[str, dict[str, Any]]) -> list[str]:
+    sql, parameters = statement
+    explain = "EXPLAIN" if place.views.dialect == "postgres" else "EXPLAIN QUERY PLAN"
+    with place.views.transaction() as connection:
+        return [str(row[-1]) for row in connection.run(f"{explain} {sql}", **parameters)]
+
+
+def reads_a_whole_table(steps: list[str]) -> bool:
+    """Find a scan of a table, or of an index without the order that lets a limit end it."""
+    sorts = any("TEMP B-TREE FOR ORDER BY" in step for step in steps)
+    return any(
+        "Seq Scan" in step
+        or (step.startswith("SCAN ") and ("USING" not in step or sorts))
+        or "(position<" in step
+        for step in steps
+    )
+
+
+@pytest.mark.parametrize("cursor", CURSORS, ids=["first page", "next page"])
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_no_filter_of_conversations_reads_a_whole_table(
+    big: Place, filters: Filters, cursor: Cursor
+) -> None:
+    conditions = conversation_conditions(filters)
+    columns = ("last_event_at", "stream")
+    listing = Listing("conversations", columns, conditions, descending=True)
+    steps = plan(big, listing.statement(cursor, 51))
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize("column", ["created_at", "csid"])
+def test_no_sort_of_conversations_reads_a_whole_table(big: Place, column: str) -> None:
+    listing = Listing("conversations", (column, "stream"), [])
+    for cursor in (CURSORS[0], Cursor(MANY, (5, "conversation/org/5"))):
+        steps = plan(big, listing.statement(cursor, 51))
+        assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize("as_of", [THEN, THEN + timedelta(seconds=MANY // 2)], ids=str)
+@pytest.mark.parametrize(
+    "filters", [f for f in FILTERS if f.status or f.queue or f.assignee or f.tag], ids=str
+)
+def test_no_filter_as_of_a_moment_reads_a_whole_table(
+    big: Place, filters: Filters, as_of: datetime
+) -> None:
+    listing = Listing("conversations", ("created_at", "stream"), [], descending=True)
+    narrowed = narrowing(filters, as_of, big.tracker.grace)
+    steps = plan(big, listing.statement(CURSORS[0], 200, narrowed=narrowed))
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        TransitionFilters(),
+        TransitionFilters(after="closed"),
+        TransitionFilters(before="closed"),
+        TransitionFilters(since=THEN),
+        TransitionFilters(until=THEN),
+        TransitionFilters(irregular=True),
+        TransitionFilters(inferred=True),
+        TransitionFilters(late=True),
+        TransitionFilters(csid=77),
+    ],
+    ids=str,
+)
+def test_no_filter_of_transitions_reads_a_whole_table(
+    big: Place, filters: TransitionFilters
+) -> None:
+    conditions = transition_conditions(filters)
+    listing = Listing("transitions", ("since", "stream", "sequence"), conditions)
+    steps = plan(big, listing.statement(CURSORS[0], 51))
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        SlaFilters(),
+        SlaFilters(status=("pending",)),
+        SlaFilters(due_before=THEN),
+        SlaFilters(queue=("queue-3",)),
+        SlaFilters(agent=("Agent 7",)),
+        SlaFilters(channel=("EMAIL",)),
+        SlaFilters(tag=("rare",)),
+        SlaFilters(csid=77),
+    ],
+    ids=str,
+)
+def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, filters: SlaFilters) -> None:
+    listing = Listing("sla_evaluations", ("began_at", "stream", "number"), sla_conditions(filters))
+    steps = plan(big, listing.statement(CURSORS[0], 51))
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+def test_what_has_moved_on_is_found_by_an_index(big: Place) -> None:
+    sql = "SELECT stream FROM conversations WHERE position > :position"
+    assert not reads_a_whole_table(plan(big, (sql, {"position": MANY - 5})))
