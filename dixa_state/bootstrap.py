@@ -35,14 +35,11 @@ def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
     scheme = store.partition(":")[0]
     if scheme == "sqlite":
         return SqliteRecorder(_sqlite_path(store, create=create), create=create)
-    if scheme in ("postgresql", "postgres"):
+    if scheme in _POSTGRES:
         return PostgresRecorder(store, create=create)
     if store == "memory:":
         return MemoryRecorder()
-    raise InvalidInputError(
-        "store: expected sqlite:///file.db or postgresql://user:password@host/db, "
-        f"got {_redacted(store)!r}"
-    )
+    raise _unknown(store)
 
 
 def open_views(recorder: EventRecorder) -> Views:
@@ -62,7 +59,22 @@ def open_place(store: str, *, grace: timedelta = GRACE) -> tuple[ConversationTra
 
 def dialect(store: str) -> str:
     """Tell in which dialect a store's schema is written."""
-    return "sqlite" if store.startswith("sqlite:") else "postgres"
+    scheme = store.partition(":")[0]
+    if scheme == "sqlite":
+        return "sqlite"
+    if scheme in _POSTGRES:
+        return "postgres"
+    raise _unknown(store)
+
+
+_POSTGRES = ("postgresql", "postgres")
+
+
+def _unknown(store: str) -> InvalidInputError:
+    return InvalidInputError(
+        "store: expected sqlite:///file.db or postgresql://user:password@host/db, "
+        f"got {_redacted(store)!r}"
+    )
 
 
 def _redacted(store: str) -> str:
@@ -72,7 +84,7 @@ def _redacted(store: str) -> str:
 def _sqlite_path(store: str, *, create: bool) -> Path:
     parts = urlsplit(store)
     path = Path(unquote(parts.path.removeprefix("/")))
-    if parts.netloc or parts.query or not path.name:
+    if parts.netloc or parts.query or parts.fragment or not path.name:
         raise InvalidInputError(f"store: expected sqlite:///file.db, got {_redacted(store)!r}")
     if create and not path.parent.is_dir():
         raise InvalidInputError(f"store: expected a folder {path.parent}, found none")

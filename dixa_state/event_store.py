@@ -6,19 +6,25 @@ so positions are handed out, committed and seen in the same order and without a 
 tails the store cannot miss an event, and a hole is a sign of tampering.
 """
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic_core import from_json, to_json
 
 from dixa_state.dixa.reading import Problem, UnreadableError, admit
 from dixa_state.domain.timestamps import format_time, parse_time
+from dixa_state.errors import InvalidInputError
+
+T = TypeVar("T")
 
 MAX_BATCH_EVENTS = 1_000
 MAX_BATCH_BYTES = 8 << 20
@@ -100,7 +106,11 @@ class StoredWebhook(NamedTuple):
 
 
 def prepare(delivery: Delivery) -> Arrival | Refusal:
-    """Judge a delivery before any lock is taken."""
+    """Judge a delivery before any lock is taken.
+
+    Raises `InvalidInputError` for a time of receipt without a zone.
+    """
+    delivery = _clean(delivery)
     try:
         admitted = admit(delivery.body)
     except UnreadableError as error:
@@ -113,6 +123,27 @@ def prepare(delivery: Delivery) -> Arrival | Refusal:
         key=event_key(admitted.organization_id, admitted.event_id),
         digest=digest(delivery.body),
     )
+
+
+def _clean(delivery: Delivery) -> Delivery:
+    """Bring what came with a body into a form that can be stored, in whatever store."""
+    if delivery.received_at.tzinfo is None:
+        raise InvalidInputError(
+            f"received_at: expected a time with a zone, got {delivery.received_at.isoformat()}"
+        )
+    return replace(
+        delivery,
+        received_at=delivery.received_at.astimezone(UTC),
+        subscription_id=storable(delivery.subscription_id),
+        signature=storable(delivery.signature),
+    )
+
+
+def storable(text: str | None) -> str | None:
+    """Replace what some database refuses: NUL, and halves of surrogate pairs."""
+    if text is None:
+        return None
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def event_key(organization_id: str | None, event_id: str) -> bytes:
@@ -136,7 +167,7 @@ def encode_state(delivery: Delivery) -> bytes:
     """Write the state of a stored event: one JSON object, the body in it byte for byte."""
     head = to_json(
         {
-            "received_at": format_time(delivery.received_at.astimezone(UTC)),
+            "received_at": format_time(delivery.received_at),
             "subscription_id": delivery.subscription_id,
             "signature": delivery.signature,
         }
@@ -166,11 +197,11 @@ class Writer(ABC):
 
     @abstractmethod
     def last_position(self) -> int:
-        """Give the position of the newest event, 0 in an empty store."""
+        """Give the last position that was handed out, 0 in an empty store; none is ever reused."""
 
     @abstractmethod
-    def state_at(self, position: int) -> bytes:
-        """Give the state of the event at a position."""
+    def state_at(self, position: int) -> bytes | None:
+        """Give the state of the event at a position; None if it has been erased."""
 
     @abstractmethod
     def insert(self, events: Sequence[Notification]) -> None:
@@ -238,12 +269,16 @@ class EventRecorder(ApplicationRecorder, ABC):
             stream = self.next_stream(f"{stream} ")  # no name holds a space, all sort after it
 
     def append(self, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
-        """Append a batch in one transaction; each delivery gets its own outcome, in order.
+        """Append deliveries, each with its own outcome, in order; a batch is one transaction.
 
-        Raises `StoreUnavailableError` if nothing could be stored; trying again is always safe.
+        More than a batch may hold, in events or in bytes, takes several. Raises
+        `StoreUnavailableError` if the store fails; trying again is always safe.
         """
-        with self.writing() as writer:
-            return _append(writer, prepared)
+        outcomes: list[Outcome] = []
+        for batch in batches(prepared, lambda item: len(item.delivery.body)):
+            with self.writing() as writer:
+                outcomes += _append(writer, batch)
+        return outcomes
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Store events as they are: the library's own way in, with versions already assigned."""
@@ -252,6 +287,21 @@ class EventRecorder(ApplicationRecorder, ABC):
             events = [_placed(event, first + n) for n, event in enumerate(stored_events)]
             writer.insert(events)
             return [event.id for event in events]
+
+
+def batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Split into batches within the bounds; an item that is too large for any stands alone."""
+    batch: list[T] = []
+    total = 0
+    for item in items:
+        more = size(item)
+        if batch and (len(batch) == MAX_BATCH_EVENTS or total + more > MAX_BATCH_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += more
+    if batch:
+        yield batch
 
 
 def _append(writer: Writer, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
@@ -289,8 +339,19 @@ def _same_content(
     """Compare what two bodies of one event say; another subscription may have spaced it anew."""
     stored = bodies.get(before.position)
     if stored is None:
-        stored = decode_state(writer.state_at(before.position)).body
-    return bool(from_json(stored) == from_json(arrival.delivery.body))
+        state = writer.state_at(before.position)
+        stored = decode_state(state).body if state is not None else None
+    return stored is not None and _content(stored) == _content(arrival.delivery.body)
+
+
+def _content(body: bytes) -> Any:
+    """Parse JSON so that equal means the same: numbers by their digits, 1 is not true."""
+    return json.loads(
+        body,
+        object_pairs_hook=lambda pairs: sorted(pairs, key=itemgetter(0)),
+        parse_int=lambda digits: ("number", digits),
+        parse_float=lambda digits: ("number", digits),
+    )
 
 
 def _conflict(arrival: Arrival, position: int) -> Refusal:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from dixa_state.errors import InvalidInputError
-from dixa_state.event_store import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Delivery, Outcome
+from dixa_state.event_store import Delivery, Outcome, batches
 from dixa_state.sources import Body, Source
 from dixa_state.tracker import ConversationTracker
 
@@ -51,7 +51,7 @@ def ingest(
     set_aside: list[SetAside] = []
     failures: list[str] = []
     for source in sources:
-        for batch in _batches(_until_broken(source, failures)):
+        for batch in batches(_until_broken(source, failures), lambda body: len(body.raw)):
             outcomes = _keep(tracker, batch)
             kinds.update(outcome.kind for outcome in outcomes)
             room = SHOWN - len(set_aside)
@@ -85,15 +85,3 @@ def _until_broken(source: Source, failures: list[str]) -> Iterator[Body]:
         yield from source
     except InvalidInputError as error:
         failures.append(str(error))
-
-
-def _batches(bodies: Iterator[Body]) -> Iterator[list[Body]]:
-    for first in bodies:
-        batch, size = [first], len(first.raw)
-        while len(batch) < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
-            body = next(bodies, None)
-            if body is None:
-                break
-            batch.append(body)
-            size += len(body.raw)
-        yield batch

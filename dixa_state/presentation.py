@@ -8,6 +8,8 @@ from dixa_state.domain.timestamps import shorten
 Document = dict[str, Any]
 Row = tuple[object, ...]
 
+_SECONDS = len("2026-03-02 08:00:00")
+
 TIMELINE = ("at (UTC)", "event", "by", "changes")
 AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks")
 AUDIT_OF_ALL = ("at (UTC)", "csid", *AUDIT[2:])
@@ -81,7 +83,7 @@ def list_row(status: Document) -> Row:
     return (
         status["csid"],
         status["status"],
-        clock(status["times"]["last_event_at"]),
+        (clock(status["times"]["last_event_at"]) or "")[:_SECONDS],
         (queue and (queue["name"] or queue["id"])) or "",
         person(status["assignee"]) or "",
         person(status["requester"]) or "",

@@ -17,6 +17,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dixa_state.dixa.reading import read_event
 from dixa_state.dixa.streams import conversation_stream
@@ -237,10 +238,14 @@ class ConversationTracker(Application[str]):
         return self._event_recorder.select_quarantined(ids=ids, resolved=resolved)
 
     def retry_quarantined(self, ids: Sequence[int] | None = None) -> list[Outcome]:
-        """Try again to make events of quarantined bodies, with the time at which they came."""
+        """Try again to make events of quarantined bodies.
+
+        They count as received now, when they become known: what was believed before stays as it
+        was. The quarantine keeps when they came.
+        """
         outcomes = []
         for item in self.quarantined(ids):
-            outcome = self.append_many([item.delivery])[0]
+            outcome = self.append_many([replace(item.delivery, received_at=self._clock())])[0]
             if outcome.kind != "quarantined":
                 self._event_recorder.resolve(item.id, outcome.kind, self._clock())
             outcomes.append(outcome)

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dixa_state import ConversationTracker, open_tracker
+from dixa_state import ConversationTracker
+from dixa_state.bootstrap import open_recorder
 from dixa_state.sql.statements import schema
 from dixa_state.storage.memory import MemoryRecorder
 
@@ -121,7 +122,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
             make = lambda **options: ConversationTracker(recorder, **options)  # noqa: E731
         else:
             url = request.getfixturevalue(f"{request.param}_url")
-            make = lambda **options: open_tracker(url, **options)  # noqa: E731
+            make = lambda **options: ConversationTracker(open_recorder(url), **options)  # noqa: E731
         yield SimpleNamespace(
             kind=request.param, open=lambda **options: trackers.enter_context(make(**options))
         )

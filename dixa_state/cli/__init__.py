@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a failure named in one line, 2 wrong usage, 3 not found.
 """
 
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -17,6 +18,9 @@ FAILED, WRONG_USAGE, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
 
 def main() -> NoReturn:
     """Run the command line; every failure that we foresee becomes one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal knows every letter
     sys.exit(run(sys.argv[1:]))
 
 

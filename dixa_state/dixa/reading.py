@@ -95,7 +95,7 @@ def read_event(
         event_id=envelope.event_id,
         topic=topic,
         at=parse_time(envelope.event_timestamp),
-        fact=READERS[topic](told),
+        fact=READERS.get(topic, READERS[UNRECOGNISED])(told),
         actor=told.user("author", "actor", *ACTORS.get(topic, ())),
         snapshot=told.shown if shown else None,
         received_at=received_at,

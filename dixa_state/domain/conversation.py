@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from dixa_state.domain.assignment import Assignment, How, assign
@@ -163,10 +163,19 @@ def assign_to(
 def take_from(
     state: Conversation, event: Event, agent: User | None, grace: timedelta
 ) -> Conversation:
-    """Take the conversation from this agent, unless it has just passed on to another one."""
+    """Take the conversation from this agent, unless it has passed on to another one already.
+
+    Where the agent is not named, or is not who has it, the snapshot tells whether somebody does.
+    """
     holder, told = state.assignee, state.told.assignee
-    if agent and holder and told and not same(agent, holder) and event.at - told <= grace:
-        return state
+    shown = event.snapshot.assignee if event.snapshot else UNSET
+    if agent is None:
+        if holder is not None and isinstance(shown, User) and same(shown, holder):
+            return state
+    elif holder is not None and not same(agent, holder):
+        just_passed_on = told is not None and event.at - told <= grace
+        if just_passed_on or isinstance(shown, User):
+            return state
     return assign_to(state, event, None, "assigned", grace)
 
 

@@ -260,14 +260,14 @@ class Abandoned(Fact, frozen=True):
 
     queue: Queue | UnsetType | None = UNSET
     about: ClassVar[frozenset[Field]] = frozenset({"status", "queue"})
-    rank = 80
+    rank = 85
 
 
 class Rated(Fact, frozen=True):
     """The customer gave a score, or a comment on the score given before."""
 
     type: str | None = None
-    score: float | None = None
+    score: int | float | None = None
     comment: str | None = None
     agent: User | None = None
     rank = 90

@@ -12,7 +12,7 @@ class Rating(Struct, frozen=True):
     """What the customer thought, by type of rating; `rated_at` is when this score was given."""
 
     type: str | None
-    score: float | None
+    score: int | float | None
     comment: str | None
     agent: User | None
     rated_at: datetime
@@ -20,18 +20,28 @@ class Rating(Struct, frozen=True):
 
 def rate(ratings: tuple[Rating, ...], at: datetime, fact: Rated) -> tuple[Rating, ...]:
     """Enter a score, or a comment on the score of the same type given before."""
-    for place, known in enumerate(ratings):
-        if known.type == fact.type:
-            return (*ratings[:place], _revised(known, at, fact), *ratings[place + 1 :])
+    place = _place(ratings, fact)
+    if place is not None:
+        return (*ratings[:place], _revised(ratings[place], at, fact), *ratings[place + 1 :])
     return (*ratings, Rating(fact.type, fact.score, fact.comment, fact.agent, at))
 
 
+def _place(ratings: tuple[Rating, ...], fact: Rated) -> int | None:
+    """Find the rating of this type; a comment without a type is on the latest."""
+    if fact.type is None and fact.score is None and ratings:
+        return len(ratings) - 1
+    wanted = (fact.type or "").casefold()
+    types = [(known.type or "").casefold() for known in ratings]
+    return types.index(wanted) if wanted in types else None
+
+
 def _revised(known: Rating, at: datetime, fact: Rated) -> Rating:
-    new_score = fact.score is not None and fact.score != known.score
+    new_score = fact.score is not None and known.score is not None and fact.score != known.score
+    first_score = fact.score is not None and known.score is None
     return replace(
         known,
         score=known.score if fact.score is None else fact.score,
-        comment=known.comment if fact.comment is None else fact.comment,
+        comment=fact.comment if new_score or fact.comment is not None else known.comment,
         agent=fact.agent or known.agent,
-        rated_at=at if new_score else known.rated_at,
+        rated_at=at if new_score or first_score else known.rated_at,
     )

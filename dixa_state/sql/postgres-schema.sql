@@ -9,6 +9,12 @@ CREATE TABLE IF NOT EXISTS stored_events (
     UNIQUE (originator_id, originator_version)
 );
 
+-- The last position that was handed out; none is used again, even if its event has been erased.
+CREATE TABLE IF NOT EXISTS head (
+    position BIGINT NOT NULL
+);
+INSERT INTO head (position) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM head);
+
 -- What recognises a duplicate for ever, written in the transaction of its event.
 CREATE TABLE IF NOT EXISTS deduplication (
     event_key BYTEA PRIMARY KEY,                      -- digest of the organization's and the event's id

@@ -1,3 +1,7 @@
+-- has_tables: whether there is a table of events, ours or another's
+SELECT count(*) FROM information_schema.tables
+WHERE table_schema = current_schema AND table_name = 'stored_events';
+
 -- schema_version: which schema the store has
 SELECT version FROM dixa_state_schema;
 
@@ -15,7 +19,13 @@ SELECT stream, version FROM unnest(%(streams)s::text[]) AS stream, LATERAL (
     SELECT max(originator_version) FROM stored_events WHERE originator_id = stream
 ) AS head (version) WHERE version IS NOT NULL;
 
--- last_position: the position of the newest event
+-- last_position: the last position that was handed out
+SELECT position FROM head;
+
+-- advance_head: hand out positions up to this one
+UPDATE head SET position = %(position)s WHERE position < %(position)s;
+
+-- newest: the position of the newest event
 SELECT max(notification_id) FROM stored_events;
 
 -- state_at: the state of the event at a position
@@ -32,13 +42,14 @@ SELECT * FROM unnest(
 INSERT INTO deduplication (event_key, body_digest, notification_id)
 SELECT * FROM unnest(%(keys)s::bytea[], %(digests)s::bytea[], %(positions)s::bigint[]);
 
--- quarantine: set a body aside, once
+-- quarantine: set a body aside, once; one that was settled waits again
 INSERT INTO quarantine (
     received_at, problem, reason, event_id, subscription_id, signature, body, body_digest
 ) VALUES (
     %(received_at)s, %(problem)s, %(reason)s, %(event_id)s,
     %(subscription_id)s, %(signature)s, %(body)s, %(digest)s
-) ON CONFLICT (body_digest) DO NOTHING;
+) ON CONFLICT (body_digest) DO UPDATE SET
+    problem = excluded.problem, reason = excluded.reason, resolution = NULL, resolved_at = NULL;
 
 -- quarantine_id: the number of a body that was set aside
 SELECT id FROM quarantine WHERE body_digest = %(digest)s;

@@ -1,3 +1,6 @@
+-- has_tables: whether there is anything in the database
+SELECT count(*) FROM sqlite_master WHERE type = 'table';
+
 -- schema_version: which schema the store has
 SELECT version FROM dixa_state_schema;
 
@@ -7,7 +10,13 @@ SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_ke
 -- heads: the last version of a stream
 SELECT max(originator_version) FROM stored_events WHERE originator_id = :stream;
 
--- last_position: the position of the newest event
+-- last_position: the last position that was handed out
+SELECT position FROM head;
+
+-- advance_head: hand out positions up to this one
+UPDATE head SET position = :position WHERE position < :position;
+
+-- newest: the position of the newest event
 SELECT max(notification_id) FROM stored_events;
 
 -- state_at: the state of the event at a position
@@ -21,12 +30,13 @@ VALUES (:position, :stream, :version, :topic, :state);
 INSERT INTO deduplication (event_key, body_digest, notification_id)
 VALUES (:key, :digest, :position);
 
--- quarantine: set a body aside, once
+-- quarantine: set a body aside, once; one that was settled waits again
 INSERT INTO quarantine (
     received_at, problem, reason, event_id, subscription_id, signature, body, body_digest
 ) VALUES (
     :received_at, :problem, :reason, :event_id, :subscription_id, :signature, :body, :digest
-) ON CONFLICT (body_digest) DO NOTHING;
+) ON CONFLICT (body_digest) DO UPDATE SET
+    problem = excluded.problem, reason = excluded.reason, resolution = NULL, resolved_at = NULL;
 
 -- quarantine_id: the number of a body that was set aside
 SELECT id FROM quarantine WHERE body_digest = :digest;

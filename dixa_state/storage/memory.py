@@ -126,9 +126,7 @@ class _MemoryWriter(Writer):
     def set_aside(self, refusal: Refusal) -> int:
         key = digest(refusal.delivery.body)
         known = self._recorder.quarantine.get(key) or self.refused.get(key)
-        if known is not None:
-            return known.id
-        number = len(self._recorder.quarantine) + len(self.refused) + 1
+        number = known.id if known else len(self._recorder.quarantine) + len(self.refused) + 1
         self.refused[key] = Quarantined(
             number, refusal.delivery, refusal.problem, refusal.reason, refusal.event_id, None, None
         )

@@ -27,6 +27,9 @@ from dixa_state.storage.reads import DatabaseRecorder
 CONNECT_TIMEOUT = 5
 """Seconds to wait for a connection."""
 
+LOCK_TIMEOUT = 60
+"""Seconds that an append waits for the appends of others to end."""
+
 _SQL = statements("postgres")
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
 
@@ -58,7 +61,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
                 encoding = _value(connection, "server_encoding")
                 if encoding != "UTF8":
                     raise SchemaError(f"expected a database in UTF8, got one in {encoding}")
-                if create:
+                if create and not _value(connection, "has_tables"):
                     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
                     connection.execute(schema("postgres").encode())
                 found = _value(connection, "schema_version")
@@ -77,6 +80,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             self.datastore.transaction(commit=True) as outer,
             outer.connection.cursor(row_factory=tuple_row) as cursor,
         ):
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'".encode())
             cursor.execute(_SQL["lock"].encode())
             yield _PostgresWriter(cursor)
             cursor.execute(_SQL["notify"].encode())
@@ -124,13 +128,16 @@ class _PostgresWriter(Writer):
         return dict(self._all("heads", streams=list(streams)) if streams else [])
 
     def last_position(self) -> int:
-        return self._all("last_position")[0][0] or 0
+        position: int = self._all("last_position")[0][0]
+        return position
 
-    def state_at(self, position: int) -> bytes:
-        return bytes(self._all("state_at", position=position)[0][0])
+    def state_at(self, position: int) -> bytes | None:
+        rows = self._all("state_at", position=position)
+        return bytes(rows[0][0]) if rows else None
 
     def insert(self, events: Sequence[Notification]) -> None:
         if events:
+            self._execute("advance_head", position=events[-1].id)
             self._execute(
                 "insert_event",
                 positions=[event.id for event in events],

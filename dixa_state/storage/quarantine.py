@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dixa_state.domain.timestamps import format_time, parse_time
-from dixa_state.event_store import Delivery, Quarantined, Refusal, digest
+from dixa_state.event_store import Delivery, Quarantined, Refusal, digest, storable
 
 
 def to_row(refusal: Refusal) -> dict[str, Any]:
@@ -13,10 +13,10 @@ def to_row(refusal: Refusal) -> dict[str, Any]:
     return {
         "received_at": format_time(delivery.received_at),
         "problem": refusal.problem,
-        "reason": _storable(refusal.reason),
-        "event_id": _storable(refusal.event_id),
-        "subscription_id": _storable(delivery.subscription_id),
-        "signature": _storable(delivery.signature),
+        "reason": storable(refusal.reason),
+        "event_id": storable(refusal.event_id),
+        "subscription_id": delivery.subscription_id,
+        "signature": delivery.signature,
         "body": delivery.body,
         "digest": digest(delivery.body),
     }
@@ -35,10 +35,3 @@ def from_row(row: Sequence[Any]) -> Quarantined:
         resolution=resolution,
         resolved_at=resolved_at and parse_time(resolved_at),
     )
-
-
-def _storable(text: str | None) -> str | None:
-    """Replace what PostgreSQL's text refuses: NUL, and halves of surrogate pairs."""
-    if text is None:
-        return None
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

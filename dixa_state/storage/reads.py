@@ -95,7 +95,7 @@ class DatabaseRecorder(EventRecorder):
 
     def max_notification_id(self) -> int | None:
         """Give the position of the newest event."""
-        position: int | None = self._rows("last_position")[0][0]
+        position: int | None = self._rows("newest")[0][0]
         return position
 
 

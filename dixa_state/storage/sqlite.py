@@ -95,7 +95,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         mode = "rwc" if create else "rw"
         try:
             with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
-                if create:
+                if create and not connection.execute(_SQL["has_tables"]).fetchone()[0]:
                     _make_schema(connection)
                 found = connection.execute(_SQL["schema_version"]).fetchone()[0]
         except sqlite3.DatabaseError as error:
@@ -156,12 +156,17 @@ class _SqliteWriter(Writer):
         return {stream: version for stream, version in found.items() if version is not None}
 
     def last_position(self) -> int:
-        return self._one("last_position")[0] or 0
+        position: int = self._one("last_position")[0]
+        return position
 
-    def state_at(self, position: int) -> bytes:
-        return bytes(self._one("state_at", position=position)[0])
+    def state_at(self, position: int) -> bytes | None:
+        row = self._one("state_at", position=position)
+        return bytes(row[0]) if row else None
 
     def insert(self, events: Sequence[Notification]) -> None:
+        if not events:
+            return
+        self._cursor.execute(_SQL["advance_head"], {"position": events[-1].id})
         self._cursor.executemany(
             _SQL["insert_event"],
             [

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,19 @@ def test_the_grace_setting_reaches_the_fold(
     assert command("status", 7, "--json").rows[0]["status"] == "closed"
     monkeypatch.setenv("DIXA_STATE_SNAPSHOT_GRACE", "60")
     assert command("status", 7, "--json").rows[0]["status"] == "open"
+
+
+def test_known_at_asks_what_had_been_received_until_then(day: Command) -> None:
+    assert day("status", 70431, "--known-at", "2026-03-03").code == 3
+    now = day("status", 70431, "--json").rows[0]
+    assert now["known_at"] is None
+    known_at = datetime.now(UTC).isoformat()
+    then = day("status", 70431, "--known-at", known_at, "--as-of", "2026-03-02T08:30:00Z", "--json")
+    assert (then.rows[0]["status"], then.rows[0]["as_of"]) == (
+        "pending",
+        "2026-03-02T08:30:00.000Z",
+    )
+    assert then.rows[0]["known_at"] is not None
 
 
 def test_ingest_counts_and_says_what_was_set_aside_and_how_to_see_it(command: Command) -> None:

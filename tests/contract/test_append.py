@@ -1,17 +1,29 @@
 """What every backend promises of an append."""
 
 import json
+import sqlite3
 import threading
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from eventsourcing.persistence import Notification
 
-from dixa_state import Delivery, NotFoundError, Outcome, SignatureError
+from dixa_state import (
+    Delivery,
+    InvalidInputError,
+    NotFoundError,
+    Outcome,
+    SignatureError,
+    open_tracker,
+)
 from dixa_state.dixa.signature import parse_secrets, sign, verify
-from dixa_state.event_store import Known, Writer, decode_state
+from dixa_state.event_store import MAX_BATCH_EVENTS, Known, Writer, batches, decode_state
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -227,3 +239,93 @@ def test_concurrent_writers_and_one_tailing_reader_skip_nothing(store: SimpleNam
 def test_nothing_about_a_conversation_is_not_found(store: SimpleNamespace) -> None:
     with pytest.raises(NotFoundError, match="conversation 5: no webhook about it"):
         store.open().conversation(5)
+
+
+def test_a_header_with_half_a_character_does_not_sink_its_batch(store: SimpleNamespace) -> None:
+    odd = Delivery(body(), NOON, "sub\udc80", "t=1,v1=\udc80\0")
+    outcomes = store.open().append_many([*deliveries(body()), odd])
+    assert [outcome.kind for outcome in outcomes] == ["appended", "appended"]
+
+
+def test_a_time_of_receipt_in_any_zone_is_kept_in_utc(store: SimpleNamespace) -> None:
+    tracker = store.open()
+    there = NOON.astimezone(timezone(timedelta(hours=2)))
+    tracker.append(body(), received_at=there)
+    tracker.append(b"broken", received_at=there)
+    assert next(tracker.events(7)).webhook.received_at == NOON
+    assert [item.delivery.received_at for item in tracker.quarantined()] == [NOON]
+
+
+def test_a_time_of_receipt_without_a_zone_is_refused(store: SimpleNamespace) -> None:
+    with pytest.raises(InvalidInputError, match="expected a time with a zone, got 2026-03-02T12"):
+        store.open().append(body(), received_at=NOON.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('"x": true', '"x": 1'),
+        ('"x": 9007199254740993.0', '"x": 9007199254740992.0'),
+        ('"x": 1, "x": 2', '"x": 2'),
+        ('"x": 1', '"x": 1.0'),
+        ('"x": null', '"y": null'),
+    ],
+)
+def test_content_that_only_looks_alike_is_not_taken_for_a_duplicate(
+    store: SimpleNamespace, one: str, other: str
+) -> None:
+    tracker = store.open()
+    raw = body(event_id="e-1").decode()[:-1]
+    kinds = [tracker.append(f"{raw}, {text}}}").kind for text in (one, other)]
+    assert kinds == ["appended", "quarantined"]
+
+
+def test_members_in_another_order_are_the_same_content(store: SimpleNamespace) -> None:
+    tracker = store.open()
+    raw = body()
+    tracker.append(raw)
+    turned = dict(reversed(json.loads(raw).items()))
+    assert tracker.append(json.dumps(turned)).kind == "duplicate"
+
+
+def test_a_batch_is_bounded_in_events_and_in_bytes() -> None:
+    sizes = [1] * 2_500 + [3 << 20] * 5 + [20 << 20, 1]
+    split = [len(batch) for batch in batches(sizes, lambda size: size)]
+    assert split == [1_000, 1_000, 502, 2, 1, 1, 1]
+
+
+def test_more_than_a_batch_may_hold_takes_several_transactions(store: SimpleNamespace) -> None:
+    tracker = store.open()
+    outcomes = tracker.append_many(deliveries(*(body() for _ in range(MAX_BATCH_EVENTS + 1))))
+    assert [outcome.position for outcome in outcomes] == list(range(1, MAX_BATCH_EVENTS + 2))
+
+
+def test_the_position_of_an_erased_event_is_never_used_again(store_url: str) -> None:
+    erased = body(event_id="erased")
+    with open_tracker(store_url) as tracker:
+        tracker.append_many(deliveries(body(), erased))
+        with connected(store_url) as connection:
+            allow, deny = MAINTENANCE[store_url.partition(":")[0]]
+            connection.execute(allow)
+            connection.execute("DELETE FROM stored_events WHERE notification_id = 2")
+            connection.execute(deny)
+            connection.commit()
+        assert tracker.append(erased) == Outcome("duplicate", "erased", 2)
+        assert tracker.append(b" " + erased).kind == "quarantined"
+        assert tracker.append(body()).position == 3
+
+
+MAINTENANCE = {
+    "sqlite": ("INSERT INTO maintenance VALUES ('erasure')", "DELETE FROM maintenance"),
+    "postgresql": ("SET LOCAL dixa_state.maintenance = 'on'", "SELECT 1"),
+}
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Any]:
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            yield connection
+    else:
+        with psycopg.connect(url) as connection:
+            yield connection

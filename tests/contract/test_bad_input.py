@@ -1,6 +1,7 @@
 """Every broken or hostile body ends in one of three places, with a reason for people."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,13 +131,15 @@ def test_what_cannot_become_an_event_is_quarantined_with_its_reason(
 ) -> None:
     tracker: ConversationTracker = store.open()
     raw, reason = REFUSED[name]
-    outcome = tracker.append(raw, signature="t=1,v1=\0")
+    outcome = tracker.append(raw, signature="t=1,v1=\0", subscription_id="sub-1")
     assert outcome.kind == "quarantined"
     assert outcome.reason is not None
     assert reason in outcome.reason
     assert len(outcome.reason) < 400
     [item] = tracker.quarantined()
     assert (item.id, item.delivery.body) == (outcome.quarantine_id, raw)
+    assert item.delivery.signature == "t=1,v1=\N{REPLACEMENT CHARACTER}"
+    assert item.delivery.subscription_id == "sub-1"
     assert tracker.event_recorder.max_notification_id() is None
 
 
@@ -177,3 +180,26 @@ def test_a_retry_settles_what_can_now_become_an_event(
     assert list(tracker.quarantined()) == []
     assert [item.resolution for item in tracker.quarantined(resolved=True)] == ["appended"]
     assert tracker.conversation(7).life.status == "closed"
+
+
+def test_a_discarded_body_that_comes_again_waits_again(store: SimpleNamespace) -> None:
+    tracker: ConversationTracker = store.open()
+    number = tracker.append(b"broken").quarantine_id
+    assert number is not None
+    tracker.discard_quarantined(number)
+    assert tracker.append(b"broken").quarantine_id == number
+    assert [item.id for item in tracker.quarantined()] == [number]
+
+
+def test_what_was_believed_before_a_retry_stays_as_it_was(
+    store: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ten, noon = (datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in (10, 12))
+    tracker: ConversationTracker = store.open(clock=lambda: noon)
+    tracker.append(body(event_id="e-0", event_fqn="CONVERSATION_CREATED"), received_at=ten)
+    with monkeypatch.context() as patch:
+        patch.setattr("dixa_state.dixa.streams.MAX_CSID", 5)  # as an earlier version might
+        tracker.append(body(event_timestamp="2026-03-02T09:00:00Z"), received_at=ten)
+    tracker.retry_quarantined()
+    assert tracker.conversation(7, known_at=ten).version == 1
+    assert tracker.conversation(7, known_at=noon).version == 2

@@ -258,23 +258,24 @@ def moment(clock: str) -> datetime:
     return datetime.fromisoformat(f"2026-03-02T{clock}Z")
 
 
-def test_as_of_and_known_at_together_give_four_right_answers(store: SimpleNamespace) -> None:
+def test_as_of_and_known_at_together_give_four_different_right_answers(
+    store: SimpleNamespace,
+) -> None:
     tracker = store.open()
     tracker.append(webhook("08:00:00", "CONVERSATION_CREATED"), received_at=moment("08:00:01"))
-    tracker.append(
-        webhook("10:00:00", "CONVERSATION_CLOSED", "CLOSED"), received_at=moment("10:00:01")
-    )
+    closed = webhook("10:00:00", "CONVERSATION_CLOSED", "CLOSED")
+    tracker.append(closed, received_at=moment("10:00:01"))
     late = webhook("09:00:00", "CONVERSATION_PENDING", "PENDING")
     tracker.append(late, received_at=moment("11:00:00"))
 
-    def status(as_of: str, known_at: str) -> str | None:
+    def told(as_of: str, known_at: str) -> tuple[str | None, int]:
         state = tracker.conversation(7, as_of=moment(as_of), known_at=moment(known_at))
-        return state.life.status
+        return state.status, len(state.life.transitions)
 
-    assert status(as_of="09:30:00", known_at="12:00:00") == "pending"
-    assert status(as_of="09:30:00", known_at="10:30:00") == "open"
-    assert status(as_of="10:30:00", known_at="12:00:00") == "closed"
-    assert status(as_of="10:30:00", known_at="09:30:00") == "open"
+    assert told(as_of="09:30:00", known_at="12:00:00") == ("pending", 2)
+    assert told(as_of="09:30:00", known_at="10:30:00") == ("open", 1)
+    assert told(as_of="10:30:00", known_at="12:00:00") == ("closed", 3)
+    assert told(as_of="10:30:00", known_at="10:30:00") == ("closed", 2)
 
 
 def test_a_moment_before_the_conversation_existed_is_not_found_and_says_since_when(

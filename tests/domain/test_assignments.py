@@ -178,3 +178,10 @@ def test_to_be_taken_from_nobody_again_leaves_an_ended_assignment_as_it_was() ->
         at("09:00:02", Unassigned()),
     )
     assert holds(state) == [("Anna", "09:00", "09:00:01", "inferred")]
+
+
+def test_to_be_taken_from_somebody_else_leaves_it_with_whom_the_snapshot_shows() -> None:
+    taken = at("10:00", Unassigned(agent=OMAR), shows=Snapshot(assignee=ANNA))
+    assert after(at("09:00", Assigned(agent=ANNA)), taken).assignee == ANNA
+    unnamed = at("10:00", Unassigned(), shows=Snapshot(assignee=ANNA))
+    assert after(at("09:00", Assigned(agent=ANNA)), unnamed).assignee == ANNA

@@ -66,3 +66,19 @@ def test_a_score_of_zero_is_a_score() -> None:
 def test_a_rating_that_says_nothing_is_kept_as_it_is() -> None:
     (rating,) = after(at("09:00", Rated())).ratings
     assert (rating.type, rating.score, rating.comment, rating.agent) == (None, None, None, None)
+
+
+def test_another_score_leaves_the_comment_on_the_first_one_behind() -> None:
+    ratings = after(
+        at("09:00", Rated(type="Csat", score=5)),
+        at("09:01", Rated(type="Csat", score=5, comment="great")),
+        at("12:00", Rated(type="CSAT", score=1)),
+    ).ratings
+    assert [(rating.score, rating.comment) for rating in ratings] == [(1, None)]
+
+
+def test_a_comment_without_a_type_is_on_the_latest_rating() -> None:
+    ratings = after(
+        at("09:00", Rated(type="Csat", score=5)), at("09:01", Rated(comment="great"))
+    ).ratings
+    assert [(rating.score, rating.comment) for rating in ratings] == [(5, "great")]
