@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ LOCK_TIMEOUT = 60
 """Seconds that a connection waits for another process's transaction to end."""
 
 _SQL = statements("sqlite")
+_POLL = 0.01
 _UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
 
@@ -209,8 +211,22 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def _make_schema(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
+    _enter_wal(connection)
     connection.executescript(f"BEGIN IMMEDIATE;\n{schema('sqlite')}\nCOMMIT;")
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Switch the journal; SQLite does not wait by itself where another is just doing the same."""
+    deadline = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > deadline:
+                raise
+            sleep(_POLL)
+        else:
+            return
 
 
 def _no_store(path: Path, error: sqlite3.DatabaseError) -> StoreError:
