@@ -8,6 +8,7 @@ from dixa_state.domain.timestamps import shorten
 Document = dict[str, Any]
 Row = tuple[object, ...]
 
+_HOURS_SHOWN = 48
 _SECONDS = len("2026-03-02 08:00:00")
 
 TIMELINE = ("at (UTC)", "event", "by", "changes")
@@ -211,4 +212,6 @@ def _rating(rating: Document) -> str:
 def _span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _HOURS_SHOWN:
+        return f"{hours // 24}d {hours % 24}h"
     return f"{hours}:{minutes:02}:{rest:02}"

@@ -3,6 +3,7 @@
 Nothing that came from outside is taken for a control sequence.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from rich.text import Text
 
 Document = dict[str, Any]
 
+_WHOLE = ("csid", "status", "#", "id")
+_ANY_WIDTH = 1_000
+
 
 def print_json(document: Document) -> None:
     """Print one JSON document on a line."""
@@ -26,10 +30,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """Print a table that fits the terminal; times stay on their line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap="(UTC)" in column)
+        table.add_column(column, overflow="fold", no_wrap="(UTC)" in column or column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    _print(table)
+    if not table.row_count:
+        say("nothing to show")
 
 
 def print_rows(
@@ -54,7 +60,20 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     for name, value in fields:
         if value not in (None, "", [], {}):
             table.add_row(name, Text(plain(value)))
-    Console(highlight=False).print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Print a table: as wide as the terminal, or as wide as it is where a program reads it."""
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    asked = os.environ.get("COLUMNS", "")
+    width = int(asked) if asked.isdecimal() else 0
+    console = Console(highlight=False, width=width or _ANY_WIDTH)
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def say(message: str) -> None:

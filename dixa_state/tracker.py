@@ -219,7 +219,8 @@ class ConversationTracker(Application[str]):
         """Read the stream of a conversation, in order of arrival, as the store has it."""
         stored = self._event_recorder.select_stream(self._stream_of(csid, organization))
         if not stored:
-            raise NotFoundError(f"conversation {csid}: no webhook about it is in the store")
+            whose = f" of organization {organization}" if organization else ""
+            raise NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")
         return stored
 
     def bans(self) -> Iterator[Ban]:

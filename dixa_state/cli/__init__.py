@@ -24,7 +24,7 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 — one return for each way to end
     """Run one command and give its exit code."""
     try:
         code = commands.main(arguments, prog_name="dixa-state", standalone_mode=False)
@@ -36,9 +36,13 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        say("dixa-state: interrupted; what is stored stays, the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
+        return FAILED
+    except OSError as error:
+        say(f"dixa-state: {error}")
         return FAILED
     except DixaStateError as error:
         say(f"dixa-state: {error}")

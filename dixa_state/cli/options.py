@@ -1,8 +1,9 @@
 """What commands share: types of arguments, options, and how they open a store."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -13,16 +14,21 @@ from rich.progress import Progress
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.timestamps import parse_time
-from dixa_state.errors import InvalidInputError
+from dixa_state.errors import InvalidInputError, StoreError
 from dixa_state.projection.projector import Projector
+from dixa_state.projection.replay import replay
+from dixa_state.projection.views import Progress as Reached
 from dixa_state.projection.views import Views
 from dixa_state.queries import Queries
 from dixa_state.queries.filters import require_past
 from dixa_state.settings import Settings
-from dixa_state.terminal import progress_bar
+from dixa_state.terminal import progress_bar, say
 from dixa_state.tracker import ConversationTracker
 
 Command = Callable[..., Any]
+
+FAR_BEHIND = 20_000
+"""Events behind which the views are rebuilt: on all cores, and each conversation folded once."""
 
 
 class TimeType(click.ParamType[datetime]):
@@ -114,11 +120,26 @@ def viewed(store: str | None) -> Iterator[tuple[ConversationTracker, Views]]:
     """Open the tracker and its views, and bring these up to date if no projector is running."""
     with opened(store) as tracker:
         views = open_views(tracker.event_recorder)
-        behind = (tracker.event_recorder.max_notification_id() or 0) - views.progress().position
-        with counting("Projecting", behind) as advance:
+        begun = views.progress().position
+        total = tracker.event_recorder.max_notification_id() or 0
+        if total - begun > FAR_BEHIND:
+            with suppress(StoreError):  # another is at it, or an event that only can be skipped
+                rebuild(tracker, views, store)
             begun = views.progress().position
-            Projector(tracker, views).catch_up(lambda position: advance(position - begun))
+        if total > begun:
+            with counting("Projecting", total - begun) as advance:
+                Projector(tracker, views).catch_up(lambda position: advance(position - begun))
         yield tracker, views
+
+
+def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Reached:
+    """Rebuild all views, with a progress bar."""
+    settings = read_settings()
+    total = tracker.event_recorder.max_notification_id() or 0
+    worker = partial(open_tracker, store or settings.store, create=False, grace=settings.grace)
+    say(f"building the views of {total:,} events")
+    with counting("Replaying", total) as advance:
+        return replay(tracker, views, worker, advance)
 
 
 @contextmanager
@@ -146,6 +167,10 @@ def read_settings() -> Settings:
     """Read the settings; a wrong one is wrong usage."""
     try:
         return Settings()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f".env: expected text in UTF-8, got something else: {error}"
+        ) from error
     except ValidationError as error:
         wrong = error.errors()[0]
         name = f"DIXA_STATE_{wrong['loc'][0]}".upper()

@@ -1,13 +1,21 @@
 """Commands that rebuild the views, and that prove them."""
 
 from functools import partial
+from time import monotonic
 
 import click
 
 from dixa_state import presentation
-from dixa_state.bootstrap import open_place, open_tracker, open_views
-from dixa_state.cli.options import counting, opened, read_settings, viewed, with_json, with_store
-from dixa_state.projection.replay import replay
+from dixa_state.bootstrap import open_place, open_views
+from dixa_state.cli.options import (
+    counting,
+    opened,
+    read_settings,
+    rebuild,
+    viewed,
+    with_json,
+    with_store,
+)
 from dixa_state.projection.verify import verify
 from dixa_state.terminal import print_fields, print_json, print_rows, say
 
@@ -22,15 +30,16 @@ def replay_command(store: str | None, *, as_json: bool) -> None:
 
     The live views stay readable meanwhile, and whatever interrupts the replay leaves them alone.
     """
-    settings = read_settings()
-    url = store or settings.store
+    started = monotonic()
     with opened(store) as tracker:
-        total = tracker.event_recorder.max_notification_id() or 0
-        worker = partial(open_tracker, url, create=False, grace=settings.grace)
-        with counting("Replaying", total) as advance:
-            views = open_views(tracker.event_recorder)
-            shown = replay(tracker, views, worker, advance)
-    document = {"generation": shown.generation, "position": shown.position, "events": total}
+        shown = rebuild(tracker, open_views(tracker.event_recorder), store)
+    seconds = max(monotonic() - started, 1e-9)
+    document = {
+        "generation": shown.generation,
+        "position": shown.position,
+        "seconds": round(seconds, 3),
+        "events_per_second": round(shown.position / seconds),
+    }
     if as_json:
         print_json(document)
     else:

@@ -206,5 +206,5 @@ def translated() -> Iterator[None]:
 
 def unavailable(error: Exception) -> StoreUnavailableError:
     """Say in one line why the store cannot be used."""
-    reason = str(error).strip().replace("\n", " ")
+    reason = " ".join(str(error).split())
     return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")

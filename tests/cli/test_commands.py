@@ -3,8 +3,10 @@
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -378,3 +380,55 @@ def test_output_into_a_closed_pipe_is_no_traceback() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_views_that_are_far_behind_are_rebuilt(
+    command: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dixa_state.cli.options.FAR_BEHIND", 10)
+    command("ingest", data / "day.jsonl")
+    shown = command("list", "--json")
+    assert [row["csid"] for row in shown.rows] == [70431, 70432]
+    assert "building the views of 45 events" in shown.err
+    assert command("list").err == ""
+    assert "everything is as the events say" in command("verify").err
+
+
+def test_output_that_a_program_reads_is_not_wrapped(
+    day: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    lines = day("list").out.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["70431", "closed"], ["70432", "abandoned"]]
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_an_empty_table_says_so(day: Command) -> None:
+    shown = day("list", "--queue", "Nowhere")
+    assert (shown.code, shown.err) == (0, "nothing to show\n")
+
+
+def test_a_database_of_another_program_is_left_alone(command: Command, data: Path) -> None:
+    with closing(sqlite3.connect("other.db")) as other:
+        other.execute("CREATE TABLE foo (bar)")
+    shown = command("ingest", data / "day.jsonl", "--store", "sqlite:///other.db")
+    assert shown.code == 1
+    assert "expected a dixa_state store, got something else" in shown.err
+    with closing(sqlite3.connect("other.db")) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("foo",)]
+
+
+def test_settings_in_another_encoding_are_one_message(command: Command) -> None:
+    Path(".env").write_bytes(b"\xff\xfe\x00")
+    shown = command("status", 1)
+    assert shown.code == 2
+    assert ".env: expected text in UTF-8" in shown.err
+
+
+@pytest.mark.usefixtures("day")
+def test_a_full_disk_under_the_output_is_one_line() -> None:
+    done = subprocess.run(
+        ["bash", "-c", "dixa-state list > /dev/full"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "dixa-state: [Errno 28] No space left on device\n"
