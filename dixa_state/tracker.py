@@ -29,7 +29,7 @@ from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.timestamps import format_time
-from dixa_state.errors import AmbiguousError, NotFoundError
+from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.event_store import (
     Delivery,
     EventRecorder,
@@ -182,9 +182,11 @@ class ConversationTracker(Application[str]):
     ) -> Conversation:
         """Tell the state of a conversation.
 
-        Raises `NotFoundError` if there is none, or none yet at that moment, and `AmbiguousError`
-        if several organizations have one of this number and none is named.
+        Raises `NotFoundError` if there is none, or none yet at that moment, `AmbiguousError` if
+        several organizations have one of this number and none is named, and `InvalidInputError`
+        for a moment without a zone.
         """
+        _require_zone(as_of=as_of, known_at=known_at)
         events = self._read(self.notifications(csid, organization=organization))
         kept = believed(events, as_of=as_of, known_at=known_at)
         if not kept:
@@ -289,6 +291,14 @@ class ConversationTracker(Application[str]):
 
     def _read(self, stored: Sequence[Notification]) -> list[Event]:
         return mark_late(map(self.read, stored))
+
+
+def _require_zone(**moments: datetime | None) -> None:
+    for name, moment in moments.items():
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidInputError(
+                f"{name}: expected a time with a zone, got {moment.isoformat()}"
+            )
 
 
 def _nothing_yet(csid: int, events: Sequence[Event]) -> NotFoundError:

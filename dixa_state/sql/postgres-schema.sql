@@ -55,7 +55,7 @@ SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
 CREATE OR REPLACE FUNCTION stored_events_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('dixa_state.maintenance', true) IS DISTINCT FROM 'on' THEN
-        RAISE EXCEPTION 'stored events are immutable: % refused', TG_OP
+        RAISE EXCEPTION '% are immutable: % refused', replace(TG_ARGV[0], '_', ' '), TG_OP
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN COALESCE(NEW, OLD);
@@ -64,8 +64,12 @@ $$;
 
 CREATE OR REPLACE TRIGGER stored_events_refuse_change
 BEFORE UPDATE OR DELETE ON stored_events
-FOR EACH ROW EXECUTE FUNCTION stored_events_refuse_change();
+FOR EACH ROW EXECUTE FUNCTION stored_events_refuse_change('stored_events');
 
 CREATE OR REPLACE TRIGGER stored_events_refuse_truncate
 BEFORE TRUNCATE ON stored_events
-FOR EACH STATEMENT EXECUTE FUNCTION stored_events_refuse_change();
+FOR EACH STATEMENT EXECUTE FUNCTION stored_events_refuse_change('stored_events');
+
+CREATE OR REPLACE TRIGGER deduplication_refuse_change
+BEFORE UPDATE OR DELETE ON deduplication
+FOR EACH ROW EXECUTE FUNCTION stored_events_refuse_change('known_events');

@@ -79,3 +79,11 @@ BEFORE INSERT ON stored_events WHEN EXISTS (
        OR (originator_id = NEW.originator_id AND originator_version = NEW.originator_version)
 )
 BEGIN SELECT RAISE(ABORT, 'stored events are immutable: this position or version is taken'); END;
+
+CREATE TRIGGER IF NOT EXISTS deduplication_refuse_update
+BEFORE UPDATE ON deduplication WHEN NOT EXISTS (SELECT 1 FROM maintenance)
+BEGIN SELECT RAISE(ABORT, 'known events are immutable: UPDATE refused'); END;
+
+CREATE TRIGGER IF NOT EXISTS deduplication_refuse_delete
+BEFORE DELETE ON deduplication WHEN NOT EXISTS (SELECT 1 FROM maintenance)
+BEGIN SELECT RAISE(ABORT, 'known events are immutable: DELETE refused'); END;

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dixa_state import AmbiguousError, ConversationTracker, Delivery, NotFoundError
+from dixa_state import (
+    AmbiguousError,
+    ConversationTracker,
+    Delivery,
+    InvalidInputError,
+    NotFoundError,
+)
 from dixa_state.documents import (
     Document,
     ban_document,
@@ -338,3 +344,10 @@ def test_a_conversation_without_organization_can_be_asked_for(store: SimpleNames
     tracker = store.open()
     tracker.append(webhook("08:00:00", "CONVERSATION_CREATED").replace(b'{"id": "org"}', b"null"))
     assert tracker.conversation(7).organization_id is None
+
+
+def test_a_moment_without_a_zone_is_refused(store: SimpleNamespace) -> None:
+    tracker = store.open()
+    tracker.append(webhook("08:00:00", "CONVERSATION_CREATED"))
+    with pytest.raises(InvalidInputError, match="as_of: expected a time with a zone"):
+        tracker.conversation(7, as_of=datetime(2026, 3, 2))  # noqa: DTZ001 — the point

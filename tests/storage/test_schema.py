@@ -55,6 +55,19 @@ def test_a_stored_event_can_neither_be_updated_nor_deleted(filled: str, change: 
         connection.execute(change)
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM", "UPDATE"])
+def test_what_recognises_duplicates_can_neither_be_updated_nor_deleted(
+    filled: str, change: str
+) -> None:
+    tail = " SET notification_id = 1" if change == "UPDATE" else ""
+    error = (sqlite3.IntegrityError, psycopg.IntegrityError)
+    with (
+        connected(filled) as connection,
+        pytest.raises(error, match="known events are immutable"),
+    ):
+        connection.execute(f"{change} deduplication{tail}")
+
+
 def test_a_stored_event_cannot_be_replaced_on_sqlite(
     sqlite_url: str, day_lines: list[bytes]
 ) -> None:
