@@ -20,7 +20,7 @@ from dixa_state.domain.sla import SlaEvaluation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.event_store import Outcome, Quarantined
 from dixa_state.projection.rows import SlaEvaluationRow, from_micros
-from dixa_state.queries import Share, Stats
+from dixa_state.queries import Day, Share, Stats
 from dixa_state.tracker import Step
 
 Document = dict[str, Any]
@@ -151,6 +151,11 @@ def stats_document(stats: Stats) -> Document:
             for position, stream, topic, error in stats.poison
         ],
     }
+
+
+def day_document(day: Day) -> Document:
+    """Tell what happened on one day."""
+    return day._asdict() | {"day": day.day.isoformat()}
 
 
 def step_document(step: Step) -> Document:

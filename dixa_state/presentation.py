@@ -18,6 +18,7 @@ LIST = ("csid", "status", "last event (UTC)", "queue", "assignee", "requester", 
 SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
 SHARES = ("", "achieved", "breached", "pending", "voided", "attainment")
 MEASURES = ("duration", "p50", "p90", "average", "of", "by date")
+DAYS = ("day", "began", "opened", "pending", "closed", "abandoned", "reopens")
 FINDINGS = ("where", "expected", "got")
 BANS = ("who", "banned", "since (UTC)", "by")
 QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
@@ -138,6 +139,11 @@ def measure_rows(stats: Document) -> Iterator[Row]:
         times = (measure[key] for key in ("p50", "p90", "average"))
         spans = ("" if time is None else _span(time) for time in times)
         yield name, *spans, measure["count"], measure["cohort"]
+
+
+def day_row(day: Document) -> Row:
+    """Give the row of a day."""
+    return tuple(day.values())
 
 
 def finding_row(finding: Document) -> Row:

@@ -8,7 +8,7 @@ import click
 
 from dixa_state import documents, presentation
 from dixa_state.cli.options import TIME, queried, with_json, with_organization, with_store
-from dixa_state.queries import MAX_LIMIT, SLA_STATUSES, By, SlaFilters
+from dixa_state.queries import MAX_LIMIT, SLA_STATUSES, By, SlaFilters, TransitionFilters
 from dixa_state.terminal import print_fields, print_json, print_rows, print_table
 
 
@@ -60,12 +60,18 @@ def sla(  # noqa: PLR0913 — one parameter per option
 
 
 @click.command()
+@click.option("--daily", is_flag=True, help="Transitions by day (UTC) instead.")
 @with_organization
 @with_store
 @with_json
-def stats(organization: str | None, store: str | None, *, as_json: bool) -> None:
+def stats(organization: str | None, store: str | None, *, daily: bool, as_json: bool) -> None:
     """Count conversations and transitions; tell median and p90 times."""
     with queried(store) as queries:
+        if daily:
+            days = queries.daily(TransitionFilters(organization=organization))
+            rows = map(documents.day_document, days)
+            print_rows(presentation.DAYS, presentation.day_row, rows, as_json)
+            return
         document = documents.stats_document(queries.stats(organization))
     if as_json:
         print_json(document)

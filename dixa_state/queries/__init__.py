@@ -10,7 +10,7 @@ from dixa_state.queries.filters import (
 )
 from dixa_state.queries.listing import LIMIT, MAX_LIMIT, Page
 from dixa_state.queries.service import By, Move, Queries, Share, fitting_transitions
-from dixa_state.queries.stats import Measure, Stats
+from dixa_state.queries.stats import Day, Measure, Stats
 
 __all__ = [
     "LIMIT",
@@ -19,6 +19,7 @@ __all__ = [
     "SLA_SUMMARIES",
     "SORTS",
     "By",
+    "Day",
     "Filters",
     "Measure",
     "Move",

@@ -44,7 +44,7 @@ from dixa_state.queries.listing import (
     read_key,
 )
 from dixa_state.queries.naming import told_apart
-from dixa_state.queries.stats import Stats, measured_stats
+from dixa_state.queries.stats import Day, Stats, daily_counts, measured_stats
 from dixa_state.tracker import ConversationTracker
 
 T = TypeVar("T")
@@ -205,6 +205,11 @@ class Queries:
         """Count and measure, over all conversations or those of one organization."""
         with self._views.transaction() as connection:
             return measured_stats(connection, self._views, organization, self._tracker.now())
+
+    def daily(self, filters: TransitionFilters = TransitionFilters()) -> list[Day]:  # noqa: B008 — frozen
+        """Count transitions by day (UTC), those that fit or all."""
+        with self._views.transaction() as connection:
+            return daily_counts(connection, transition_conditions(filters))
 
     def every(self, ask: Callable[..., Page[T]]) -> Iterator[T]:
         """Go through all pages of a listing: `ask` is given the key of each as `page_key`."""

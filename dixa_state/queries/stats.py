@@ -1,15 +1,18 @@
 """Counts and durations over many conversations."""
 
-from collections import Counter
-from collections.abc import Callable
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from dixa_state.projection.rows import micros
 from dixa_state.projection.views import Connection, Views
-from dixa_state.queries.conditions import Parameters, where
+from dixa_state.queries.conditions import Condition, Parameters, where
 from dixa_state.queries.filters import of_conversation
 from dixa_state.queries.naming import told_apart
+
+_DAY = 86_400_000_000
+_FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
 
 
 class Measure(NamedTuple):
@@ -46,6 +49,50 @@ class Stats(NamedTuple):
     satisfied: int
     measures: list[Measure]
     poison: list[tuple[int, str, str, str]]
+
+
+class Day(NamedTuple):
+    """What happened on one day (UTC): transitions to each status, and reopens among them.
+
+    `began` counts the first transitions, so each conversation once. Each count is that of the
+    transitions of that day with the same `before` and `after`.
+    """
+
+    day: date
+    began: int
+    opened: int
+    pending: int
+    closed: int
+    abandoned: int
+    reopens: int
+
+
+def daily_counts(connection: Connection, conditions: Sequence[Condition]) -> list[Day]:
+    """Count transitions by day, for the days that have any."""
+    parameters = Parameters()
+    sql = (
+        f"SELECT t.since / {_DAY}, t.before, t.after, count(*) FROM transitions AS t "  # noqa: S608
+        f"WHERE {where(conditions, parameters)} GROUP BY 1, 2, 3"
+    )
+    moves: dict[int, Counter[tuple[str | None, str]]] = defaultdict(Counter)
+    for day, before, after, count in connection.run(sql, **parameters.values):
+        moves[day][before, after] += count
+    return [_day(day, found) for day, found in sorted(moves.items())]
+
+
+def _day(day: int, moves: Counter[tuple[str | None, str]]) -> Day:
+    to = Counter[str]()
+    for (_, after), count in moves.items():
+        to[after] += count
+    return Day(
+        day=_FIRST_DAY + timedelta(days=day),
+        began=sum(count for (before, _), count in moves.items() if before is None),
+        opened=to["open"],
+        pending=to["pending"],
+        closed=to["closed"],
+        abandoned=to["abandoned"],
+        reopens=moves["closed", "open"] + moves["abandoned", "open"],
+    )
 
 
 def measured_stats(

@@ -252,3 +252,28 @@ def test_a_number_in_two_organizations_asks_for_one_with_exit_code_2(
     assert {row["organization_id"] for row in named.rows} == {"two"}
     assert len(day("list", "--json").rows) == 4
     assert {row["organization_id"] for row in day("list", "--org", "two", "--json").rows} == {"two"}
+
+
+def test_the_days_count_the_transitions_that_the_audit_lists(day: Command) -> None:
+    assert day("stats", "--daily", "--json").rows == [
+        {
+            "day": "2026-03-02",
+            "began": 2,
+            "opened": 4,
+            "pending": 1,
+            "closed": 2,
+            "abandoned": 1,
+            "reopens": 1,
+        }
+    ]
+    assert len(day("audit", "--to", "open", "--json").rows) == 4
+    assert day("stats", "--daily").out.splitlines()[1].split() == [
+        "2026-03-02",
+        "2",
+        "4",
+        "1",
+        "2",
+        "1",
+        "1",
+    ]
+    assert day("stats", "--daily", "--org", "nobody", "--json").rows == []

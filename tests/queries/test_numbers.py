@@ -238,3 +238,23 @@ def test_the_bans_of_the_example_day(
         "endusers": {ban.user.email: ban.banned for ban in bans if ban.user},
         "ips": {ban.id: ban.banned for ban in bans if ban.kind == "ip"},
     } == day_expected["bans"]
+
+
+def test_days_are_those_of_utc_and_count_what_the_list_lists(place: Place) -> None:
+    around = [
+        ("2026-03-01T23:59:59.999Z", "CONVERSATION_CREATED"),
+        ("2026-03-02T00:00:00.000Z", "CONVERSATION_CLOSED"),
+        ("2026-03-03T12:00:00.000Z", "CONVERSATION_OPEN"),
+    ]
+    place.receive(
+        [
+            created(1, {}) | {"event_id": at, "event_fqn": fqn, "event_timestamp": at}
+            for at, fqn in around
+        ]
+    )
+    days = place.queries.daily()
+    assert [(str(d.day), d.began, d.opened, d.closed, d.reopens) for d in days] == [
+        ("2026-03-01", 1, 1, 0, 0),
+        ("2026-03-02", 0, 0, 1, 0),
+        ("2026-03-03", 0, 1, 0, 1),
+    ]
