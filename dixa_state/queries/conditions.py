@@ -33,19 +33,7 @@ class Parameters:
         return f"({', '.join(self.bind(value) for value in values)})"
 
 
-class Condition(Struct, frozen=True):
-    """Something that holds of a row or does not; in SQL its table is called `t`."""
-
-    def sql(self, parameters: Parameters) -> str:
-        """Give the condition for a WHERE clause."""
-        raise NotImplementedError
-
-    def holds(self, row: Row, made: Made) -> bool:
-        """Judge a row in memory, one of those that its conversation makes."""
-        raise NotImplementedError
-
-
-class OneOf(Condition, frozen=True):
+class OneOf(Struct, frozen=True):
     """One of these columns has one of these values; with `none`, or the first one has none."""
 
     columns: tuple[str, ...]
@@ -70,7 +58,7 @@ class OneOf(Condition, frozen=True):
         return any(getattr(row, column) in self.values for column in self.columns)
 
 
-class Between(Condition, frozen=True):
+class Between(Struct, frozen=True):
     """A column is at or after one value, and before another."""
 
     column: str
@@ -97,7 +85,7 @@ class Between(Condition, frozen=True):
         )
 
 
-class IsSet(Condition, frozen=True):
+class IsSet(Struct, frozen=True):
     """A column is true, or more than nothing."""
 
     column: str
@@ -118,7 +106,7 @@ class IsSet(Condition, frozen=True):
         return bool(getattr(row, self.column))
 
 
-class Tagged(Condition, frozen=True):
+class Tagged(Struct, frozen=True):
     """The conversation has one of these tags now; with `none`, or has none at all."""
 
     tags: tuple[str, ...]
@@ -142,7 +130,7 @@ class Tagged(Condition, frozen=True):
         return (self.none and not running) or any(tag in running for tag in self.tags)
 
 
-class Worded(Condition, frozen=True):
+class Worded(Struct, frozen=True):
     """A word that begins like this is in what a conversation can be found by."""
 
     word: str
@@ -159,6 +147,10 @@ class Worded(Condition, frozen=True):
         del row
         words = (word.word for word in made.get("words", ()) if isinstance(word, WordRow))
         return any(word.startswith(self.word) for word in words)
+
+
+Condition = OneOf | Between | IsSet | Tagged | Worded
+"""Something that holds of a row or does not; in SQL its table is called `t`."""
 
 
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:

@@ -11,6 +11,8 @@ from dixa_state.queries.conditions import Condition, Parameters, where
 from dixa_state.queries.filters import of_conversation
 from dixa_state.queries.naming import told_apart
 
+Run = Callable[[str], list[tuple[Any, ...]]]
+
 _DAY = 86_400_000_000
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
 
@@ -105,45 +107,18 @@ def measured_stats(
     def run(sql: str) -> list[tuple[Any, ...]]:
         return connection.run(sql.replace("{of}", of), **parameters.values)
 
-    def counts(*columns: str) -> dict[str | None, int]:
-        wanted = ", ".join(f"t.{column}" for column in columns)
-        found = run(
-            f"SELECT count(*), {wanted} FROM conversations AS t WHERE {{of}} "  # noqa: S608
-            f"GROUP BY {wanted}"
-        )
-        values = told_apart({row[1:] for row in found})
-        total: Counter[str | None] = Counter()
-        for count, *known in found:
-            total[values[tuple(known)]] += count
-        return dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
-
-    by_status = counts("status", "status")
+    by_status = _counts(run, "status", "status")
     progress = views.read_progress(connection)
-    moves = run(
-        "SELECT count(*), "
-        "sum(CASE WHEN t.after = 'open' AND t.before IN ('closed', 'abandoned') "
-        "THEN 1 ELSE 0 END), "
-        "sum(CASE WHEN t.irregular IS NOT NULL THEN 1 ELSE 0 END), "
-        "sum(CASE WHEN t.inferred THEN 1 ELSE 0 END), sum(CASE WHEN t.late THEN 1 ELSE 0 END) "
-        "FROM transitions AS t WHERE {of}"
-    )[0]
-    queued = run(
-        "SELECT count(*), sum(CASE WHEN t.status = 'abandoned' THEN 1 ELSE 0 END) "
-        "FROM conversations AS t WHERE t.entered_queue AND t.direction = 'INBOUND' AND {of}"
-    )[0]
-    ratings = run(
-        "SELECT count(*), sum(CASE WHEN t.score >= 4 THEN 1 ELSE 0 END) "
-        "FROM ratings AS t WHERE lower(t.type) = 'csat' AND t.score IS NOT NULL AND {of}"
-    )[0]
+    moves, queued, ratings = run(_MOVES)[0], run(_QUEUED)[0], run(_RATINGS)[0]
     reopens, irregular, inferred, late = (int(count or 0) for count in moves[1:])
     return Stats(
         position=progress.position if progress else 0,
         conversations=sum(by_status.values()),
         transitions=moves[0],
         by_status=by_status,
-        by_sla_status=counts("sla_status", "sla_status"),
-        by_queue=counts("queue_id", "queue_name"),
-        by_assignee=counts("assignee_id", "assignee_name", "assignee_email"),
+        by_sla_status=_counts(run, "sla_status", "sla_status"),
+        by_queue=_counts(run, "queue_id", "queue_name"),
+        by_assignee=_counts(run, "assignee_id", "assignee_name", "assignee_email"),
         reopens=reopens,
         irregular=irregular,
         inferred=inferred,
@@ -153,15 +128,40 @@ def measured_stats(
         ratings=ratings[0],
         satisfied=int(ratings[1] or 0),
         measures=[_measure(run, name, *_MEASURES[name]) for name in _MEASURES],
-        poison=[
-            (row[0], row[1], row[2], row[3])
-            for row in connection.run(
-                "SELECT position, stream, topic, error FROM poison ORDER BY position"
-            )
-        ],
+        poison=[(row[0], row[1], row[2], row[3]) for row in connection.run(_POISON)],
     )
 
 
+def _counts(run: Run, *columns: str) -> dict[str | None, int]:
+    """Count conversations by what these columns name, the most frequent first."""
+    wanted = ", ".join(f"t.{column}" for column in columns)
+    found = run(
+        f"SELECT count(*), {wanted} FROM conversations AS t WHERE {{of}} "  # noqa: S608
+        f"GROUP BY {wanted}"
+    )
+    values = told_apart({row[1:] for row in found})
+    total: Counter[str | None] = Counter()
+    for count, *known in found:
+        total[values[tuple(known)]] += count
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
+
+
+_MOVES = (
+    "SELECT count(*), "
+    "sum(CASE WHEN t.after = 'open' AND t.before IN ('closed', 'abandoned') THEN 1 ELSE 0 END), "
+    "sum(CASE WHEN t.irregular IS NOT NULL THEN 1 ELSE 0 END), "
+    "sum(CASE WHEN t.inferred THEN 1 ELSE 0 END), sum(CASE WHEN t.late THEN 1 ELSE 0 END) "
+    "FROM transitions AS t WHERE {of}"
+)
+_QUEUED = (
+    "SELECT count(*), sum(CASE WHEN t.status = 'abandoned' THEN 1 ELSE 0 END) "
+    "FROM conversations AS t WHERE t.entered_queue AND t.direction = 'INBOUND' AND {of}"
+)
+_RATINGS = (
+    "SELECT count(*), sum(CASE WHEN t.score >= 4 THEN 1 ELSE 0 END) "
+    "FROM ratings AS t WHERE lower(t.type) = 'csat' AND t.score IS NOT NULL AND {of}"
+)
+_POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position"
 _OF_CONVERSATION = "SELECT t.{name} AS seconds FROM conversations AS t WHERE {of}"
 _IN_STATUS = (
     "SELECT sum(coalesce(t.until, :now) - t.since) / 1000000.0 AS seconds "
@@ -181,9 +181,7 @@ _MEASURES = {
 }
 
 
-def _measure(
-    run: Callable[[str], list[tuple[Any, ...]]], name: str, cohort: str, source: str
-) -> Measure:
+def _measure(run: Run, name: str, cohort: str, source: str) -> Measure:
     of = source.replace("{name}", name)
     measured = f"FROM ({of}) AS measured WHERE seconds IS NOT NULL"
     count, average = run(f"SELECT count(*), avg(seconds) {measured}")[0]

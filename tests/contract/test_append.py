@@ -1,16 +1,11 @@
 """What every backend promises of an append."""
 
 import json
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from eventsourcing.persistence import Notification
 
@@ -20,7 +15,6 @@ from dixa_state import (
     NotFoundError,
     Outcome,
     SignatureError,
-    open_tracker,
 )
 from dixa_state.dixa.signature import parse_secrets, sign, verify
 from dixa_state.event_store import MAX_BATCH_EVENTS, Known, Writer, batches, decode_state
@@ -298,34 +292,3 @@ def test_more_than_a_batch_may_hold_takes_several_transactions(store: SimpleName
     tracker = store.open()
     outcomes = tracker.append_many(deliveries(*(body() for _ in range(MAX_BATCH_EVENTS + 1))))
     assert [outcome.position for outcome in outcomes] == list(range(1, MAX_BATCH_EVENTS + 2))
-
-
-def test_the_position_of_an_erased_event_is_never_used_again(store_url: str) -> None:
-    erased = body(event_id="erased")
-    with open_tracker(store_url) as tracker:
-        tracker.append_many(deliveries(body(), erased))
-        with connected(store_url) as connection:
-            allow, deny = MAINTENANCE[store_url.partition(":")[0]]
-            connection.execute(allow)
-            connection.execute("DELETE FROM stored_events WHERE notification_id = 2")
-            connection.execute(deny)
-            connection.commit()
-        assert tracker.append(erased) == Outcome("duplicate", "erased", 2)
-        assert tracker.append(b" " + erased).kind == "quarantined"
-        assert tracker.append(body()).position == 3
-
-
-MAINTENANCE = {
-    "sqlite": ("INSERT INTO maintenance VALUES ('erasure')", "DELETE FROM maintenance"),
-    "postgresql": ("SET LOCAL dixa_state.maintenance = 'on'", "SELECT 1"),
-}
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Any]:
-    if url.startswith("sqlite:///"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            yield connection
-    else:
-        with psycopg.connect(url) as connection:
-            yield connection

@@ -88,18 +88,42 @@ def test_stored_events_cannot_be_truncated_on_postgresql(postgres_url: str) -> N
         connection.execute("TRUNCATE stored_events")
 
 
-def test_maintenance_lets_one_transaction_change_history(filled: str) -> None:
-    if filled.startswith("sqlite"):
+@contextmanager
+def maintained(url: str) -> Iterator[Any]:
+    """A transaction that may change history."""
+    if url.startswith("sqlite"):
         begin, end = "INSERT INTO maintenance VALUES ('erasure')", "DELETE FROM maintenance"
     else:
         begin, end = "SET LOCAL dixa_state.maintenance = 'on'", "SELECT 1"
-    with connected(filled) as connection:
+    with connected(url) as connection:
         connection.execute(begin)
-        connection.execute(CHANGES[0])
+        yield connection
         connection.execute(end)
         connection.commit()
-        with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError)):
-            connection.execute(CHANGES[0])
+
+
+def test_maintenance_lets_one_transaction_change_history(filled: str) -> None:
+    with maintained(filled) as connection:
+        connection.execute(CHANGES[0])
+    with (
+        connected(filled) as connection,
+        pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError)),
+    ):
+        connection.execute(CHANGES[0])
+
+
+def test_the_position_of_an_erased_event_is_never_used_again(
+    filled: str, day_lines: list[bytes]
+) -> None:
+    with maintained(filled) as connection:
+        connection.execute("DELETE FROM stored_events WHERE notification_id = 45")
+    newest = day_lines[-1]
+    with open_tracker(filled) as tracker:
+        again = tracker.append(newest)
+        assert (again.kind, again.position) == ("duplicate", 45)
+        assert tracker.append(b" " + newest).kind == "quarantined"
+        other = newest.replace(b'"event_id":"', b'"event_id":"another-')
+        assert tracker.append(other).position == 46
 
 
 def test_plain_sql_can_read_the_bodies(filled: str) -> None:
