@@ -7,9 +7,11 @@ state at any moment: as of a time, and as known at a time.
 from dixa_state.bootstrap import open_tracker
 from dixa_state.errors import (
     AmbiguousError,
+    ConflictError,
     DixaStateError,
     InvalidInputError,
     NotFoundError,
+    OverloadedError,
     SchemaError,
     SignatureError,
     StoreError,
@@ -20,12 +22,14 @@ from dixa_state.tracker import ConversationTracker
 
 __all__ = [
     "AmbiguousError",
+    "ConflictError",
     "ConversationTracker",
     "Delivery",
     "DixaStateError",
     "InvalidInputError",
     "NotFoundError",
     "Outcome",
+    "OverloadedError",
     "SchemaError",
     "SignatureError",
     "StoreError",

@@ -5,14 +5,15 @@ no value is null, never absent.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from msgspec import to_builtins
 
+from dixa_state import shapes
 from dixa_state.domain import sla
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.events import Event, Queue, Unrecognised, User
+from dixa_state.domain.events import Event, Queue, SlaStatus, Unrecognised, User
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.metrics import closed_at, durations, responses
 from dixa_state.domain.ratings import Rating
@@ -20,8 +21,8 @@ from dixa_state.domain.sla import SlaEvaluation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.event_store import Outcome, Quarantined
 from dixa_state.projection.rows import SlaEvaluationRow, from_micros
-from dixa_state.queries import Day, Share, Stats
-from dixa_state.tracker import Step
+from dixa_state.queries import Day, EndUser, Share, Stats
+from dixa_state.tracker import Step, StoredBody
 
 Document = dict[str, Any]
 
@@ -32,7 +33,7 @@ def status_document(
     now: datetime,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
-) -> Document:
+) -> shapes.Conversation:
     """Tell the state of a conversation; intervals that still run are counted to `as_of` or now."""
     holding = state.assignments[-1] if state.assignments and state.assignee else None
     waiting = state.visits[-1] if state.visits and state.queue else None
@@ -67,7 +68,9 @@ def status_document(
     }
 
 
-def transition_document(organization_id: str | None, csid: int, move: Transition) -> Document:
+def transition_document(
+    organization_id: str | None, csid: int, move: Transition
+) -> shapes.Transition:
     """Tell one change of status of a conversation."""
     return {
         "organization_id": organization_id,
@@ -75,8 +78,8 @@ def transition_document(organization_id: str | None, csid: int, move: Transition
         "sequence": move.sequence,
         "from": move.before,
         "to": move.after,
-        "at": _time(move.at),
-        "received_at": _time(move.received_at),
+        "at": format_time(move.at),
+        "received_at": format_time(move.received_at),
         "event_id": move.event_id,
         "event": move.topic,
         "actor": user_document(move.actor),
@@ -87,7 +90,7 @@ def transition_document(organization_id: str | None, csid: int, move: Transition
     }
 
 
-def sla_document(row: SlaEvaluationRow) -> Document:
+def sla_document(row: SlaEvaluationRow) -> shapes.SlaRow:
     """Tell one SLA evaluation of a conversation."""
     return {
         "organization_id": row.organization_id,
@@ -95,7 +98,7 @@ def sla_document(row: SlaEvaluationRow) -> Document:
         "id": row.evaluation_id,
         "policy": row.policy,
         "metric": row.metric,
-        "status": row.status,
+        "status": cast("SlaStatus", row.status),
         "deadline": _time(from_micros(row.deadline)),
         "since": _time(from_micros(row.since)),
         "began_at": _time(from_micros(row.began_at)),
@@ -105,7 +108,7 @@ def sla_document(row: SlaEvaluationRow) -> Document:
     }
 
 
-def share_document(by: str | None, share: Share) -> Document:
+def share_document(by: str | None, share: Share) -> shapes.Share:
     """Tell the share of SLAs kept for one value."""
     return {
         "by": by,
@@ -118,7 +121,7 @@ def share_document(by: str | None, share: Share) -> Document:
     }
 
 
-def stats_document(stats: Stats) -> Document:
+def stats_document(stats: Stats) -> shapes.Stats:
     """Tell counts and durations; each duration names the date that put it into its cohort."""
     abandon_rate = stats.abandoned / stats.inbound_queued if stats.inbound_queued else None
     return {
@@ -153,12 +156,20 @@ def stats_document(stats: Stats) -> Document:
     }
 
 
-def day_document(day: Day) -> Document:
+def day_document(day: Day) -> shapes.Day:
     """Tell what happened on one day."""
-    return day._asdict() | {"day": day.day.isoformat()}
+    return {
+        "day": day.day.isoformat(),
+        "began": day.began,
+        "opened": day.opened,
+        "pending": day.pending,
+        "closed": day.closed,
+        "abandoned": day.abandoned,
+        "reopens": day.reopens,
+    }
 
 
-def step_document(step: Step) -> Document:
+def step_document(step: Step) -> shapes.Step:
     """Tell one event of a timeline: what it was, and what it changed."""
     event = step.event
     return {
@@ -168,8 +179,8 @@ def step_document(step: Step) -> Document:
         "event_id": event.event_id,
         "event": event.topic,
         "fqn": event.fact.fqn if isinstance(event.fact, Unrecognised) else None,
-        "at": _time(event.at),
-        "received_at": _time(event.received_at),
+        "at": format_time(event.at),
+        "received_at": format_time(event.received_at),
         "late": event.late,
         "actor": user_document(event.actor),
         "details": _details(event),
@@ -177,7 +188,7 @@ def step_document(step: Step) -> Document:
     }
 
 
-def changes(before: Conversation, after: Conversation) -> dict[str, Document]:
+def changes(before: Conversation, after: Conversation) -> dict[str, shapes.Change]:
     """Compare two states, in the fields that a person follows."""
     old, new = _followed(before), _followed(after)
     return {
@@ -185,7 +196,7 @@ def changes(before: Conversation, after: Conversation) -> dict[str, Document]:
     }
 
 
-def ban_document(ban: Ban) -> Document:
+def ban_document(ban: Ban) -> shapes.Ban:
     """Tell whether an end user or an IP address is banned, and what led there."""
     return {
         "organization_id": ban.organization_id,
@@ -198,10 +209,10 @@ def ban_document(ban: Ban) -> Document:
         "history": [
             {
                 "banned": change.banned,
-                "at": _time(change.at),
+                "at": format_time(change.at),
                 "by": user_document(change.by),
                 "event_id": change.event_id,
-                "received_at": _time(change.received_at),
+                "received_at": format_time(change.received_at),
                 "late": change.late,
             }
             for change in ban.history
@@ -211,13 +222,42 @@ def ban_document(ban: Ban) -> Document:
     }
 
 
-def outcome_document(outcome: Outcome) -> Document:
+def outcome_document(outcome: Outcome) -> shapes.Outcome:
     """Tell what became of a delivery."""
     return {
         "outcome": outcome.kind,
         "event_id": outcome.event_id,
         "position": outcome.position,
         "reason": outcome.reason,
+    }
+
+
+def stored_document(stored: StoredBody) -> shapes.StoredEvent:
+    """Tell a stored event: the webhook as it came."""
+    webhook = stored.webhook
+    return {
+        "position": stored.position,
+        "version": stored.version,
+        "event": stored.topic,
+        "received_at": format_time(webhook.received_at),
+        "subscription_id": webhook.subscription_id,
+        "signature": webhook.signature,
+        "body": webhook.body.decode(),
+    }
+
+
+def enduser_document(enduser: EndUser) -> shapes.EndUser:
+    """Tell what is known of an end user."""
+    ban = enduser.ban
+    return {
+        "organization_id": enduser.organization_id,
+        "id": enduser.id,
+        "user": user_document(enduser.user or (ban.user if ban else None)),
+        "banned": bool(ban and ban.banned),
+        "ban": ban_document(ban) if ban else None,
+        "conversations": _counted(enduser.conversations),
+        "first_created_at": _time(enduser.first_created_at),
+        "last_event_at": _time(enduser.last_event_at),
     }
 
 
@@ -240,7 +280,7 @@ def quarantined_document(item: Quarantined, *, body: bool = False) -> Document:
     return document
 
 
-def user_document(user: User | None) -> Document | None:
+def user_document(user: User | None) -> shapes.User | None:
     """Tell who somebody is."""
     if user is None:
         return None
@@ -262,7 +302,7 @@ def _counted(counts: dict[str | None, int]) -> dict[str, int]:
     return {"none" if value is None else value: count for value, count in counts.items()}
 
 
-def _counts(state: Conversation) -> Document:
+def _counts(state: Conversation) -> shapes.Counts:
     moves = state.life.transitions
     return {
         "events": state.version,
@@ -280,7 +320,7 @@ def _counts(state: Conversation) -> Document:
     }
 
 
-def _times(state: Conversation) -> Document:
+def _times(state: Conversation) -> shapes.Times:
     answers, closes = responses(state), closed_at(state.life)
     return {
         "first_response_at": _time(answers[0].answered_at if answers else None),
@@ -293,13 +333,16 @@ def _times(state: Conversation) -> Document:
     }
 
 
-def _durations(state: Conversation, at: datetime) -> Document:
+def _durations(state: Conversation, at: datetime) -> shapes.Durations:
     measured = durations(state, at)
     return {
         "first_response": measured.first_response,
         "first_resolution": measured.first_resolution,
         "full_resolution": measured.full_resolution,
-        **{str(status): seconds for status, seconds in measured.in_status.items()},
+        "open": measured.in_status["open"],
+        "pending": measured.in_status["pending"],
+        "closed": measured.in_status["closed"],
+        "abandoned": measured.in_status["abandoned"],
         "queue_wait": measured.queue_wait,
         "assigned": measured.assigned,
     }
@@ -320,28 +363,28 @@ def _followed(state: Conversation) -> Document:
     }
 
 
-def _sla(evaluation: SlaEvaluation) -> Document:
+def _sla(evaluation: SlaEvaluation) -> shapes.Sla:
     return {
         "id": evaluation.id,
         "policy": evaluation.policy,
         "metric": evaluation.metric,
         "status": evaluation.status,
         "deadline": _time(evaluation.deadline),
-        "since": _time(evaluation.since),
+        "since": format_time(evaluation.since),
     }
 
 
-def _rating(rating: Rating) -> Document:
+def _rating(rating: Rating) -> shapes.Rating:
     return {
         "type": rating.type,
         "score": rating.score,
         "comment": rating.comment,
         "agent": user_document(rating.agent),
-        "rated_at": _time(rating.rated_at),
+        "rated_at": format_time(rating.rated_at),
     }
 
 
-def _queue(queue: Queue | None) -> Document | None:
+def _queue(queue: Queue | None) -> shapes.Queue | None:
     return None if queue is None else {"id": queue.id, "name": queue.name}
 
 

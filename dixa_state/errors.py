@@ -9,6 +9,10 @@ class InvalidInputError(DixaStateError, ValueError):
     """Something that was given does not fit; the message says what was expected and what came."""
 
 
+class ConflictError(InvalidInputError):
+    """Each thing that was given could be, but not together, or not now."""
+
+
 class NotFoundError(DixaStateError, LookupError):
     """The store holds nothing by that name, or nothing yet at the moment asked for."""
 
@@ -31,6 +35,10 @@ class StoreError(DixaStateError):
 
 class StoreUnavailableError(StoreError):
     """The event store cannot be reached or is locked; the same call may succeed later."""
+
+
+class OverloadedError(DixaStateError):
+    """More came at once than this process takes; the same call may succeed in a moment."""
 
 
 class SchemaError(StoreError):

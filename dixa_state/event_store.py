@@ -43,8 +43,8 @@ class Delivery(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What became of a delivery.
 
-    `position` is that of the event, also if it was stored before; `reason` says why a body was
-    quarantined, under `quarantine_id`.
+    `position` and `topic` are those of the event, also if it was stored before; `reason` says why a
+    body was quarantined, under `quarantine_id`.
     """
 
     kind: Literal["appended", "duplicate", "quarantined"]
@@ -52,6 +52,7 @@ class Outcome(Struct, frozen=True):
     position: int | None = None
     reason: str | None = None
     quarantine_id: int | None = None
+    topic: str | None = None
 
 
 class Arrival(Struct, frozen=True):
@@ -323,9 +324,9 @@ def _append(writer: Writer, prepared: Sequence[Arrival | Refusal]) -> list[Outco
             events.append(Notification(item.stream, version, item.topic, state, position))
             fresh[item.key] = Known(item.digest, position)
             bodies[position] = item.delivery.body
-            outcomes.append(Outcome("appended", item.event_id, position))
+            outcomes.append(Outcome("appended", item.event_id, position, topic=item.topic))
         elif before.digest == item.digest or _same_content(writer, before, bodies, item):
-            outcomes.append(Outcome("duplicate", item.event_id, before.position))
+            outcomes.append(Outcome("duplicate", item.event_id, before.position, topic=item.topic))
         else:
             outcomes.append(_set_aside(writer, _conflict(item, before.position)))
     writer.insert(events)

@@ -1,11 +1,11 @@
 """How the contract's documents look to a person in a terminal; times are UTC."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dixa_state.domain.timestamps import shorten
 
-Document = dict[str, Any]
+Document = Mapping[str, Any]
 Row = tuple[object, ...]
 
 _HOURS_SHOWN = 48

@@ -5,7 +5,7 @@ Nothing that came from outside is taken for a control sequence.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-Document = dict[str, Any]
+Document = Mapping[str, Any]
 
 _WHOLE = ("csid", "status", "#", "id")
 _ANY_WIDTH = 1_000

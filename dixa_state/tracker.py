@@ -81,12 +81,15 @@ class StoredWebhooks(EventStore[str]):
         super().__init__(mapper, tracker.event_recorder)
         self._tracker = tracker
 
-    def __call__(self, csid: int, *, organization: str | None = None) -> Iterator[StoredBody]:
+    def __call__(
+        self, csid: int, *, organization: str | None = None, up_to: int | None = None
+    ) -> Iterator[StoredBody]:
         """Go through the stored webhooks of a conversation in order of arrival.
 
         Raises what `ConversationTracker.conversation` raises.
         """
-        for stored in self._tracker.notifications(csid, organization=organization):
+        found = self._tracker.notifications(csid, organization=organization, up_to=up_to)
+        for stored in found:
             webhook = decode_state(stored.state)
             yield StoredBody(stored.id, stored.originator_version, stored.topic, webhook)
 
@@ -179,15 +182,16 @@ class ConversationTracker(Application[str]):
         organization: str | None = None,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
+        up_to: int | None = None,
     ) -> Conversation:
-        """Tell the state of a conversation.
+        """Tell the state of a conversation; with `up_to`, by the events up to that position only.
 
         Raises `NotFoundError` if there is none, or none yet at that moment, `AmbiguousError` if
         several organizations have one of this number and none is named, and `InvalidInputError`
         for a moment without a zone.
         """
         _require_zone(as_of=as_of, known_at=known_at)
-        events = self._read(self.notifications(csid, organization=organization))
+        events = self._read(self.notifications(csid, organization=organization, up_to=up_to))
         kept = believed(events, as_of=as_of, known_at=known_at)
         if not kept:
             raise _nothing_yet(csid, events)
@@ -200,14 +204,19 @@ class ConversationTracker(Application[str]):
         organization: str | None = None,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
+        up_to: int | None = None,
     ) -> tuple[Transition, ...]:
         """List the lifecycle transitions of a conversation, oldest first."""
-        state = self.conversation(csid, organization=organization, as_of=as_of, known_at=known_at)
+        state = self.conversation(
+            csid, organization=organization, as_of=as_of, known_at=known_at, up_to=up_to
+        )
         return state.life.transitions
 
-    def timeline(self, csid: int, *, organization: str | None = None) -> Iterator[Step]:
+    def timeline(
+        self, csid: int, *, organization: str | None = None, up_to: int | None = None
+    ) -> Iterator[Step]:
         """Go through a conversation in event-time order, with the state before and after each."""
-        stored = self.notifications(csid, organization=organization)
+        stored = self.notifications(csid, organization=organization, up_to=up_to)
         events = self._read(stored)
         state = initial(events[0].organization_id, csid)
         for event in sorted(events, key=lambda event: event.order):
@@ -216,10 +225,12 @@ class ConversationTracker(Application[str]):
             state = after
 
     def notifications(
-        self, csid: int, *, organization: str | None = None
+        self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Sequence[Notification]:
         """Read the stream of a conversation, in order of arrival, as the store has it."""
         stored = self._event_recorder.select_stream(self._stream_of(csid, organization))
+        if up_to is not None:
+            stored = [event for event in stored if event.id <= up_to]
         if not stored:
             whose = f" of organization {organization}" if organization else ""
             raise NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from dixa_state.cli import conversations, reports, store, upkeep
+from dixa_state.cli import conversations, reports, serving, simulation, store, upkeep
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 from dixa_state.terminal import say
 
@@ -63,6 +63,8 @@ def commands() -> None:
 
 
 for command in (
+    serving.serve,
+    serving.demo,
     store.ingest_command,
     conversations.status,
     conversations.list_command,
@@ -75,5 +77,6 @@ for command in (
     upkeep.verify_command,
     store.quarantine,
     store.schema,
+    simulation.simulate,
 ):
     commands.add_command(command)

@@ -34,7 +34,9 @@ def snapshot(shown: ConversationPayload) -> Snapshot:
         else shown.queue,
         subject=shown.subject,
         tags=None if shown.tags is None else _tag_names(shown.tags),
+        tag_ids=_tag_ids(shown.tags or ()),
         custom_attributes=attributes_from(shown.custom_attributes),
+        attribute_ids=_attribute_ids(shown.custom_attributes),
     )
 
 
@@ -123,3 +125,15 @@ def _tag_names(tags: tuple[TagPayload | str, ...]) -> frozenset[str] | None:
     """Name the tags; unless all have names, the body does not show which tags there are."""
     names = [tag if isinstance(tag, str) else tag.name for tag in tags]
     return frozenset(name for name in names if name) if all(names) else None
+
+
+def _tag_ids(tags: tuple[TagPayload | str, ...]) -> dict[str, str]:
+    shown = (tag for tag in tags if isinstance(tag, TagPayload))
+    return {tag.name: tag.id for tag in shown if tag.name and tag.id}
+
+
+def _attribute_ids(value: object) -> dict[str, str]:
+    """Read the ids of custom attributes that go by something else here."""
+    entries = value if isinstance(value, list) else [value]
+    named = ((_named(one), one.get("id")) for one in entries if isinstance(one, dict))
+    return {name: key for name, key in named if name and isinstance(key, str) and key}

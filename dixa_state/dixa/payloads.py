@@ -81,6 +81,7 @@ class QueuePayload(Payload):
 class TagPayload(Payload):
     """A tag on a conversation."""
 
+    id: Text = None
     name: Text = None
 
 

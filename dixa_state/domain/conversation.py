@@ -49,7 +49,8 @@ class Conversation(Struct, frozen=True):
 
     `version` counts the events folded, `late` those of them that came late, `position` is the
     store position of the newest to arrive; `newest` is where the last one stands in the
-    fold's order.
+    fold's order. `tag_ids` and `attribute_ids` are Dixa's ids as last seen, by name, of whatever
+    the conversation was ever shown with: an id is not contested.
     """
 
     organization_id: str | None
@@ -70,7 +71,9 @@ class Conversation(Struct, frozen=True):
     visits: tuple[QueueVisit, ...] = ()
     tags: frozenset[str] = frozenset()
     tag_history: tuple[TagChange, ...] = ()
+    tag_ids: dict[str, str] = {}
     custom_attributes: dict[str, Any] = {}
+    attribute_ids: dict[str, str] = {}
     ratings: tuple[Rating, ...] = ()
     sla: tuple[SlaEvaluation, ...] = ()
     messages: Messages = Messages()

@@ -64,7 +64,8 @@ class Snapshot(Struct, frozen=True):
     """The conversation as Dixa saw it when it sent the event; can be a moment stale.
 
     None means that the body does not show it. Nobody assigned and no queue are something that a
-    body does show, so there a hidden value is `UNSET`.
+    body does show, so there a hidden value is `UNSET`. `tag_ids` and `attribute_ids` are the ids
+    that it shows, by the names that tags and custom attributes go by here.
     """
 
     status: str | None = None
@@ -77,7 +78,9 @@ class Snapshot(Struct, frozen=True):
     queue: Queue | UnsetType | None = UNSET
     subject: str | None = None
     tags: frozenset[str] | None = None
+    tag_ids: dict[str, str] = {}
     custom_attributes: dict[str, Any] | None = None
+    attribute_ids: dict[str, str] = {}
 
 
 Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "custom_attributes"]

@@ -41,7 +41,13 @@ def describe(state: Conversation, shown: Snapshot) -> Conversation:
         direction=shown.direction or state.direction,
         contact_point=shown.contact_point or state.contact_point,
         created_at=shown.created_at or state.created_at,
+        tag_ids=_learned(state.tag_ids, shown.tag_ids),
+        attribute_ids=_learned(state.attribute_ids, shown.attribute_ids),
     )
+
+
+def _learned(known: dict[str, str], shown: dict[str, str]) -> dict[str, str]:
+    return known if shown.items() <= known.items() else known | shown
 
 
 def observe(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:

@@ -4,7 +4,6 @@ Each row type names its columns. Times are microseconds since 1970 in UTC, durat
 intervals half-open: [since, until), still running where `until` is None.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,23 +11,32 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from dixa_state.dixa.catalog import spelling
 from dixa_state.domain import sla
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.lifecycle import Transition
-from dixa_state.domain.metrics import closed_at, durations
+from dixa_state.domain.lifecycle import Transition, status_from_dixa
+from dixa_state.domain.metrics import durations
+from dixa_state.projection.texts import attribute_text, findable, storable, words
 
 VIEW_VERSION = 1
 """Counts the meanings that the rows have had; views of another version must be replayed."""
 
 
 class ConversationRow(NamedTuple):
-    """The state of a conversation: what lists filter and sort by, and all of it as JSON."""
+    """The state of a conversation: what lists filter and sort by, and all of it as JSON.
+
+    `dixa_status` is Dixa's own word where it is none of ours, as `spelling` reduces it.
+    `assigned_at` is when the agent who has it now got it. `closed_at` is when it was closed or
+    abandoned last, which is a close to Dixa too; it stays when the conversation is opened again.
+    `duration` is from creation to there, None as long as the conversation has not ended.
+    """
 
     stream: str
     organization_id: str | None
     csid: int
     status: str | None
+    dixa_status: str | None
     status_since: int | None
     channel: str | None
     direction: str | None
@@ -42,7 +50,10 @@ class ConversationRow(NamedTuple):
     sla_status: str
     created_at: int
     last_event_at: int
+    last_message_at: int | None
+    assigned_at: int | None
     closed_at: int | None
+    duration: float | None
     entered_queue: bool
     irregular: int
     inferred: int
@@ -109,13 +120,24 @@ class QueueVisitRow(NamedTuple):
 
 
 class TagRow(NamedTuple):
-    """An interval with a tag."""
+    """An interval with a tag, and Dixa's id of that tag where a snapshot ever showed it."""
 
     stream: str
     number: int
     tag: str
+    tag_id: str | None
     since: int
     until: int | None
+
+
+class AttributeRow(NamedTuple):
+    """A value of a custom attribute as text; an attribute with a list of values has a row each."""
+
+    stream: str
+    number: int
+    identifier: str
+    attribute_id: str | None
+    value: str
 
 
 class SlaEvaluationRow(NamedTuple):
@@ -169,6 +191,7 @@ class BanRow(NamedTuple):
     organization_id: str | None
     subject: str
     banned: bool
+    position: int
     state: bytes
 
 
@@ -179,6 +202,7 @@ Row = (
     | QueueIntervalRow
     | QueueVisitRow
     | TagRow
+    | AttributeRow
     | SlaEvaluationRow
     | RatingRow
     | WordRow
@@ -192,6 +216,7 @@ TABLES: dict[str, type[Row]] = {
     "queue_intervals": QueueIntervalRow,
     "queue_visits": QueueVisitRow,
     "tags": TagRow,
+    "custom_attributes": AttributeRow,
     "sla_evaluations": SlaEvaluationRow,
     "ratings": RatingRow,
     "words": WordRow,
@@ -211,6 +236,7 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
     yield from _queue_intervals(stream, state)
     yield from _queue_visits(stream, state)
     yield from _tags(stream, state)
+    yield from _attributes(stream, state)
     yield from _sla_evaluations(stream, state)
     yield from _ratings(stream, state)
     for word in sorted(words(_texts(state))):
@@ -260,50 +286,41 @@ def from_micros(time: int | None) -> datetime | None:
     return None if time is None else _EPOCH + timedelta(microseconds=time)
 
 
-def words(texts: Iterable[str | None]) -> set[str]:
-    """Split texts into the words by which they can be found, without case."""
-    found = (word for text in texts if text for word in _WORD.findall(text.casefold()))
-    return {word[:_LONGEST_WORD] for word in found}
-
-
-_WORD = re.compile(r"\w+")
-_LONGEST_WORD = 60
-
-
-def storable(text: str | None) -> str | None:
-    """Give a text as every database takes it: PostgreSQL refuses NUL."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if text and "\0" in text else text
-
-
 def _maybe(time: datetime | None) -> int | None:
     return None if time is None else micros(time)
 
 
 def _conversation(stream: str, state: Conversation) -> ConversationRow:
     first_event = state.first_event_at or _EPOCH
+    created = micros(state.created_at or first_event)
     measured = durations(state, state.last_event_at or _EPOCH)
-    closes = closed_at(state.life)
     moves = state.life.transitions
+    ended = next((micros(move.at) for move in reversed(moves) if move.after in _ENDS), None)
     queue, agent, requester = state.queue, state.assignee, state.requester
+    held = state.assignments[-1] if state.assignments else None
     return ConversationRow(
         stream=stream,
         organization_id=storable(state.organization_id),
         csid=state.csid,
         status=state.life.status,
+        dixa_status=_foreign_status(state.dixa_status),
         status_since=_maybe(state.life.since),
-        channel=storable(state.channel),
-        direction=storable(state.direction),
-        queue_id=storable(queue.key) if queue else None,
-        queue_name=storable(queue.name) if queue else None,
-        assignee_id=storable(agent.key) if agent else None,
-        assignee_name=storable(agent.name) if agent else None,
-        assignee_email=storable(agent.email) if agent else None,
-        requester_id=storable(requester.key) if requester else None,
-        requester_email=storable(requester.email) if requester else None,
+        channel=findable(state.channel),
+        direction=findable(state.direction),
+        queue_id=findable(queue.key) if queue else None,
+        queue_name=findable(queue.name) if queue else None,
+        assignee_id=findable(agent.key) if agent else None,
+        assignee_name=findable(agent.name) if agent else None,
+        assignee_email=findable(agent.email) if agent else None,
+        requester_id=findable(requester.key) if requester else None,
+        requester_email=findable(requester.email) if requester else None,
         sla_status=sla.summarise(state.sla),
-        created_at=micros(state.created_at or first_event),
+        created_at=created,
         last_event_at=micros(state.last_event_at or first_event),
-        closed_at=_maybe(closes[-1] if closes else None),
+        last_message_at=_maybe(state.messages.last_at),
+        assigned_at=_maybe(held.since if held and held.until is None else None),
+        closed_at=ended,
+        duration=_duration(state, created, ended),
         entered_queue=bool(state.visits),
         irregular=sum(move.irregular is not None for move in moves),
         inferred=sum(move.inferred for move in moves),
@@ -314,6 +331,20 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         position=state.position,
         state=encode(state),
     )
+
+
+_ENDS = ("closed", "abandoned")
+
+
+def _duration(state: Conversation, created: int, ended: int | None) -> float | None:
+    if ended is None or state.life.status not in _ENDS:
+        return None
+    return max(ended - created, 0) / 1_000_000
+
+
+def _foreign_status(text: str | None) -> str | None:
+    """Give Dixa's word for the status where it is none of ours, such as `awaitingpending`."""
+    return None if status_from_dixa(text) else findable(spelling(text or "") or None)
 
 
 def _transitions(stream: str, state: Conversation) -> Iterator[TransitionRow]:
@@ -342,9 +373,9 @@ def _assignments(stream: str, state: Conversation) -> Iterator[AssignmentRow]:
         yield AssignmentRow(
             stream,
             number,
-            storable(agent.key),
-            storable(agent.name),
-            storable(agent.email),
+            findable(agent.key),
+            findable(agent.name),
+            findable(agent.email),
             micros(hold.since),
             _maybe(hold.until),
             hold.how,
@@ -356,7 +387,7 @@ def _queue_intervals(stream: str, state: Conversation) -> Iterator[QueueInterval
     ends = [*(micros(stay.since) for stay in stays[1:]), None]
     for number, (stay, until) in enumerate(zip(stays, ends, strict=False), start=1):
         if stay.queue is not None:
-            key, name = storable(stay.queue.key), storable(stay.queue.name)
+            key, name = findable(stay.queue.key), findable(stay.queue.name)
             yield QueueIntervalRow(stream, number, key, name, micros(stay.since), until)
 
 
@@ -366,8 +397,8 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
         yield QueueVisitRow(
             stream=stream,
             number=number,
-            queue_id=storable(visit.queue.key) if visit.queue else None,
-            queue_name=storable(visit.queue.name) if visit.queue else None,
+            queue_id=findable(visit.queue.key) if visit.queue else None,
+            queue_name=findable(visit.queue.name) if visit.queue else None,
             enqueued_at=micros(visit.enqueued_at),
             left_at=_maybe(ended),
             outcome=visit.outcome,
@@ -376,18 +407,32 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
 
 
 def _tags(stream: str, state: Conversation) -> Iterator[TagRow]:
+    for number, (tag, since, until) in enumerate(_tag_intervals(state), start=1):
+        key = findable(state.tag_ids.get(tag))
+        yield TagRow(stream, number, findable(tag) or "", key, since, until)
+
+
+def _tag_intervals(state: Conversation) -> Iterator[tuple[str, int, int | None]]:
     since: dict[str, int] = {}
-    number = 0
     for change in state.tag_history:
         at = micros(change.at)
         if change.added:
             since[change.tag] = at
         elif change.tag in since:
-            number += 1
-            yield TagRow(stream, number, storable(change.tag) or "", since.pop(change.tag), at)
-    for tag, began in sorted(since.items()):
-        number += 1
-        yield TagRow(stream, number, storable(tag) or "", began, None)
+            yield change.tag, since.pop(change.tag), at
+    yield from ((tag, began, None) for tag, began in sorted(since.items()))
+
+
+def _attributes(stream: str, state: Conversation) -> Iterator[AttributeRow]:
+    found = sorted(
+        (name, text)
+        for name, value in state.custom_attributes.items()
+        for item in (value if isinstance(value, list) else [value])
+        if (text := attribute_text(item))
+    )
+    for number, (name, text) in enumerate(found, start=1):
+        key = findable(state.attribute_ids.get(name))
+        yield AttributeRow(stream, number, findable(name) or "", key, findable(text) or "")
 
 
 def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluationRow]:
@@ -405,11 +450,11 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluation
             deadline=_maybe(evaluation.deadline),
             since=micros(evaluation.since),
             began_at=micros(evaluation.history[0].at),
-            channel=storable(state.channel),
-            queue_id=storable(queue.key) if queue else None,
-            queue_name=storable(queue.name) if queue else None,
-            assignee_id=storable(agent.key) if agent else None,
-            assignee_name=storable(agent.name) if agent else None,
+            channel=findable(state.channel),
+            queue_id=findable(queue.key) if queue else None,
+            queue_name=findable(queue.name) if queue else None,
+            assignee_id=findable(agent.key) if agent else None,
+            assignee_name=findable(agent.name) if agent else None,
         )
 
 
@@ -444,7 +489,8 @@ def _ban(stream: str, state: Ban) -> BanRow:
         stream=stream,
         kind=state.kind,
         organization_id=storable(state.organization_id),
-        subject=storable(state.id) or "",
+        subject=findable(state.id) or "",
         banned=state.banned,
+        position=state.position,
         state=encode(state),
     )

@@ -1,5 +1,7 @@
 """The read service behind library, command line, API and pages: lists, counts and shares."""
 
+from dixa_state.queries.changes import MAX_CHANGES
+from dixa_state.queries.endusers import EndUser
 from dixa_state.queries.filters import (
     SLA_STATUSES,
     SLA_SUMMARIES,
@@ -9,25 +11,33 @@ from dixa_state.queries.filters import (
     TransitionFilters,
 )
 from dixa_state.queries.listing import LIMIT, MAX_LIMIT, Page
+from dixa_state.queries.search import Asked, Search, read_search
+from dixa_state.queries.search_body import SearchBody
 from dixa_state.queries.service import By, Move, Queries, Share, fitting_transitions
 from dixa_state.queries.stats import Day, Measure, Stats
 
 __all__ = [
     "LIMIT",
+    "MAX_CHANGES",
     "MAX_LIMIT",
     "SLA_STATUSES",
     "SLA_SUMMARIES",
     "SORTS",
+    "Asked",
     "By",
     "Day",
+    "EndUser",
     "Filters",
     "Measure",
     "Move",
     "Page",
     "Queries",
+    "Search",
+    "SearchBody",
     "Share",
     "SlaFilters",
     "Stats",
     "TransitionFilters",
     "fitting_transitions",
+    "read_search",
 ]

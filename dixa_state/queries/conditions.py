@@ -5,11 +5,12 @@ number always equals the rows behind it.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from msgspec import Struct
 
-from dixa_state.projection.rows import Row, TagRow, WordRow
+from dixa_state.projection.rows import AttributeRow, Row, TagRow, WordRow
 
 Made = Mapping[str, Sequence[Row]]
 """All rows that one conversation makes, by table."""
@@ -56,6 +57,40 @@ class OneOf(Struct, frozen=True):
         if self.none and getattr(row, self.columns[0]) is None:
             return True
         return any(getattr(row, column) in self.values for column in self.columns)
+
+
+class NoneOf(Struct, frozen=True):
+    """A column has none of these values, perhaps because it has no value at all."""
+
+    column: str
+    values: tuple[Any, ...]
+
+    def sql(self, parameters: Parameters) -> str:
+        """Compare, and let what has no value pass."""
+        listed = parameters.bind_all(self.values)
+        return f"(t.{self.column} IS NULL OR t.{self.column} NOT IN {listed})"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Compare; None is in no list."""
+        del made
+        return getattr(row, self.column) not in self.values
+
+
+class HasValue(Struct, frozen=True):
+    """A column has a value, or with `wanted` false has none."""
+
+    column: str
+    wanted: bool = True
+
+    def sql(self, parameters: Parameters) -> str:
+        """Ask for NULL."""
+        del parameters
+        return f"t.{self.column} IS {'NOT ' if self.wanted else ''}NULL"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Ask for None."""
+        del made
+        return (getattr(row, self.column) is not None) is self.wanted
 
 
 class Between(Struct, frozen=True):
@@ -130,27 +165,194 @@ class Tagged(Struct, frozen=True):
         return (self.none and not running) or any(tag in running for tag in self.tags)
 
 
+class Labelled(Struct, frozen=True):
+    """One of these, or `every` one, is the name or the id of a tag that the conversation has now.
+
+    Without keys any tag will do. With `wanted` false that must not be so.
+    """
+
+    keys: tuple[str, ...] = ()
+    every: bool = False
+    wanted: bool = True
+
+    def sql(self, parameters: Parameters) -> str:
+        """Look for the streams by an index each, or from each stream for what it must not have."""
+        running = "FROM tags AS g WHERE g.until IS NULL"
+        own = f"{running} AND g.stream = t.stream"
+        if not self.keys:
+            return f"{_NOT[self.wanted]}EXISTS (SELECT 1 {own})"
+        by_name, by_id = (f"g.{c} IN {parameters.bind_all(self.keys)}" for c in ("tag", "tag_id"))
+        some = (
+            f"t.stream IN (SELECT g.stream {running} AND {by_name} "
+            f"UNION ALL SELECT g.stream {running} AND {by_id})"
+        )
+        if self.every:
+            met = f"SELECT g.tag {own} AND {by_name} UNION SELECT g.tag_id {own} AND {by_id}"
+            count = f"(SELECT count(*) FROM ({met}) AS met)"  # noqa: S608
+            several = len(set(self.keys))
+            return f"({some} AND {count} = {several})" if self.wanted else f"{count} < {several}"
+        return some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND ({by_name} OR {by_id}))"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Look among the intervals that still run."""
+        del row
+        rows = (tag for tag in made.get("tags", ()) if isinstance(tag, TagRow))
+        had = {name for tag in rows if tag.until is None for name in (tag.tag, tag.tag_id)}
+        return _meets(had, self.keys, every=self.every) is self.wanted
+
+
+class Attributed(Struct, frozen=True):
+    """A custom attribute, by its identifier or id, has one of these values, or `every` one.
+
+    Without values any will do. With `wanted` false that must not be so.
+    """
+
+    identifier: str
+    values: tuple[str, ...] = ()
+    every: bool = False
+    wanted: bool = True
+
+    def sql(self, parameters: Parameters) -> str:
+        """Look for the streams by the values, or from each stream for what it must not have."""
+        name = parameters.bind(self.identifier)
+        named = f"(a.identifier = {name} OR a.attribute_id = {name})"
+        of_it = f"FROM custom_attributes AS a WHERE {named}"
+        own = f"{of_it} AND a.stream = t.stream"
+        if not self.values:
+            return f"{_NOT[self.wanted]}EXISTS (SELECT 1 {own})"
+        fits = f"a.value IN {parameters.bind_all(self.values)}"
+        some = f"t.stream IN (SELECT a.stream {of_it} AND {fits})"
+        if self.every:
+            count = f"(SELECT count(DISTINCT a.value) {own} AND {fits})"
+            several = len(set(self.values))
+            return f"({some} AND {count} = {several})" if self.wanted else f"{count} < {several}"
+        return some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND {fits})"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Look at all its values."""
+        del row
+        rows = made.get("custom_attributes", ())
+        had = {
+            one.value
+            for one in rows
+            if isinstance(one, AttributeRow)
+            and self.identifier in (one.identifier, one.attribute_id)
+        }
+        return _meets(had, self.values, every=self.every) is self.wanted
+
+
+_NOT = {True: "", False: "NOT "}
+
+
+def _meets(had: AbstractSet[str | None], wanted: Sequence[str], *, every: bool) -> bool:
+    if not wanted:
+        return bool(had)
+    return had >= set(wanted) if every else not had.isdisjoint(wanted)
+
+
+class Lasted(Struct, frozen=True):
+    """From creation to its end, or to `now` where it still runs, it took so many seconds.
+
+    At least as many, or with `most` at most as many. `now` is in microseconds.
+    """
+
+    seconds: float
+    now: int
+    most: bool = False
+
+    def sql(self, parameters: Parameters) -> str:
+        """Compare what has ended by its duration, and what runs by its creation."""
+        seconds, at = parameters.bind(self.seconds), parameters.bind(self._began)
+        ended, running = ("<=", ">=") if self.most else (">=", "<=")
+        return (
+            f"(t.duration {ended} {seconds} "
+            f"OR (t.duration IS NULL AND t.created_at {running} {at}))"
+        )
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Compare what has ended by its duration, and what runs by its creation."""
+        del made
+        duration, created = getattr(row, "duration", None), getattr(row, "created_at", 0)
+        if duration is None:
+            return bool(created >= self._began if self.most else created <= self._began)
+        return bool(duration <= self.seconds if self.most else duration >= self.seconds)
+
+    @property
+    def _began(self) -> int:
+        return self.now - round(self.seconds * 1_000_000)
+
+
 class Worded(Struct, frozen=True):
-    """A word that begins like this is in what a conversation can be found by."""
+    """A word that begins like this, or is this, is in what a conversation can be found by."""
 
     word: str
+    whole: bool = False
 
     def sql(self, parameters: Parameters) -> str:
         """Look for words between this one and the next that does not begin like it."""
         low = parameters.bind(self.word)
+        if self.whole:
+            return f"t.stream IN (SELECT stream FROM words WHERE word = {low})"  # noqa: S608
         high = parameters.bind(_after(self.word))
         found = f"SELECT stream FROM words WHERE word >= {low} AND word < {high}"  # noqa: S608
         return f"t.stream IN ({found})"
 
     def holds(self, row: Row, made: Made) -> bool:
-        """Look at the beginnings of the words."""
+        """Look at the words, or at their beginnings."""
         del row
-        words = (word.word for word in made.get("words", ()) if isinstance(word, WordRow))
+        words = {word.word for word in made.get("words", ()) if isinstance(word, WordRow)}
+        if self.whole:
+            return self.word in words
         return any(word.startswith(self.word) for word in words)
 
 
-Condition = OneOf | Between | IsSet | Tagged | Worded
+class AllOf(Struct, frozen=True):
+    """Each of these conditions holds."""
+
+    conditions: tuple["Condition", ...]
+
+    def sql(self, parameters: Parameters) -> str:
+        """Ask for all of them."""
+        return f"({' AND '.join(_apart(self.conditions, parameters)) or '1 = 1'})"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Ask for all of them."""
+        return all(condition.holds(row, made) for condition in self.conditions)
+
+
+class AnyOf(Struct, frozen=True):
+    """One of these conditions holds, or more of them."""
+
+    conditions: tuple["Condition", ...]
+
+    def sql(self, parameters: Parameters) -> str:
+        """Ask for one of them."""
+        return f"({' OR '.join(_apart(self.conditions, parameters)) or '1 = 0'})"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Ask for one of them."""
+        return any(condition.holds(row, made) for condition in self.conditions)
+
+
+Condition = (
+    OneOf
+    | NoneOf
+    | HasValue
+    | Between
+    | IsSet
+    | Tagged
+    | Labelled
+    | Attributed
+    | Lasted
+    | Worded
+    | AllOf
+    | AnyOf
+)
 """Something that holds of a row or does not; in SQL its table is called `t`."""
+
+
+def _apart(conditions: Sequence[Condition], parameters: Parameters) -> list[str]:
+    return [f"({condition.sql(parameters)})" for condition in conditions]
 
 
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:

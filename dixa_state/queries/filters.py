@@ -9,8 +9,9 @@ from msgspec import Struct
 from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time, shorten
-from dixa_state.errors import InvalidInputError
-from dixa_state.projection.rows import micros, storable, words
+from dixa_state.errors import ConflictError, InvalidInputError
+from dixa_state.projection.rows import micros
+from dixa_state.projection.texts import findable, storable, words
 from dixa_state.queries.conditions import (
     Between,
     Condition,
@@ -26,6 +27,7 @@ SLA_STATUSES = ("pending", "breached", "achieved", "voided")
 SLA_SUMMARIES = (*SLA_STATUSES, "none")
 SORTS = ("-last_event_at", "last_event_at", "-created_at", "created_at", "-csid", "csid")
 NOBODY = "none"
+MAX_WORDS = 50
 
 
 class Filters(Struct, frozen=True, omit_defaults=True):
@@ -96,7 +98,7 @@ def conversation_conditions(filters: Filters) -> list[Condition]:
     made += _one_of(("requester_id", "requester_email"), filters.requester)
     made += _one_of(("sla_status",), filters.sla)
     made += _tagged(filters.tag)
-    made += [Worded(word) for word in sorted(words([filters.text]))]
+    made += worded("text", filters.text)
     made += _between("created", "created_at", filters.created_since, filters.created_until)
     made += _between("updated", "last_event_at", filters.updated_since, filters.updated_until)
     made += [IsSet("irregular", "count")] if filters.irregular else []
@@ -134,11 +136,19 @@ def of_conversation(organization: str | None, csid: int | None) -> list[Conditio
     """Give the conditions that pick an organization, and a conversation."""
     made: list[Condition] = []
     if organization is not None:
-        owner = _as_stored(organization)
+        owner = storable(_whole(organization))
         made.append(OneOf(("organization_id",), (owner,), none=organization == ""))
     if csid is not None:
         made.append(OneOf(("csid",), (read_csid(csid),)))
     return made
+
+
+def worded(name: str, text: str | None, *, whole: bool = False) -> list[Condition]:
+    """Give the conditions that find every word of a text, as a beginning or as a whole word."""
+    found = sorted(words([text]))
+    if len(found) > MAX_WORDS:
+        raise InvalidInputError(f"{name}: expected at most {MAX_WORDS} words, got {len(found)}")
+    return [Worded(word, whole=whole) for word in found]
 
 
 def _one_of(
@@ -147,7 +157,7 @@ def _one_of(
     if not values:
         return []
     none = nobody and NOBODY in values
-    kept = tuple(_as_stored(value) for value in values if not (nobody and value == NOBODY))
+    kept = tuple(as_stored(value) for value in values if not (nobody and value == NOBODY))
     return [OneOf(columns, kept, none=none)]
 
 
@@ -155,16 +165,20 @@ def _in_capitals(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name if name == NOBODY else name.upper() for name in names)
 
 
-def _as_stored(text: str) -> str:
-    """Spell a text as the views do; half a character, as a terminal may send it, is in none."""
-    whole = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return storable(whole) or ""
+def as_stored(text: str) -> str:
+    """Spell a text as the views do, in the columns by which rows are found."""
+    return findable(_whole(text)) or ""
+
+
+def _whole(text: str) -> str:
+    """Give a text of whole characters; half a one, as a terminal may send it, is in no row."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _tagged(tags: tuple[str, ...]) -> list[Condition]:
     if not tags:
         return []
-    kept = tuple(_as_stored(tag) for tag in tags if tag != NOBODY)
+    kept = tuple(as_stored(tag) for tag in tags if tag != NOBODY)
     return [Tagged(kept, none=NOBODY in tags)]
 
 
@@ -175,7 +189,7 @@ def _between(
         return []
     if since is not None and until is not None and since > until:
         label = f"{name}_since" if name else "since"
-        raise InvalidInputError(
+        raise ConflictError(
             f"{label}: expected a time before {format_time(until)}, got {format_time(since)}"
         )
     low = None if since is None else micros(since)
@@ -198,11 +212,11 @@ def sorting(sort: str) -> tuple[str, bool]:
     return sort.removeprefix("-"), sort.startswith("-")
 
 
-def require_past(as_of: datetime, now: datetime) -> None:
+def require_past(moment: datetime, now: datetime, name: str = "as_of") -> None:
     """Refuse to tell the future."""
-    if as_of > now:
-        raise InvalidInputError(
-            f"as_of: expected a time up to now, {format_time(now)}, got {format_time(as_of)}"
+    if moment > now:
+        raise ConflictError(
+            f"{name}: expected a time up to now, {format_time(now)}, got {format_time(moment)}"
         )
 
 
@@ -211,7 +225,7 @@ def sort_as_of(sort: str) -> str:
     if sort == "-last_event_at":
         return "-created_at"
     if sort.removeprefix("-") == "last_event_at":
-        raise InvalidInputError(
+        raise ConflictError(
             f"sort: expected created_at or csid for a list as of a moment, got {sort!r}"
         )
     return sort
@@ -239,7 +253,7 @@ def narrowing(filters: Filters, as_of: datetime, grace: timedelta) -> Narrowed:
     clauses = [where(of_conversation(filters.organization, filters.csid), parameters)]
     for table, column, values in (
         ("transitions", "after", _before_corrections(filters.status)),
-        ("tags", "tag", tuple(_as_stored(tag) for tag in filters.tag)),
+        ("tags", "tag", tuple(as_stored(tag) for tag in filters.tag)),
         ("assignments", None, filters.assignee),
         ("queue_intervals", None, filters.queue),
     ):

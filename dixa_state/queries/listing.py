@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.timestamps import shorten
-from dixa_state.errors import InvalidInputError
+from dixa_state.errors import ConflictError, InvalidInputError
 from dixa_state.projection.rows import TABLES, decode_conversation, group, rows
 from dixa_state.projection.views import Connection
 from dixa_state.queries.conditions import Condition, Made, Parameters, hold, where
@@ -28,10 +28,14 @@ class Page(NamedTuple, Generic[T]):
 
 
 class Cursor(NamedTuple):
-    """Where a listing stands: of which moment it is, and after which row it goes on."""
+    """Where a listing stands: of which moment it is, and after which row it goes on.
+
+    `now` is the time of the first page in microseconds, where what fits depends on it.
+    """
 
     position: int
     after: tuple[Any, ...] | None
+    now: int | None = None
 
 
 class Item(NamedTuple):
@@ -159,12 +163,12 @@ def paged(
 
 def write_key(cursor: Cursor, asked: list[Any]) -> str:
     """Write the key of the page after a cursor."""
-    content = json.dumps([cursor.position, cursor.after], separators=(",", ":")).encode()
+    content = json.dumps(cursor, separators=(",", ":")).encode()
     return urlsafe_b64encode(_seal(content, asked) + content).decode().rstrip("=")
 
 
 def read_key(key: str, asked: list[Any]) -> Cursor:
-    """Read the key of a page; raises `InvalidInputError` if it is of another query."""
+    """Read the key of a page; raises `ConflictError` if it is of another query."""
     try:
         raw = urlsafe_b64decode(key + "=" * (-len(key) % 4))
     except ValueError as error:
@@ -172,12 +176,12 @@ def read_key(key: str, asked: list[Any]) -> Cursor:
     seal, content = raw[:_SEAL], raw[_SEAL:]
     if seal != _seal(content, asked):
         raise _foreign(key)
-    position, after = json.loads(content)
-    return Cursor(position, tuple(after))
+    position, after, now = json.loads(content)
+    return Cursor(position, tuple(after), now)
 
 
-def _foreign(key: str) -> InvalidInputError:
-    return InvalidInputError(
+def _foreign(key: str) -> ConflictError:
+    return ConflictError(
         f"pageKey: expected one that this very query gave with its last page, got {shorten(key)!r}"
     )
 

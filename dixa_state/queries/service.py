@@ -16,9 +16,19 @@ from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.fold import fold
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.projection.rows import SlaEvaluationRow, decode_ban, decode_transition
+from dixa_state.projection.rows import (
+    SlaEvaluationRow,
+    decode_ban,
+    decode_conversation,
+    decode_transition,
+    micros,
+)
 from dixa_state.projection.views import Connection, Views
+from dixa_state.queries.changes import BANS as CHANGED_BANS
+from dixa_state.queries.changes import CONVERSATIONS as CHANGED_CONVERSATIONS
+from dixa_state.queries.changes import MAX_CHANGES, changed_states
 from dixa_state.queries.conditions import Parameters, where
+from dixa_state.queries.endusers import EndUser, find_enduser
 from dixa_state.queries.filters import (
     NOBODY,
     Filters,
@@ -44,6 +54,8 @@ from dixa_state.queries.listing import (
     read_key,
 )
 from dixa_state.queries.naming import told_apart
+from dixa_state.queries.search import Search
+from dixa_state.queries.searching import search_conditions
 from dixa_state.queries.stats import Day, Stats, daily_counts, measured_stats
 from dixa_state.tracker import ConversationTracker
 
@@ -106,6 +118,35 @@ class Queries:
                 )
             self._views.changed(min(left, _GLANCE))
 
+    def position(self) -> int:
+        """Tell the position that the views have reached."""
+        return self._views.progress().position
+
+    def changed_since(self, position: int, limit: int = MAX_CHANGES) -> list[Conversation]:
+        """Give conversations whose newest event came after a position, in the order of those.
+
+        Each is as it is now. To follow on, ask again with the position of the last one: a change
+        shows when the views have reached it, and never before one of a smaller position.
+        """
+        with self._views.transaction() as connection:
+            found = changed_states(connection, CHANGED_CONVERSATIONS, position, limit)
+        return [decode_conversation(state) for state in found]
+
+    def bans_changed_since(self, position: int, limit: int = MAX_CHANGES) -> list[Ban]:
+        """Give bans whose newest event came after a position, as `changed_since` does."""
+        with self._views.transaction() as connection:
+            found = changed_states(connection, CHANGED_BANS, position, limit)
+        return [decode_ban(state) for state in found]
+
+    def enduser(self, key: str, organization: str | None = None) -> EndUser:
+        """Tell of an end user what bans and conversations do, by their id.
+
+        Raises `NotFoundError` if neither does, and `AmbiguousError` if those of several
+        organizations do and none is named.
+        """
+        with self._views.transaction() as connection:
+            return find_enduser(connection, key, organization)
+
     def conversations(
         self,
         filters: Filters = Filters(),  # noqa: B008 — frozen
@@ -135,6 +176,32 @@ class Queries:
                 then = narrowing(filters, as_of, self._tracker.grace)
                 found = self._page_as_of(connection, listing, cursor, limited(limit), narrowed=then)
         return paged(found, cursor, asked, limit, lambda item: item.known_state)
+
+    def search(
+        self,
+        search: Search,
+        *,
+        organization: str | None = None,
+        sort: str = "-last_event_at",
+        limit: int = LIMIT,
+        page_key: str | None = None,
+    ) -> Page[Conversation]:
+        """List the conversations that a search finds, those that moved last first.
+
+        All pages are of the moment of the first one: what still runs is measured to then. Raises
+        `InvalidInputError` for values that cannot be, and for a page key of another query.
+        """
+        column, descending = sorting(sort)
+        asked = ["search", sort, organization, search]
+        with self._views.transaction() as connection:
+            cursor = self._cursor(connection, asked, page_key)
+            now = micros(self._tracker.now()) if cursor.now is None else cursor.now
+            conditions = search_conditions(search, now, organization)
+            order = (column, "stream")
+            listing = Listing("conversations", order, conditions, descending=descending)
+            found = self._page(connection, listing, cursor, limited(limit))
+        at_first = cursor._replace(now=now)
+        return paged(found, at_first, asked, limit, lambda item: item.known_state)
 
     def transitions(
         self,

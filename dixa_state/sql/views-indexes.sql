@@ -16,6 +16,11 @@ CREATE INDEX {v}conversations_irregular ON {v}conversations (last_event_at, stre
 CREATE INDEX {v}conversations_assignee_name ON {v}conversations (assignee_name, last_event_at, stream);
 CREATE INDEX {v}conversations_assignee_email ON {v}conversations (assignee_email, last_event_at, stream);
 CREATE INDEX {v}conversations_channel ON {v}conversations (channel, last_event_at, stream);
+CREATE INDEX {v}conversations_closed ON {v}conversations (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX {v}conversations_assigned ON {v}conversations (assigned_at) WHERE assigned_at IS NOT NULL;
+CREATE INDEX {v}conversations_message ON {v}conversations (last_message_at) WHERE last_message_at IS NOT NULL;
+CREATE INDEX {v}conversations_duration ON {v}conversations (duration) WHERE duration IS NOT NULL;
+CREATE INDEX {v}conversations_dixa_status ON {v}conversations (dixa_status) WHERE dixa_status IS NOT NULL;
 CREATE INDEX {v}transitions_since ON {v}transitions (since, stream, sequence);
 CREATE INDEX {v}transitions_after ON {v}transitions (after, since, stream, sequence);
 CREATE INDEX {v}transitions_before ON {v}transitions (before, since, stream, sequence);
@@ -26,6 +31,8 @@ CREATE INDEX {v}transitions_csid ON {v}transitions (csid, since);
 CREATE INDEX {v}assignments_since ON {v}assignments (since, stream);
 CREATE INDEX {v}queue_intervals_since ON {v}queue_intervals (since, stream);
 CREATE INDEX {v}tags_tag ON {v}tags (tag, since);
+CREATE INDEX {v}tags_tag_id ON {v}tags (tag_id) WHERE until IS NULL;
+CREATE INDEX {v}custom_attributes_value ON {v}custom_attributes (value, identifier);
 CREATE INDEX {v}sla_evaluations_status ON {v}sla_evaluations (status, deadline, stream, number);
 CREATE INDEX {v}sla_evaluations_began ON {v}sla_evaluations (began_at, stream, number);
 CREATE INDEX {v}sla_evaluations_queue ON {v}sla_evaluations (queue_id, began_at);
@@ -34,3 +41,5 @@ CREATE INDEX {v}sla_evaluations_agent ON {v}sla_evaluations (assignee_id, began_
 CREATE INDEX {v}sla_evaluations_agent_name ON {v}sla_evaluations (assignee_name, began_at);
 CREATE INDEX {v}sla_evaluations_csid ON {v}sla_evaluations (csid, began_at);
 CREATE INDEX {v}words_stream ON {v}words (stream);
+CREATE INDEX {v}bans_subject ON {v}bans (subject);
+CREATE INDEX {v}bans_position ON {v}bans (position);

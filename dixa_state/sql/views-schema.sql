@@ -8,6 +8,7 @@ CREATE TABLE {v}conversations (
     organization_id TEXT,
     csid BIGINT NOT NULL,
     status TEXT,
+    dixa_status TEXT,
     status_since BIGINT,
     channel TEXT,
     direction TEXT,
@@ -21,7 +22,10 @@ CREATE TABLE {v}conversations (
     sla_status TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     last_event_at BIGINT NOT NULL,
+    last_message_at BIGINT,
+    assigned_at BIGINT,
     closed_at BIGINT,
+    duration DOUBLE PRECISION,
     entered_queue BOOLEAN NOT NULL,
     irregular BIGINT NOT NULL,
     inferred BIGINT NOT NULL,
@@ -87,8 +91,18 @@ CREATE TABLE {v}tags (
     stream {text} NOT NULL,
     number BIGINT NOT NULL,
     tag TEXT NOT NULL,
+    tag_id TEXT,
     since BIGINT NOT NULL,
     until BIGINT,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}custom_attributes (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    identifier TEXT NOT NULL,
+    attribute_id TEXT,
+    value TEXT NOT NULL,
     PRIMARY KEY (stream, number)
 );
 
@@ -138,6 +152,7 @@ CREATE TABLE {v}bans (
     organization_id TEXT,
     subject TEXT NOT NULL,
     banned BOOLEAN NOT NULL,
+    position BIGINT NOT NULL,
     state BYTEA NOT NULL
 );
 

@@ -31,6 +31,15 @@ LOCK_TIMEOUT = 60
 """Seconds that an append waits for the appends of others to end."""
 
 _SQL = statements("postgres")
+_NOTICED_WITHIN = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""Seconds, and milliseconds: what has gone silent is noticed; by the system's defaults in hours."""
+
+_RECONNECT_TIMEOUT = 2.0
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
 
 
@@ -98,7 +107,9 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     def connect(self) -> psycopg.Connection[TupleRow]:
         """Open a connection of its own, outside the pool, in autocommit."""
-        return psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
+        return psycopg.connect(
+            **_parameters(self._url), autocommit=True, connect_timeout=CONNECT_TIMEOUT
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -170,7 +181,6 @@ class _PostgresWriter(Writer):
 
 
 def _datastore(url: str) -> PostgresDatastore:
-    parameters = conninfo_to_dict(url)
     datastore = PostgresDatastore(
         dbname="",
         host="",
@@ -184,8 +194,14 @@ def _datastore(url: str) -> PostgresDatastore:
         originator_id_type="text",
     )
     # The library's constructor has no place for sslmode and the like.
-    datastore.pool.kwargs = {**parameters, "row_factory": psycopg.rows.dict_row}
+    # Within this time the pool tries again ever more rarely; beyond it, whenever it is asked.
+    datastore.pool.reconnect_timeout = _RECONNECT_TIMEOUT
+    datastore.pool.kwargs = {**_parameters(url), "row_factory": psycopg.rows.dict_row}
     return datastore
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    return _NOTICED_WITHIN | conninfo_to_dict(url)
 
 
 def _value(connection: psycopg.Connection[TupleRow], name: str) -> Any:

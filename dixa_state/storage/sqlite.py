@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 from urllib.parse import quote
@@ -40,21 +41,43 @@ _UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
 
 class _Pool(SQLiteConnectionPool):
-    """Connections that survive power loss: every commit is synced to the disk."""
+    """Connections that survive power loss: every commit is synced to the disk.
 
-    _closing = False
+    Writers of this process wait for their turn before they join the library's queue: there, one
+    that waits would hold up all readers.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._turn = Lock()
+        self._closing = False
+        super().__init__(*args, **options)
 
     def get_connection(
         self, timeout: float | None = None, *, is_writer: bool | None = None
     ) -> SQLiteConnection:
+        if is_writer and not self._turn.acquire(timeout=LOCK_TIMEOUT):
+            raise persistence.ConnectionUnavailableError("another transaction does not end")
+        try:
+            return self._get(timeout, is_writer=is_writer)
+        except BaseException:
+            if is_writer:
+                self._turn.release()
+            raise
+
+    def _get(self, timeout: float | None, *, is_writer: bool | None) -> SQLiteConnection:
         if self._closing:
             raise persistence.ConnectionPoolClosedError
         return super().get_connection(timeout, is_writer=is_writer)
 
     def put_connection(self, conn: SQLiteConnection) -> None:
+        wrote = conn.is_writer
         if self._closed:  # it was asked for before, and given after
             conn.close()
-        super().put_connection(conn)
+        try:
+            super().put_connection(conn)
+        finally:
+            if wrote:
+                self._turn.release()
 
     def close(self) -> None:
         """Wait for what still runs: SQLite crashes where a connection in use is closed."""

@@ -41,7 +41,7 @@ def deliveries(*bodies: bytes) -> list[Delivery]:
 def test_a_new_event_is_appended_and_can_be_asked_for(store: SimpleNamespace) -> None:
     tracker = store.open()
     outcome = tracker.append(body(event_id="e-1"))
-    assert outcome == Outcome("appended", "e-1", position=1)
+    assert outcome == Outcome("appended", "e-1", position=1, topic="conversation.created")
     assert tracker.conversation(7).status == "open"
 
 
@@ -52,7 +52,7 @@ def test_the_same_body_again_is_a_duplicate_at_the_position_of_the_first(
     first = body(event_id="e-1")
     tracker.append(body(event_id="e-0"))
     tracker.append(first)
-    assert tracker.append(first) == Outcome("duplicate", "e-1", position=2)
+    assert tracker.append(first) == Outcome("duplicate", "e-1", position=2, topic="conversation.created")
     assert len(list(tracker.events(7))) == 2
 
 

@@ -729,6 +729,34 @@ def test_tags_show_as_names_or_not_at_all(tags: object, names: list[str] | None)
     assert (shown if shown is None else sorted(shown)) == names
 
 
+@pytest.mark.parametrize(
+    ("tags", "ids"),
+    [
+        ([{"id": "t1", "name": "tent"}, {"id": None, "name": "pole"}], {"tent": "t1"}),
+        ([{"id": 7, "name": "tent"}, "pole"], {"tent": "7"}),
+        ([{"id": "t1"}, {"name": "pole"}], {}),
+        ("tent", {}),
+        (None, {}),
+    ],
+)
+def test_tags_show_their_ids_where_they_have_both(tags: object, ids: dict[str, str]) -> None:
+    assert snapshot(tags=tags).tag_ids == ids
+
+
+@pytest.mark.parametrize(
+    ("attributes", "ids"),
+    [
+        ([{"id": "a1", "identifier": "order", "value": 1}], {"order": "a1"}),
+        ([{"id": "a1", "value": 1}, {"id": 5, "name": "size"}, "x"], {"a1": "a1"}),
+        ({"id": "a1", "name": "order", "value": 1}, {"order": "a1"}),
+        ({"order": 1}, {}),
+        (None, {}),
+    ],
+)
+def test_custom_attributes_show_their_ids(attributes: object, ids: dict[str, str]) -> None:
+    assert snapshot(custom_attributes=attributes).attribute_ids == ids
+
+
 def test_missing_tags_show_nothing() -> None:
     assert snapshot_without("tags").tags is None
 

@@ -241,7 +241,9 @@ def test_the_conversation_in_an_example_is_its_snapshot() -> None:
         queue=LOGISTICS,
         subject=None,
         tags=frozenset({"replacement"}),
+        tag_ids={"replacement": "2cef4666-7a0f-5d43-ae69-ce51740be8d1"},
         custom_attributes={"order_number": "AU-1187"},
+        attribute_ids={"order_number": "34e722a1-8beb-5a66-b8e9-0d899c7cff6a"},
     )
     assert read(EXAMPLES["conversation_created"]).snapshot == Snapshot(
         status="OPEN",

@@ -1,5 +1,7 @@
 """Everything in the README is executed: what it shows is what users get."""
 
+import json
+import os
 import re
 import runpy
 import subprocess
@@ -92,3 +94,77 @@ def test_the_compose_file_gives_the_store_that_the_readme_names() -> None:
     for name in ("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"):
         assert re.search(rf"{name}: dixa_state\b", compose)
     assert "127.0.0.1:5432:5432" in compose
+
+
+def curls() -> list[str]:
+    """Give the commands that the README lets a user try while the demo runs."""
+    shown = [line for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in shown if line.startswith("curl") and "/v1/" in line]
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_answers_every_question_that_the_readme_asks(tmp_path: Path) -> None:
+    assert "./scripts/run demo\n" in blocks("sh")
+    demo = subprocess.Popen(
+        ["dixa-state", "demo", "--port", "0"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert demo.stdout
+        address = demo.stdout.readline().strip()
+        asked = [line.replace("http://127.0.0.1:8000", address) for line in curls()]
+        assert len(asked) == 4
+        for words in asked:
+            found = first_answer(words)
+            assert '"csid":' in found or '"conversations":' in found, words
+    finally:
+        demo.send_signal(2)
+        _, said = demo.communicate(timeout=60)
+    assert demo.returncode == 0, said
+    assert [
+        line for line in curls() if line.replace("8000", address.rpartition(":")[2]) not in said
+    ] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def first_answer(words: str) -> str:
+    """Ask until there is an answer: the demo has only just begun. A stream is read for a while."""
+    for _ in range(100):
+        limited = words.replace("curl", "curl --max-time 3 --retry 0", 1)
+        done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+        if 'data: {"org' in done.stdout or done.stdout.startswith(('{"org', '{"data":[{', '{"pos')):
+            return done.stdout
+    return ""
+
+
+def test_a_body_signed_in_a_shell_as_the_readme_shows_is_kept(tmp_path: Path) -> None:
+    [sending] = [block for block in blocks("sh") if "openssl" in block]
+    secret = "00112233445566778899aabbccddeeff"  # noqa: S105 — for tests only
+    settings = {"DIXA_STATE_WEBHOOK_SECRETS": secret}
+    serve = subprocess.Popen(
+        ["dixa-state", "serve", "--port", "0", "--store", f"sqlite:///{tmp_path}/store.db"],
+        cwd=tmp_path,
+        env=os.environ | settings,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert serve.stderr
+        address = next(line.split()[2] for line in serve.stderr if line.startswith("serving on"))
+        words = sending.replace("http://127.0.0.1:8000", address.rstrip(";"))
+        done = subprocess.run(
+            ["bash", "-c", words],
+            cwd=ROOT,
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)["outcome"] == "appended"
+    finally:
+        serve.terminate()
+        serve.communicate(timeout=60)
+    assert serve.returncode == 0

@@ -99,7 +99,9 @@ def snapshots() -> st.SearchStrategy[Snapshot]:
         queue=st.sampled_from([*QUEUES, None, UNSET]),
         subject=st.sampled_from(["Tent", "Poles", None]),
         tags=st.sampled_from([frozenset(), frozenset({"tent"}), frozenset({"tent", "pole"}), None]),
+        tag_ids=st.sampled_from([{}, {"tent": "t1"}, {"tent": "t2", "pole": "p1"}]),
         custom_attributes=st.sampled_from([{}, {"order": "2"}, None]),
+        attribute_ids=st.sampled_from([{}, {"order": "a1"}, {"order": "a2"}]),
     )
 
 

@@ -134,3 +134,28 @@ def test_what_this_version_has_no_name_for_still_counts_and_still_gives_evidence
         at("08:00", Unrecognised(fqn="CONVERSATION_MERGED"), shows=Snapshot(status="CLOSED"))
     )
     assert (state.version, state.life.status) == (1, "closed")
+
+
+def test_the_id_of_a_tag_is_kept_by_its_name_however_soon_it_is_shown() -> None:
+    state = after(
+        at("08:00", TagAdded(tag="tent")),
+        seen("08:00:01", tags=frozenset({"tent"}), tag_ids={"tent": "t1"}),
+        at("09:00", TagRemoved(tag="tent")),
+        seen("09:00:01", tags=frozenset({"tent", "pole"}), tag_ids={"pole": "p1"}),
+    )
+    assert state.tags == frozenset()
+    assert state.tag_ids == {"tent": "t1", "pole": "p1"}
+
+
+def test_of_two_ids_of_one_tag_the_one_shown_last_holds_whichever_came_in_last() -> None:
+    shown = [seen(f"{hour}:00", tag_ids={"tent": f"at {hour}"}) for hour in ("08", "10", "09")]
+    assert after(*shown).tag_ids == {"tent": "at 10"}
+
+
+def test_the_ids_of_custom_attributes_are_kept_by_their_identifiers() -> None:
+    state = after(
+        seen("08:00", attribute_ids={"order": "a1"}),
+        seen("09:00", attribute_ids={"size": "a2"}),
+        seen("10:00"),
+    )
+    assert state.attribute_ids == {"order": "a1", "size": "a2"}

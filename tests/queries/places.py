@@ -112,8 +112,15 @@ QUEUES = [
     {"id": "q4", "name": "none"},
 ]
 TAGS = ["tent", "boat", "oar"]
+IDS = [{"name": "tent", "id": "t1"}, {"name": "oar", "id": "t3"}]
+SHOWN_TAGS = [*({"name": tag} for tag in TAGS), *IDS]
+VALUES = ["AU-1", "", None, 5, 5.0, True, ["AU-1", "AU-2"], ["AU-2", None], [], {"a": [1]}]
 agents = st.sampled_from(AGENTS).map(lambda agent: agent | {"user_type": "Member"})
 customers, queues, tags = (st.sampled_from(these) for these in (CUSTOMERS, QUEUES, TAGS))
+attributes = st.fixed_dictionaries(
+    {"identifier": st.sampled_from(["order", "size"]), "value": st.sampled_from(VALUES)},
+    optional={"id": st.just("a1")},
+)
 evaluations = st.sampled_from(
     [
         {"id": "sla-1", "metric": "FirstResponse", "deadline": "2026-03-02T08:10:00Z"},
@@ -152,7 +159,7 @@ KINDS = {
 snapshots = st.fixed_dictionaries(
     {},
     optional={
-        "status": st.sampled_from(["OPEN", "PENDING", "CLOSED"]),
+        "status": st.sampled_from(["OPEN", "PENDING", "CLOSED", "AWAITING_PENDING"]),
         "channel": st.sampled_from(["EMAIL", "WIDGET_CHAT"]),
         "direction": st.sampled_from(["INBOUND", "OUTBOUND"]),
         "created_at": st.sampled_from(["2026-03-02T07:59:00Z", "2026-03-02T08:00:01Z"]),
@@ -160,7 +167,8 @@ snapshots = st.fixed_dictionaries(
         "queue": queues | st.none(),
         "requester": customers,
         "subject": st.sampled_from(["A leaking tent", "Boat, oar"]),
-        "tags": st.lists(st.fixed_dictionaries({"name": tags}), max_size=2),
+        "tags": st.lists(st.sampled_from(SHOWN_TAGS), max_size=2),
+        "custom_attributes": st.lists(attributes, max_size=2),
     },
 )
 SECONDS = st.integers(0, 40) | st.sampled_from([0.001, 9.999, 10, 10.001, 600, 3600])

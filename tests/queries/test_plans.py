@@ -9,6 +9,8 @@ from places import Place
 
 from dixa_state.projection.rows import (
     AssignmentRow,
+    AttributeRow,
+    BanRow,
     ConversationRow,
     QueueIntervalRow,
     Row,
@@ -17,7 +19,12 @@ from dixa_state.projection.rows import (
     TransitionRow,
     WordRow,
     group,
+    micros,
 )
+from dixa_state.queries.changes import BANS, CONVERSATIONS
+from dixa_state.queries.conditions import OneOf, Parameters, where
+from dixa_state.queries.endusers import BANS as OF_SUBJECT
+from dixa_state.queries.endusers import NEWEST, OF_REQUESTER
 from dixa_state.queries.filters import (
     Filters,
     SlaFilters,
@@ -28,6 +35,8 @@ from dixa_state.queries.filters import (
     transition_conditions,
 )
 from dixa_state.queries.listing import Cursor, Listing
+from dixa_state.queries.search import Asked, Search
+from dixa_state.queries.searching import search_conditions
 
 MANY = 100_000
 CURSORS = (Cursor(MANY, None), Cursor(MANY, (1_772_438_400_000_000, "conversation/org/5")))
@@ -66,6 +75,7 @@ def rows(n: int) -> Iterator[Row]:
         organization_id="org",
         csid=n,
         status=("closed", "closed", "closed", "open", "pending")[n % 5],
+        dixa_status="awaitingpending" if n % 2_000 == 0 else None,
         status_since=at,
         channel=("EMAIL", "WIDGET_CHAT")[n % 2],
         direction="OUTBOUND" if n % 50 == 0 else "INBOUND",
@@ -79,7 +89,10 @@ def rows(n: int) -> Iterator[Row]:
         sla_status="breached" if n % 40 == 0 else "none",
         created_at=at,
         last_event_at=at,
-        closed_at=None,
+        last_message_at=at if n % 10 else None,
+        assigned_at=at if held else None,
+        closed_at=at if n % 5 < 3 else None,
+        duration=float(n * 7_919 % MANY) if n % 5 < 3 else None,
         entered_queue=queued,
         irregular=n % 1_000 == 0,
         inferred=0,
@@ -105,10 +118,12 @@ def rows(n: int) -> Iterator[Row]:
         move=b"{}",
     )
     yield WordRow(f"user{person}", stream)
+    yield BanRow(f"enduser/org/{n}", "enduser", "org", f"user-{n}", n % 2 == 0, n, b"{}")
     if n % 10 == 0:
         yield AssignmentRow(stream, 1, f"agent-{agent}", None, None, at, None, "assigned")
         yield QueueIntervalRow(stream, 1, f"queue-{queue}", None, at, None)
-        yield TagRow(stream, 1, "rare" if n % 5_000 == 0 else "common", at, None)
+        yield TagRow(stream, 1, "rare" if n % 5_000 == 0 else "common", f"tag-{n % 7}", at, None)
+        yield AttributeRow(stream, 1, "order", "attribute-1", f"AU-{n}")
         yield SlaEvaluationRow(
             stream=stream,
             number=1,
@@ -171,6 +186,57 @@ def test_no_filter_of_conversations_reads_a_whole_table(
     columns = ("last_event_at", "stream")
     listing = Listing("conversations", columns, conditions, descending=True)
     steps = plan(big, listing.statement(cursor, 51))
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+SEARCHES = [
+    Asked("Status", "IsOneOf", ("Closed", "pending")),
+    Asked("Status", "IsOneOf", ("AwaitingPending",)),
+    Asked("Status", "IsNotOneOf", ("Closed", "AwaitingPending")),
+    Asked("Channel", "IsOneOf", ("WidgetChat",)),
+    Asked("Channel", "IsNotOneOf", ("Email",)),
+    Asked("Direction", "IsOneOf", ("Outbound",)),
+    Asked("AgentId", "IsOneOf", ("agent-7",)),
+    Asked("AgentId", "IsNotOneOf", ("agent-7",)),
+    Asked("AgentId", "IsEmpty"),
+    Asked("QueueId", "IsNotEmpty"),
+    Asked("ContactId", "IsOneOf", ("user-77", "user-78")),
+    Asked("ConversationId", "IsOneOf", (77, 78)),
+    Asked("TagId", "IncludesAll", ("rare", "tag-3")),
+    Asked("TagId", "IncludesOne", ("rare", "tag-none")),
+    Asked("TagId", "ExcludesAll", ("common", "rare")),
+    Asked("TagId", "ExcludesOne", ("common", "rare")),
+    Asked("TagId", "IsEmpty"),
+    Asked("TagId", "IsNotEmpty"),
+    Asked("CreationDate", "Between", since=THEN, until=THEN + timedelta(hours=1)),
+    Asked("ClosedDate", "Since", since=THEN),
+    Asked("ClosedDate", "Until", until=THEN),
+    Asked("ClosedDate", "IsEmpty"),
+    Asked("AssignedDate", "Until", until=THEN),
+    Asked("AssignedDate", "IsNotEmpty"),
+    Asked("LastMessage", "Until", until=THEN),
+    Asked("LastMessage", "Since", since=THEN + timedelta(days=9)),
+    Asked("LastActivity", "Between", since=THEN, until=THEN + timedelta(minutes=1)),
+    Asked("Duration", "LongerThanOrEqualTo", seconds=1e9),
+    Asked("Duration", "ShorterThanOrEqualTo", seconds=1),
+    Asked("CustomAttribute", "IsOneOf", ("AU-10",), attribute="order"),
+    Asked("CustomAttribute", "IsNotOneOf", ("AU-10",), attribute="order"),
+    Asked("CustomAttribute", "IncludesAll", ("AU-10", "AU-20"), attribute="attribute-1"),
+    Asked("CustomAttribute", "IsEmpty", attribute="order"),
+    Asked("CustomAttribute", "IsNotEmpty", attribute="order"),
+]
+
+
+@pytest.mark.parametrize("cursor", CURSORS, ids=["first page", "next page"])
+@pytest.mark.parametrize("asked", SEARCHES, ids=str)
+def test_no_condition_of_a_search_reads_a_whole_table(
+    big: Place, asked: Asked, cursor: Cursor
+) -> None:
+    now = micros(THEN + timedelta(days=30))
+    conditions = search_conditions(Search(conditions=(asked,)), now)
+    listing = Listing("conversations", ("last_event_at", "stream"), conditions, descending=True)
+    own = "SCAN met"  # the tags of one conversation, which are few
+    steps = [step for step in plan(big, listing.statement(cursor, 51)) if step != own]
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
 
@@ -242,3 +308,19 @@ def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, filters: SlaFi
 def test_what_has_moved_on_is_found_by_an_index(big: Place) -> None:
     sql = "SELECT stream FROM conversations WHERE position > :position"
     assert not reads_a_whole_table(plan(big, (sql, {"position": MANY - 5})))
+
+
+@pytest.mark.parametrize("sql", [CONVERSATIONS, BANS])
+def test_what_a_live_stream_follows_is_found_by_an_index(big: Place, sql: str) -> None:
+    for position in (0, MANY - 5):
+        steps = plan(big, (sql, {"position": position, "limit": 100}))
+        assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize("sql", [OF_REQUESTER, NEWEST, OF_SUBJECT])
+def test_an_end_user_is_found_by_an_index(big: Place, sql: str) -> None:
+    column = "subject" if sql == OF_SUBJECT else "requester_id"
+    parameters = Parameters()
+    found = where([OneOf((column,), ("user-77",))], parameters)
+    steps = plan(big, (sql.format(where=found), parameters.values))
+    assert not reads_a_whole_table(steps), "\n".join(steps)

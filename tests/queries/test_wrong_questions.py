@@ -10,7 +10,7 @@ import pytest
 from places import Place, whole
 
 from dixa_state import InvalidInputError
-from dixa_state.queries import Filters, Page, Queries, SlaFilters, TransitionFilters
+from dixa_state.queries import Filters, Page, Queries, Search, SlaFilters, TransitionFilters
 
 Ask = Callable[[Queries], object]
 EARLY = datetime.fromisoformat("2026-03-02T08:00:00Z")
@@ -73,6 +73,18 @@ LATE = EARLY + timedelta(days=1)
             lambda q: q.conversations(sort="last_event_at", as_of=EARLY),
             "sort: expected created_at or csid for a list as of a moment, got 'last_event_at'",
         ),
+        (
+            lambda q: q.conversations(Filters(text=" ".join(map(str, range(51))))),
+            "text: expected at most 50 words, got 51",
+        ),
+        (
+            lambda q: q.search(Search(), sort="subject"),
+            (
+                "sort: expected one of -last_event_at, last_event_at, -created_at, created_at, "
+                "-csid, csid, got 'subject'"
+            ),
+        ),
+        (lambda q: q.search(Search(), limit=0), "pageLimit: expected 1 to 200, got 0"),
         (lambda q: q.conversations(limit=0), "pageLimit: expected 1 to 200, got 0"),
         (lambda q: q.transitions(limit=201), "pageLimit: expected 1 to 200, got 201"),
         (lambda q: q.sla(limit=-1), "pageLimit: expected 1 to 200, got -1"),

@@ -1,0 +1,72 @@
+"""Composition of the service: from settings to an ASGI application.
+
+Apart from `bootstrap`, so that the library and the other commands need not load a web framework.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from dixa_state.bootstrap import open_tracker, open_views
+from dixa_state.dixa.signature import parse_secrets
+from dixa_state.errors import InvalidInputError
+from dixa_state.settings import Settings
+from dixa_state.web.app import Application
+from dixa_state.web.policy import Policy, is_loopback, parse_tokens
+from dixa_state.web.service import Service
+
+
+@contextmanager
+def open_application(settings: Settings) -> Iterator[Application]:
+    """Open the store that the settings name, made where there is none, and give what serves it.
+
+    Raises what `open_tracker` and `open_policy` raise, and `SchemaError` if the views are of
+    another version.
+    """
+    policy = open_policy(settings)
+    with open_tracker(settings.store, grace=settings.grace) as tracker:
+        views = open_views(tracker.event_recorder)
+        try:
+            views.progress()
+            yield Application(Service(tracker, views, policy))
+        finally:
+            views.close()
+
+
+def open_policy(settings: Settings) -> Policy:
+    """Read from the settings who may send and who may read.
+
+    Raises `InvalidInputError` for secrets or tokens of a wrong form, which it does not show, and
+    for settings that would let strangers in.
+    """
+    tolerance = settings.signature_tolerance
+    policy = Policy(
+        secrets=parse_secrets(_revealed(settings.webhook_secrets)),
+        allow_unsigned=settings.allow_unsigned,
+        tolerance=None if tolerance is None else timedelta(seconds=tolerance),
+        authorization=_revealed(settings.webhook_authorization) or None,
+        tokens=parse_tokens(_revealed(settings.api_tokens)),
+        max_body=settings.max_body,
+    )
+    _require_safe(settings, policy)
+    return policy
+
+
+def _require_safe(settings: Settings, policy: Policy) -> None:
+    if not policy.secrets and not policy.allow_unsigned:
+        raise InvalidInputError(
+            "DIXA_STATE_WEBHOOK_SECRETS: expected the secret of a webhook subscription, got none. "
+            "Dixa shows it, in hex, where the webhook is set up; several, comma-separated, allow "
+            "rotation. For a trial without signatures, set DIXA_STATE_ALLOW_UNSIGNED=true"
+        )
+    if not policy.tokens and not is_loopback(settings.host):
+        raise InvalidInputError(
+            "DIXA_STATE_API_TOKENS: expected a token of your choice, since others can reach "
+            f"{settings.host}, got none; without one, only 127.0.0.1 may be listened on"
+        )
+
+
+def _revealed(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""

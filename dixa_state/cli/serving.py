@@ -1,0 +1,90 @@
+"""Commands that serve: webhooks in, answers out.
+
+What they need is loaded when they run: a web framework would slow the start of all other commands.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import click
+
+from dixa_state.cli.options import read_settings, with_store
+from dixa_state.settings import Settings
+from dixa_state.terminal import say
+
+Run = Callable[[Callable[[], None]], None]
+
+TRY = (
+    "curl -s {address}/v1/conversations/{csid}",
+    "curl -s {address}/v1/conversations/{csid}/transitions",
+    "curl -s {address}/v1/stats",
+    "curl -sN {address}/v1/stream",
+)
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen.  [env: DIXA_STATE_HOST]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="[env: DIXA_STATE_PORT]")
+@with_store
+def serve(**given: str | int | None) -> None:
+    """Receive webhooks, keep the views up to date, answer queries.
+
+    Dixa's webhooks go to /webhooks/dixa, and /docs tells what can be asked. Secrets and tokens come
+    from the settings only. SIGTERM ends it, once what it has accepted is on disk.
+    """
+    flags = {name: value for name, value in given.items() if value is not None}
+    settings = read_settings().model_copy(update=flags)
+    with _listening(settings) as (address, run):
+        if settings.allow_unsigned:
+            say("WARNING: unsigned webhooks are accepted; whoever reaches this port makes history")
+        if not settings.api_tokens:
+            say("no API tokens are set: everyone on this machine may read, and nobody else")
+        run(lambda: say(f"serving on {address}; webhooks go to {address}/webhooks/dixa"))
+    say("stopped; all that was accepted is on disk")
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 takes any."
+)
+def demo(port: int) -> None:
+    """Show a service at work, on a store that goes when it ends, with traffic that is made up.
+
+    The traffic comes over HTTP and signed, as Dixa sends it: some hours of a support desk at once,
+    then more as it happens.
+    """
+    from dixa_state.demo import HOURS_BEFORE, Traffic, temporary_settings  # noqa: PLC0415
+    from dixa_state.simulate import FIRST_CSID  # noqa: PLC0415
+
+    with (
+        temporary_settings(port) as (settings, secret),
+        _listening(settings) as (address, run),
+        closing(Traffic(address, secret)) as traffic,
+    ):
+
+        def begin() -> None:
+            traffic.start()
+            click.echo(address)
+            say(f"{HOURS_BEFORE} hours of a support desk come in now, then more as it happens;")
+            say(f"{address}/docs tells what can be asked. Try, in another shell:")
+            for line in TRY:
+                say("  " + line.format(address=address, csid=FIRST_CSID))
+            say("Ctrl-C ends it and leaves nothing behind.")
+
+        run(begin)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[tuple[str, Run]]:
+    """Listen, and give the address with what serves there until the process is told to stop."""
+    from dixa_state.asgi import open_application  # noqa: PLC0415
+    from dixa_state.web.logs import configure  # noqa: PLC0415
+    from dixa_state.web.server import Server, address_of, listen, raise_file_limit  # noqa: PLC0415
+
+    raise_file_limit()
+    configure(settings.log_format, settings.log_level)
+    with open_application(settings) as app, listen(settings.host, settings.port) as listening:
+        yield (
+            address_of(listening),
+            lambda ready: Server(app, ready).run(sockets=[listening]),
+        )

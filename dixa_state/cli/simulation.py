@@ -1,0 +1,84 @@
+"""The command that makes webhooks up."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+import click
+from pydantic_core import to_json
+
+from dixa_state.cli.options import TIME, move
+from dixa_state.simulate import Plan, Simulated, Tell, bodies
+from dixa_state.simulate.plan import MONDAY
+from dixa_state.terminal import progress_bar
+
+_EVERY = 5_000
+
+
+@click.command()
+@click.argument("out", metavar="OUT|-")
+@click.option("--conversations", type=int, required=True, metavar="N", help="How many begin.")
+@click.option("--seed", type=int, required=True, metavar="S", help="Same seed, same bytes.")
+@click.option("--days", type=float, default=7.0, show_default=True, help="How long it all takes.")
+@click.option(
+    "--start",
+    type=TIME,
+    default=MONDAY,
+    metavar="T",
+    help=f"When it begins.  [default: {MONDAY:%Y-%m-%d}]",
+)
+@click.option(
+    "--duplicates", type=float, default=0.0, metavar="P", help="Fraction of bodies sent again."
+)
+@click.option(
+    "--shuffle", type=float, default=0.0, metavar="SECONDS", help="How late a body may arrive."
+)
+@click.option(
+    "--drop", type=float, default=0.0, metavar="P", help="Fraction of status changes never sent."
+)
+@click.option("--truth", metavar="FILE", help="Write there what the true state is.")
+def simulate(out: str, truth: str | None, **options: Any) -> None:
+    """Make up realistic webhook bodies, as JSON Lines in order of arrival.
+
+    The same options give the same bytes. The truth, JSON Lines too, tells the state of every
+    conversation and ban as of the end, whatever was sent late, twice or never.
+    """
+    if truth is not None and _same_place(out, truth):
+        raise click.UsageError(f"--truth: expected another place than OUT, got {truth}")
+    plan = Plan(**options)
+    with _opened(out) as lines, _opened(truth) as truths:
+        tell = _line_by_line(truths) if truths else None
+        for simulated in _watched(plan, bodies(plan, tell)):
+            lines.write(simulated.body + b"\n")
+
+
+def _same_place(out: str, truth: str) -> bool:
+    if "-" in (out, truth):
+        return out == truth
+    return Path(out).resolve() == Path(truth).resolve()
+
+
+def _opened(place: str | None) -> AbstractContextManager[IO[bytes] | Any]:
+    if place is None:
+        return nullcontext()
+    if place == "-":
+        return nullcontext(sys.stdout.buffer)
+    return Path(place).open("wb")
+
+
+def _line_by_line(truths: IO[bytes]) -> Tell:
+    return lambda document: truths.write(to_json(document) + b"\n")
+
+
+def _watched(plan: Plan, simulated: Iterable[Simulated]) -> Iterator[Simulated]:
+    """Show how much of the simulated time has passed, and how many bodies it gave."""
+    number, started, whole = 0, monotonic(), (plan.end - plan.start).total_seconds()
+    with progress_bar("Simulating", int(whole)) as bar:
+        for number, item in enumerate(simulated, 1):
+            if number % _EVERY == 0:
+                move(bar, (item.at - plan.start).total_seconds(), number, started)
+            yield item
+        move(bar, whole, number, started)

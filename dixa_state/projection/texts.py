@@ -1,0 +1,51 @@
+"""Texts as the views keep them: whatever is compared with a row is spelled here first."""
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import msgspec
+
+
+def words(texts: Iterable[str | None]) -> set[str]:
+    """Split texts into the words by which they can be found, without case."""
+    found = (word for text in texts if text for word in _WORD.findall(text.casefold()))
+    return {word[:_LONGEST_WORD] for word in found}
+
+
+_WORD = re.compile(r"\w+")
+_LONGEST_WORD = 60
+
+
+def storable(text: str | None) -> str | None:
+    """Give a text as every database takes it: PostgreSQL refuses NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if text and "\0" in text else text
+
+
+def findable(text: str | None) -> str | None:
+    """Give a text as columns with an index have it; a long one keeps its beginning and a digest.
+
+    PostgreSQL refuses rows whose texts do not fit an index entry, about 2,700 bytes.
+    """
+    whole = storable(text)
+    if whole is None or len(whole) <= _LONGEST_KEY:
+        return whole
+    digest = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{whole[:_KEPT_OF_LONG]}~{digest}"
+
+
+_LONGEST_KEY = 200
+_KEPT_OF_LONG = 160
+
+
+def attribute_text(value: object) -> str:
+    """Write one value of a custom attribute as text, a value that is none as an empty one.
+
+    Texts stay as they are, all else is compact JSON: numbers without an empty fraction.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = msgspec.json.encode(value, order="deterministic").decode()
+    return "" if text == "null" else text

@@ -1,0 +1,32 @@
+"""Pages of what is short enough to be made whole: one conversation's history, all bans."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from dixa_state.queries.listing import Cursor, Page, limited, read_key, write_key
+
+T = TypeVar("T")
+
+Keyed = tuple[tuple[Any, ...], T]
+"""An item, and its place in the order: nothing but texts and numbers, so that JSON can hold it."""
+
+
+def sliced(
+    ask: Callable[[int], Iterable[Keyed[T]]],
+    newest: int,
+    asked: list[Any],
+    *,
+    limit: int,
+    page_key: str | None,
+) -> Page[T]:
+    """Give a page of what `ask` gives for the store position that the first page had.
+
+    `newest` is the position that a first page has now. Raises `ConflictError` for a page key of
+    another query.
+    """
+    cursor = Cursor(newest, None) if page_key is None else read_key(page_key, asked)
+    after = cursor.after
+    rest = [item for item in ask(cursor.position) if after is None or item[0] > after]
+    found, more = rest[: limited(limit)], len(rest) > limit
+    key = write_key(cursor._replace(after=found[-1][0]), asked) if more else None
+    return Page([item for _, item in found], key, cursor.position)

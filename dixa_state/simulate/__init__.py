@@ -1,0 +1,20 @@
+"""A simulator of Dixa: realistic webhooks, and the truth about what they tell.
+
+It has a model of its own of what happens in a support desk and writes down what is true while it
+happens. It shares nothing with the fold, so that it can judge it.
+
+The truth is told as JSON objects, each with its `kind`:
+
+- `conversation`: the fields of `status --json` as of the end, without those that depend on how the
+  webhooks came (`position`, `known_at`, `counts.late`); its `transitions` (`sequence`, `from`,
+  `to`, `at`, `event`, `event_id`, `seconds_in_previous`); what was never delivered in `dropped`
+  (`event_id`, `event`, `at`, `to`, and whether a later body `revealed` that status); and
+  `revealed`: whether the present status was, null if its own webhook was delivered.
+- `enduser`, `ip`: the fields of `bans --json --history`, without those that depend on delivery.
+"""
+
+from dixa_state.simulate.delivery import Simulated
+from dixa_state.simulate.plan import Plan
+from dixa_state.simulate.play import FIRST_CSID, Tell, bodies
+
+__all__ = ["FIRST_CSID", "Plan", "Simulated", "Tell", "bodies"]

@@ -1,0 +1,40 @@
+"""Whether a request may read: by its token, or because it comes from this machine."""
+
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from dixa_state.web.policy import is_loopback
+from dixa_state.web.service import TheService
+
+_bearer = HTTPBearer(
+    auto_error=False, description="One of the tokens in `DIXA_STATE_API_TOKENS`, if any is set."
+)
+
+
+async def require_reader(
+    request: Request,
+    service: TheService,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> None:
+    """Refuse whoever may not read.
+
+    Without tokens everyone on this machine may, but not a web page that has led their browser here
+    by a name of its own (DNS rebinding): the request must name this machine.
+    """
+    policy = service.policy
+    if not policy.may_read(bearer.credentials if bearer else None):
+        raise HTTPException(
+            401,
+            "expected a bearer token that may read",
+            {"WWW-Authenticate": 'Bearer realm="dixa_state"'},
+        )
+    host = request.url.hostname or ""
+    if not policy.tokens and not is_loopback(host):
+        raise HTTPException(
+            403, f"Host: expected localhost, as long as no API tokens are set, got {host[:80]!r}"
+        )
+
+
+Reader = Depends(require_reader)

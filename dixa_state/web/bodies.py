@@ -1,0 +1,75 @@
+"""Reading a request's body within bounds: of size, of time, and of memory over all requests."""
+
+import asyncio
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from dixa_state.errors import OverloadedError
+
+PATIENCE = 10.0
+"""Seconds in which a body must have come in."""
+
+MAX_READING = 64 << 20
+"""Bytes of bodies that may be in the making at a time."""
+
+
+class Bodies:
+    """Reads bodies; one for each application, since it counts what all of them hold."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._reading = 0
+
+    async def read(self, request: Request, limit: int) -> bytes:
+        """Read the body of a request that carries JSON.
+
+        Raises `HTTPException` with 415 for another type or a compressed body, 413 for one beyond
+        `limit` bytes, 408 for one that is too slow; `OverloadedError` if there are too many.
+        """
+        require_json(request)
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > limit:
+            raise _too_large(limit)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._read(request, limit)
+        except TimeoutError:
+            message = f"body: expected all of it within {PATIENCE:.0f} s"
+            raise HTTPException(408, message, {"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise HTTPException(400, "body: expected all of it, got a part") from None
+
+    async def _read(self, request: Request, limit: int) -> bytes:
+        chunks: list[bytes] = []
+        total = 0
+        try:
+            async for chunk in request.stream():
+                total += len(chunk)
+                self._reading += len(chunk)
+                if total > limit:
+                    raise _too_large(limit)
+                if self._reading > MAX_READING:
+                    raise OverloadedError("too many bodies are coming in at the same time")
+                chunks.append(chunk)
+        finally:
+            self._reading -= total
+        return b"".join(chunks)
+
+
+def require_json(request: Request) -> None:
+    """Refuse what is declared as anything but plain JSON; what declares nothing may pass."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().casefold() not in ("", "identity"):
+        raise HTTPException(415, f"Content-Encoding: expected none, got {encoding[:80]!r}")
+    declared = request.headers.get("content-type", "application/json")
+    kind = declared.partition(";")[0].strip().casefold()
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise HTTPException(415, f"Content-Type: expected application/json, got {declared[:80]!r}")
+
+
+def _too_large(limit: int) -> HTTPException:
+    message = f"body: expected at most {limit} bytes, got more"
+    return HTTPException(413, message, {"Connection": "close"})

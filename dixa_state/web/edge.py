@@ -1,0 +1,116 @@
+"""The edge: what every request gets, whatever answers it.
+
+A request id, security headers, one line in the log, a count, and an answer in our shape even where
+the program itself fails. Neither queries nor bodies are logged: they hold what people wrote.
+"""
+
+import logging
+import re
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dixa_state.web.errors import refusal
+from dixa_state.web.metrics import Metrics
+
+_log = logging.getLogger("dixa_state.web")
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_QUIET = ("/webhooks/dixa", "/healthz", "/readyz", "/metrics")
+_FAILED = 400
+_CONTENT_POLICY = (
+    b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; "
+    b"base-uri 'none'; form-action 'none'"
+)
+SECURITY = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", _CONTENT_POLICY),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+def tell(request: Request, **fields: Any) -> None:
+    """Add to the line that the log gets about a request."""
+    told = {name: value for name, value in fields.items() if value is not None}
+    request.scope["dixa_state.told"].update(told)
+
+
+class Edge:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Count in `metrics`."""
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:  # noqa: BLE001 — whatever it is, there is an answer
+            _log.exception("a request failed", extra={"request_id": answer.request_id})
+            if answer.status is None:
+                message = f"this is our fault; the log tells more about {answer.request_id}"
+                await refusal(500, "internal", message)(scope, receive, answer.send)
+        finally:
+            self._conclude(scope, answer)
+
+    def _conclude(self, scope: Scope, answer: "_Answer") -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        self._metrics.requests.labels(scope["method"], route, str(answer.status)).inc()
+        level = _level(route, answer.status)
+        if _log.isEnabledFor(level):
+            _log.log(level, "request", extra=answer.told | {"route": route})
+
+
+def _level(route: str, status: int | None) -> int:
+    """Tell how much a request matters; of what went well, the store and the metrics tell more."""
+    if status is None or status >= _FAILED:
+        return logging.WARNING
+    return logging.DEBUG if route in _QUIET else logging.INFO
+
+
+def _given_id(scope: Scope) -> str | None:
+    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    return given[0].decode() if given and _REQUEST_ID.fullmatch(given[0]) else None
+
+
+class _Answer:
+    """What is known of a request and of its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.request_id = _given_id(scope) or uuid4().hex
+        self.status: int | None = None
+        self._send = send
+        self._started = perf_counter()
+        client = scope.get("client")
+        self._told: dict[str, Any] = {
+            "request_id": self.request_id,
+            "client": client[0] if client else None,
+            "method": scope["method"],
+        }
+        scope["dixa_state.told"] = self._told
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the log gets."""
+        milliseconds = round((perf_counter() - self._started) * 1_000, 1)
+        return self._told | {"status": self.status, "ms": milliseconds}
+
+    async def send(self, message: Message) -> None:
+        """Pass on the answer, with our headers on it."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = (b"x-request-id", self.request_id.encode())
+            message["headers"] = [*message["headers"], own, *SECURITY]
+        await self._send(message)

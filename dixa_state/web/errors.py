@@ -1,0 +1,104 @@
+"""The one shape of errors, and which HTTP status each class of them has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from dixa_state.errors import (
+    AmbiguousError,
+    ConflictError,
+    DixaStateError,
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    SchemaError,
+    SignatureError,
+    StoreError,
+    StoreUnavailableError,
+)
+
+UNAVAILABLE = 503
+
+_RETRY_AFTER = "1"
+_STATUS: dict[type[DixaStateError], tuple[int, str]] = {
+    NotFoundError: (404, "not_found"),
+    AmbiguousError: (409, "ambiguous"),
+    ConflictError: (409, "conflict"),
+    InvalidInputError: (400, "invalid"),
+    SignatureError: (401, "unauthenticated"),
+    OverloadedError: (UNAVAILABLE, "overloaded"),
+    StoreUnavailableError: (UNAVAILABLE, "unavailable"),
+    SchemaError: (UNAVAILABLE, "schema"),
+    StoreError: (UNAVAILABLE, "unavailable"),
+}
+_CODES = {
+    400: "invalid",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "too_slow",
+    413: "too_large",
+    415: "unsupported_media_type",
+    500: "internal",
+}
+_MESSAGES = {
+    "Not Found": "expected one of the addresses that /docs lists",
+    "Method Not Allowed": "expected one of the methods in the header Allow",
+}
+
+
+class ErrorDetails(TypedDict):
+    """What went wrong: a stable word, a message for people, and more where there is more to say."""
+
+    code: str
+    message: str
+    detail: Any
+
+
+class Error(TypedDict):
+    """The shape of every error."""
+
+    error: ErrorDetails
+
+
+def code_of(error: DixaStateError | HTTPException) -> str:
+    """Give the stable word for an error."""
+    return _status_and_code(error)[1]
+
+
+def error_response(error: DixaStateError | HTTPException) -> Response:
+    """Answer an error; what is wrong with a signature is for us to know."""
+    status, code = _status_and_code(error)
+    if isinstance(error, HTTPException):
+        message = _MESSAGES.get(error.detail, error.detail)
+        return refusal(status, code, message, headers=error.headers)
+    if isinstance(error, SignatureError):
+        return refusal(status, code, "expected a webhook that Dixa signed")
+    return refusal(status, code, str(error))
+
+
+def refusal(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    detail: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer with an error in the one shape."""
+    content: Error = {"error": {"code": code, "message": message, "detail": detail}}
+    more = {"Retry-After": _RETRY_AFTER} if status == UNAVAILABLE else {}
+    return Response(
+        to_json(content), status, {**more, **(headers or {})}, media_type="application/json"
+    )
+
+
+def _status_and_code(error: DixaStateError | HTTPException) -> tuple[int, str]:
+    if isinstance(error, HTTPException):
+        return error.status_code, _CODES.get(error.status_code, "error")
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)

@@ -1,0 +1,137 @@
+"""The inbox: requests under way at the same time share a commit, each with its own outcome.
+
+Syncing to the disk is what an append costs, and one sync serves a thousand events as well as one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from dixa_state.errors import DixaStateError, OverloadedError, StoreUnavailableError
+from dixa_state.event_store import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Delivery, Outcome
+
+Append = Callable[[Sequence[Delivery]], list[Outcome]]
+
+MAX_WAITING = 4_000
+"""Deliveries that may wait: some batches, no more than are answered in a moment."""
+
+MAX_WAITING_BYTES = 64 << 20
+
+PATIENCE = 20.0
+"""Seconds until a delivery that waits is answered that it cannot be stored now."""
+
+LINGER = 0.001
+"""Seconds that a batch waits for others, so that answered clients make the next one together."""
+
+
+class _Waiting(NamedTuple):
+    delivery: Delivery
+    outcome: "asyncio.Future[Outcome]"
+
+
+class Inbox:
+    """Gathers deliveries and appends them in batches, one at a time.
+
+    While one batch is being committed the next one gathers, so batches grow with the load.
+    """
+
+    def __init__(
+        self, append: Append, *, committed: Callable[[int], None] = lambda _events: None
+    ) -> None:
+        """Append in a thread of its own; `committed` is told the size of each batch."""
+        self._append = append
+        self._committed = committed
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox")
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for a batch."""
+        return len(self._waiting)
+
+    async def put(self, delivery: Delivery) -> Outcome:
+        """Have a delivery stored; it is on disk when this returns.
+
+        Raises `OverloadedError` if too many wait already, `StoreUnavailableError` if it could not
+        be stored, or not be stored in time. Putting it in again is always safe.
+        """
+        size = len(delivery.body)
+        if len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
+            raise OverloadedError(f"{len(self._waiting)} webhooks wait to be stored already")
+        waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._bytes += size
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await waiting.outcome
+        except TimeoutError:
+            raise StoreUnavailableError(
+                f"the store has not answered within {PATIENCE:.0f} s"
+            ) from None
+
+    async def run(self) -> None:
+        """Append what comes in, until closed and empty."""
+        while await self._something():
+            if not self._closing:
+                await asyncio.sleep(LINGER)
+            batch = self._take()
+            try:
+                await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 — whatever it is, these wait for an answer
+                await self._commit_singly(batch, error)
+
+    async def close(self) -> None:
+        """Let `run` finish what waits and end."""
+        self._closing = True
+        self._arrived.set()
+
+    async def _something(self) -> bool:
+        while not self._waiting and not self._closing:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return bool(self._waiting)
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        total = 0
+        while self._waiting and len(batch) < MAX_BATCH_EVENTS:
+            size = len(self._waiting[0].delivery.body)
+            if batch and total + size > MAX_BATCH_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+            total += size
+        self._bytes -= total
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        deliveries = [waiting.delivery for waiting in batch]
+        outcomes = await loop.run_in_executor(self._thread, self._append, deliveries)
+        self._committed(len(batch))
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not waiting.outcome.done():  # its client may have gone
+                waiting.outcome.set_result(outcome)
+
+    async def _commit_singly(self, batch: list[_Waiting], error: Exception) -> None:
+        """Keep one delivery from failing the others, unless it is the store that fails."""
+        if len(batch) == 1 or isinstance(error, StoreUnavailableError):
+            for waiting in batch:
+                _refuse(waiting, error)
+            return
+        for waiting in batch:
+            try:
+                await self._commit([waiting])
+            except Exception as own:  # noqa: BLE001 — whatever it is, this one waits for an answer
+                _refuse(waiting, own)
+
+
+def _refuse(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.outcome.done():
+        named = "" if isinstance(error, DixaStateError) else f"{type(error).__name__}: "
+        waiting.outcome.set_exception(StoreUnavailableError(f"{named}{error}"))

@@ -1,0 +1,50 @@
+"""The projector as a part of the service: in a thread of its own, started again when it fails."""
+
+import logging
+from threading import Event as Signal
+from threading import Thread
+
+from dixa_state.errors import SchemaError
+from dixa_state.projection.projector import Projector
+
+_log = logging.getLogger("dixa_state.web")
+_PAUSE = 1.0
+
+
+class Projection:
+    """Keeps the views up to date while the service runs."""
+
+    def __init__(self, projector: Projector) -> None:
+        """Run this projector; where another process has the lead, it stands by."""
+        self._projector = projector
+        self._stop = Signal()
+        self._thread = Thread(target=self._run, name="projector", daemon=True)
+        self.failure: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, and has not failed a moment ago."""
+        return self._thread.is_alive() and self.failure is None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the page under way, and end."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.failure = None
+            try:
+                self._projector.run(self._stop)
+            except SchemaError as error:
+                self.failure = str(error)
+                _log.error("the projector has ended", extra={"why": self.failure})
+                return
+            except Exception as error:  # noqa: BLE001 — whatever it is, we go on
+                self.failure = f"{type(error).__name__}: {error}"
+                _log.exception("the projector starts again")
+                self._stop.wait(_PAUSE)

@@ -1,0 +1,100 @@
+"""What the routes work with: the parts of one running service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from dixa_state.errors import ConflictError, StoreUnavailableError
+from dixa_state.projection.projector import Projector
+from dixa_state.projection.views import Views
+from dixa_state.queries import Queries
+from dixa_state.tracker import ConversationTracker
+from dixa_state.web.bodies import Bodies
+from dixa_state.web.feed import Feed
+from dixa_state.web.inbox import Inbox
+from dixa_state.web.metrics import Metrics
+from dixa_state.web.policy import Policy
+from dixa_state.web.projection import Projection
+from dixa_state.web.readers import Readers
+from dixa_state.web.receiver import Receiver
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds that a question waits for the position that it asks for."""
+
+
+class Service:
+    """One service on one store."""
+
+    def __init__(self, tracker: ConversationTracker, views: Views, policy: Policy) -> None:
+        """Put the parts together; `running` makes them run."""
+        self.tracker = tracker
+        self.views = views
+        self.policy = policy
+        self.metrics = Metrics()
+        self.queries = Queries(tracker, views)
+        self.readers = Readers()
+        self.inbox = Inbox(tracker.append_many, committed=self.metrics.commits.observe)
+        self.bodies = Bodies()
+        self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
+        self.projection = Projection(Projector(tracker, views))
+        self.feed = Feed(self.queries, views, self.readers, tracker.now)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run; at the end, finish what was accepted before anything is closed."""
+        await self.feed.start()
+        self.projection.start()
+        inbox = asyncio.create_task(self.inbox.run())
+        try:
+            yield
+        finally:
+            await self.inbox.close()
+            await inbox
+            await self.feed.close()
+            await asyncio.to_thread(self.projection.close)
+            await asyncio.to_thread(self.readers.close)
+
+    async def answered(self, ask: Callable[[], T], min_position: int | None = None) -> T:
+        """Ask in a thread, once the views have reached the position that is asked for.
+
+        Raises what `freshened` and `Readers.ask` raise.
+        """
+        await self.freshened(min_position)
+        return await self.readers.ask(ask)
+
+    async def freshened(self, position: int | None) -> None:
+        """Wait until the views have reached a position that a question asks for.
+
+        Raises `ConflictError` for one that the store has not handed out, and
+        `StoreUnavailableError` if the views do not reach it in time.
+        """
+        if position is None or position <= self.feed.position:
+            return
+        newest = await self.readers.ask(self.newest)
+        if position > newest:
+            raise ConflictError(
+                f"min_position: expected one that the store has reached, at most {newest}, "
+                f"got {position}"
+            )
+        if not await self.feed.reached(position, PATIENCE):
+            raise StoreUnavailableError(
+                f"views: expected position {position} within {PATIENCE:.0f} s, "
+                f"got {self.feed.position}"
+            )
+
+    def newest(self) -> int:
+        """Give the position of the newest event; asks the store."""
+        return self.tracker.event_recorder.max_notification_id() or 0
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+TheService = Annotated[Service, Depends(_service)]

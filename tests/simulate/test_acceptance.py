@@ -1,0 +1,130 @@
+"""The judge's verdict: the state told from what was delivered is what truly was, on any database.
+
+The simulator knows the truth because it made it happen; it shares nothing with the fold.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dixa_state import ConversationTracker, Delivery, open_tracker
+from dixa_state.documents import status_document, transition_document
+from dixa_state.domain.timestamps import parse_time
+from dixa_state.simulate import Plan, bodies
+
+Document = dict[str, Any]
+
+MADE_BY_DROPS = ("kind", "dropped", "revealed")
+UNTOUCHED_BY_DROPS = (
+    *("organization_id", "csid", "channel", "direction", "subject", "contact_point", "created_at"),
+    *("requester", "assignee", "assigned_at", "queue", "tags", "custom_attributes"),
+    *("sla_status", "sla", "ratings"),
+)
+STILL_RUNNING = ("as_of", "durations", "transitions")
+
+
+@pytest.fixture
+def tracker(store_url: str) -> Iterator[ConversationTracker]:
+    with open_tracker(store_url) as tracker:
+        yield tracker
+
+
+def only(told: Document, wanted: Document) -> Document:
+    """Keep of an object what another one has, so that the two can be compared."""
+    return {
+        name: only(told[name], value)
+        if isinstance(value, dict) and isinstance(told[name], dict) and value
+        else exactly(told[name])
+        for name, value in wanted.items()
+    }
+
+
+def exactly(value: Any) -> Any:
+    """Take sums of seconds as what they are to the millisecond."""
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def without(told: Document, names: tuple[str, ...]) -> Document:
+    return {name: value for name, value in told.items() if name not in names}
+
+
+def status_of(tracker: ConversationTracker, truth: Document) -> Document:
+    """Tell what `status --json` and `audit --json` say as of the moment of the truth."""
+    end = parse_time(truth["as_of"])
+    state = tracker.conversation(truth["csid"], as_of=end)
+    moves = [
+        transition_document(state.organization_id, state.csid, move)
+        for move in state.life.transitions
+    ]
+    return {**status_document(state, now=end, as_of=end), "transitions": moves}
+
+
+def same_moves(moves: list[Document], truth: Document) -> bool:
+    wanted = truth["transitions"]
+    kept = [only(move, wanted[0]) for move in moves]
+    regular = not any(move["inferred"] or move["irregular"] for move in moves)
+    return regular and kept == [only(move, move) for move in wanted]
+
+
+def test_with_duplicates_and_delays_every_conversation_and_ban_is_told_as_it_truly_is(
+    simulated: Callable[..., Any], call: Callable[..., Any], tracker: ConversationTracker
+) -> None:
+    files = simulated(2_000, "--duplicates", 0.1, "--shuffle", 3600)
+    truths = files.conversations
+    assert call("ingest", files.bodies).code == 0
+
+    assert len(truths) == 2_000
+    for truth in truths.values():
+        status, wanted = status_of(tracker, truth), without(truth, MADE_BY_DROPS)
+        assert same_moves(status.pop("transitions"), wanted)
+        del wanted["transitions"]
+        assert only(status, wanted) == only(wanted, wanted)
+
+    listed = {row["csid"]: row for row in call("list", "--json").rows}
+    assert listed.keys() == truths.keys()
+    for csid, truth in truths.items():
+        wanted = without(truth, (*MADE_BY_DROPS, *STILL_RUNNING))
+        assert only(listed[csid], wanted) == wanted
+
+    bans = {row["id"]: row for row in call("bans", "--json", "--history").rows}
+    assert bans.keys() == files.bans.keys()
+    for subject, truth in files.bans.items():
+        told = bans[subject]
+        told["history"] = [only(change, truth["history"][0]) for change in told["history"]]
+        assert only(told, truth) == truth
+
+
+def test_where_a_later_snapshot_reveals_what_was_dropped_the_status_is_the_true_one(
+    simulated: Callable[..., Any], call: Callable[..., Any], tracker: ConversationTracker
+) -> None:
+    files = simulated(2_000, "--duplicates", 0.1, "--shuffle", 3600, "--drop", 0.02, seed=2)
+    assert call("ingest", files.bodies).code == 0
+
+    revealed = 0
+    for truth in files.conversations.values():
+        if not truth["dropped"]:
+            continue
+        status = status_of(tracker, truth)
+        wanted = {name: truth[name] for name in UNTOUCHED_BY_DROPS}
+        assert only(status, wanted) == only(wanted, wanted)
+        if truth["revealed"] is not False:
+            assert status["status"] == truth["status"]
+        if truth["revealed"]:
+            revealed += 1
+            last = status["transitions"][-1]
+            assert (last["inferred"], last["to"]) == (True, truth["status"])
+            assert last["at"] >= truth["dropped"][-1]["at"]
+    assert revealed > 5
+
+
+@pytest.mark.parametrize("drop", [0.2, 0.5, 0.9])
+def test_however_much_is_dropped_what_was_told_or_revealed_last_is_the_status(drop: float) -> None:
+    plan = Plan(conversations=200, seed=3, days=14, drop=drop)
+    truths: list[Document] = []
+    with open_tracker("memory:") as tracker:
+        tracker.append_many([Delivery(body, at) for at, body in bodies(plan, truths.append)])
+        known = [told for told in truths if told.get("revealed", False) is not False]
+        for truth in known:
+            assert status_of(tracker, truth)["status"] == truth["status"]
+    assert 0 < len(known) < 200

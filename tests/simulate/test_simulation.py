@@ -1,0 +1,273 @@
+"""What a simulation is: the same for the same seed, complete, lifelike, delivered as asked."""
+
+import ast
+import hashlib
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+import dixa_state.simulate
+from dixa_state.dixa.catalog import CATALOG
+from dixa_state.dixa.reading import admit
+from dixa_state.errors import InvalidInputError
+from dixa_state.simulate import FIRST_CSID, Plan, bodies
+from dixa_state.simulate.arrivals import arrivals
+from dixa_state.simulate.dice import Dice
+from dixa_state.simulate.times import DAY, HOUR
+
+DAYLIGHT = range(9, 17)
+ENDING_NOW = datetime(2026, 2, 1, 12, 30, 15, 250_999, tzinfo=UTC)
+
+
+def digest(plan: Plan) -> str:
+    truths: list[Any] = []
+    told = hashlib.sha256()
+    for simulated in bodies(plan, truths.append):
+        told.update(simulated.body)
+    told.update(json.dumps(truths).encode())
+    return told.hexdigest()
+
+
+def told_by(plan: Plan) -> list[Any]:
+    truths: list[Any] = []
+    for _ in bodies(plan, truths.append):
+        pass
+    return truths
+
+
+def event_id(body: bytes) -> str:
+    return str(json.loads(body)["event_id"])
+
+
+def test_the_same_options_give_the_same_bytes_in_every_process() -> None:
+    program = (
+        "import sys; from dixa_state.simulate import Plan, bodies; "
+        "p = Plan(conversations=50, seed=7, duplicates=0.1, shuffle=60, drop=0.02); "
+        "sys.stdout.buffer.writelines(s.body for s in bodies(p))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert outputs != {b""}
+
+
+def test_another_seed_gives_another_simulation() -> None:
+    plans = [Plan(conversations=20, seed=seed) for seed in (1, 1, 2)]
+    one, again, other = map(digest, plans)
+    assert one == again != other
+
+
+def test_how_it_is_delivered_changes_nothing_of_what_happens() -> None:
+    plain = Plan(conversations=200, seed=4)
+    troubled = Plan(conversations=200, seed=4, duplicates=0.5, shuffle=7200)
+    assert told_by(plain) == told_by(troubled)
+
+
+def test_every_kind_of_event_of_the_catalogue_occurs() -> None:
+    seen = Counter(
+        json.loads(simulated.body)["event_fqn"] for simulated in bodies(Plan(conversations=2_000))
+    )
+    assert seen.keys() == {event_type.fqn for event_type in CATALOG}
+
+
+def test_every_body_is_one_that_the_door_admits_and_shows_what_samples_show(data: Path) -> None:
+    sample = json.loads((data / "conversation_message_added.json").read_bytes())
+    for _, body in bodies(Plan(conversations=100, seed=2)):
+        assert admit(body).topic != "unrecognised"
+        webhook = json.loads(body)
+        assert list(webhook) == list(sample)
+        if "conversation" in webhook["data"]:
+            shown = webhook["data"]["conversation"]
+            assert list(shown)[: len(sample["data"]["conversation"])] == list(
+                sample["data"]["conversation"]
+            )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conversation_abandoned", "conversation_assigned", "conversation_closed"),
+        *("conversation_custom_attribute_updated", "conversation_end_user_replaced"),
+        *("conversation_message_added", "conversation_message_delivery_seen"),
+        *("conversation_note_added", "conversation_pending_expired", "conversation_rated"),
+        *("conversation_tag_added", "conversation_unassigned", "sla_evaluation_pending"),
+        *("typing_started", "agent_banned_enduser", "agent_unbanned_ip"),
+    ],
+)
+def test_an_event_tells_what_its_sample_tells(data: Path, name: str) -> None:
+    sample = json.loads((data / f"{name}.json").read_bytes())
+    for _, body in bodies(Plan(conversations=1_000, seed=2)):
+        webhook = json.loads(body)
+        if webhook["event_fqn"] == sample["event_fqn"]:
+            assert webhook["data"].keys() == sample["data"].keys()
+            return
+    pytest.fail(f"expected a {name} among the bodies, got none")
+
+
+def test_bodies_are_about_as_long_as_real_ones_and_some_are_much_longer() -> None:
+    sizes = sorted(len(body) for _, body in bodies(Plan(conversations=500)))
+    assert 1_000 < mean(sizes) < 1_500
+    assert sizes[-1] > 3_000
+
+
+def test_all_people_and_places_are_reserved_for_examples() -> None:
+    for told in told_by(Plan(conversations=300)):
+        for person in (told.get("requester"), told.get("assignee"), told.get("user")):
+            if person:
+                domain = person["email"].partition("@")[2]
+                assert domain.split(".")[-1] == "example" or domain.startswith("example.")
+                assert person["phone"] is None or person["phone"].startswith("+447700900")
+
+
+def test_events_have_ids_of_their_own() -> None:
+    ids = [event_id(body) for _, body in bodies(Plan(conversations=500))]
+    assert len(set(ids)) == len(ids)
+
+
+def test_conversations_begin_by_the_curve_of_the_day_and_of_the_week() -> None:
+    plan = Plan(conversations=7_000)
+    begun = list(arrivals(7_000, plan.first, plan.last, Dice("curve")))
+    assert begun == sorted(begun)
+    assert plan.first <= begun[0]
+    assert begun[-1] < plan.last
+    by_hour = Counter((at - plan.first) % DAY // HOUR for at in begun)
+    by_day = Counter((at - plan.first) // DAY for at in begun)
+    assert min(by_hour[hour] for hour in DAYLIGHT) > 3 * max(by_hour[hour] for hour in range(6))
+    assert by_day[0] > by_day[4] > 1.5 * by_day[6] > 0
+
+
+@pytest.mark.parametrize("days", [0.01, 0.3, 2.5, 20])
+def test_exactly_so_many_conversations_begin_and_nothing_happens_after_the_end(days: float) -> None:
+    plan = Plan(conversations=60, days=days)
+    arrived = [at for at, _ in bodies(plan)]
+    told = [told["csid"] for told in told_by(plan) if told["kind"] == "conversation"]
+    assert sorted(told) == list(range(FIRST_CSID, FIRST_CSID + 60))
+    assert plan.start <= min(arrived)
+    assert max(arrived) <= plan.end
+
+
+def test_a_simulation_can_end_at_a_moment() -> None:
+    plan = Plan.until(ENDING_NOW, conversations=50, days=2)
+    assert plan.end == ENDING_NOW.replace(microsecond=250_000)
+    assert max(at for at, _ in bodies(plan)) <= ENDING_NOW
+
+
+def test_without_trouble_bodies_come_once_and_in_the_order_of_their_times() -> None:
+    webhooks = [json.loads(body) for _, body in bodies(Plan(conversations=300))]
+    times = [webhook["event_timestamp"] for webhook in webhooks]
+    assert times == sorted(times)
+    assert len({webhook["event_id"] for webhook in webhooks}) == len(webhooks)
+
+
+def test_the_asked_fraction_of_bodies_comes_again_soon_or_later() -> None:
+    arrived = list(bodies(Plan(conversations=1_000, duplicates=0.1)))
+    copies = Counter(event_id(body) for _, body in arrived)
+    repeated = sum(count > 1 for count in copies.values())
+    assert 0.09 < repeated / len(copies) < 0.11
+    assert max(copies.values()) > 2
+    assert any(one.body == next_.body for one, next_ in pairwise(arrived))
+
+
+def test_deliveries_come_in_the_order_of_arrival_and_at_most_so_late() -> None:
+    arrived = list(bodies(Plan(conversations=300, shuffle=3600)))
+    delays = [
+        (at - datetime.fromisoformat(json.loads(body)["event_timestamp"])).total_seconds()
+        for at, body in arrived
+    ]
+    assert [at for at, _ in arrived] == sorted(at for at, _ in arrived)
+    assert 0 <= min(delays) < 60
+    assert 3_540 < max(delays) <= 3_600
+    assert 1_700 < mean(delays) < 1_900
+
+
+def test_the_asked_fraction_of_status_changes_is_dropped_and_nothing_else() -> None:
+    plain = {event_id(body): body for _, body in bodies(Plan(conversations=2_000, seed=9))}
+    plan = Plan(conversations=2_000, seed=9, drop=0.1)
+    truths: list[Any] = []
+    left = {event_id(body) for _, body in bodies(plan, truths.append)}
+    dropped = {item["event_id"] for told in truths for item in told.get("dropped", ())}
+    changes = sum(len(told["transitions"]) - 1 for told in truths if "transitions" in told)
+    assert plain.keys() - left == dropped
+    assert 0.08 < len(dropped) / changes < 0.12
+    assert {json.loads(plain[name])["event_fqn"] for name in dropped} == {
+        *("CONVERSATION_OPEN", "CONVERSATION_PENDING", "CONVERSATION_PENDING_EXPIRED"),
+        *("CONVERSATION_CLOSED", "CONVERSATION_ABANDONED"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"conversations": 0}, "conversations: expected a whole number from 1, got 0"),
+        ({"days": 0}, "days: expected a number from 0.01 to 3,660, got 0"),
+        ({"days": float("nan")}, "days: expected a number from 0.01 to 3,660, got nan"),
+        ({"duplicates": 1.5}, "duplicates: expected a number from 0 to 1, got 1.5"),
+        ({"drop": -0.1}, "drop: expected a number from 0 to 1, got -0.1"),
+        ({"shuffle": -1}, "shuffle: expected a number from 0 to 2,592,000, got -1"),
+        (
+            {"start": datetime(2026, 1, 1)},  # noqa: DTZ001 — that is what is wrong with it
+            "start: expected a time with a zone from 1970 to 9899, got 2026-01-01T00:00:00",
+        ),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        Plan(**{"conversations": 1, **options})
+    assert str(refused.value) == message
+
+
+def test_extremes_are_possible() -> None:
+    assert len(list(bodies(Plan(conversations=1, days=0.01)))) >= 1
+    plan = Plan(conversations=20, duplicates=1, drop=1, shuffle=86_400)
+    copies = Counter(event_id(body) for _, body in bodies(plan))
+    assert min(copies.values()) > 1
+
+
+def test_memory_holds_what_is_under_way_not_what_has_arrived() -> None:
+    def peak(days: float) -> int:
+        plan = Plan(conversations=int(80 * days), days=days, shuffle=3600, duplicates=0.1)
+        tracemalloc.start()
+        for _ in bodies(plan):
+            pass
+        reached = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return reached
+
+    assert peak(21) < 1.3 * peak(7)
+
+
+def test_no_copy_comes_more_than_an_hour_after_the_body_it_repeats() -> None:
+    longest = timedelta(hours=2)
+    plan = Plan(conversations=500, shuffle=3600, duplicates=0.2)
+    for at, body in bodies(plan):
+        happened = datetime.fromisoformat(json.loads(body)["event_timestamp"])
+        assert timedelta(0) <= at - happened <= longest
+
+
+def test_the_judge_shares_nothing_with_what_it_judges() -> None:
+    folder = Path(dixa_state.simulate.__file__).parent
+    allowed = ("dixa_state.simulate", "dixa_state.errors", "msgspec")
+    for module in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            foreign = [
+                name for name in names if name.partition(".")[0] not in sys.stdlib_module_names
+            ]
+            assert all(name.startswith(allowed) for name in foreign), (module.name, foreign)

@@ -1,0 +1,175 @@
+"""What the receiver keeps, and what it refuses."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from servers import Running, Serve, signed
+
+from dixa_state.dixa.signature import sign
+
+KEY = "00112233445566778899aabbccddeeff"
+OTHER = "ffeeddccbbaa99887766554433221100"
+
+
+def refused(server: Running, reason: str) -> float:
+    return server.metric("dixa_state_webhooks_refused_total", reason=reason)
+
+
+def test_a_signed_webhook_is_appended_and_its_second_copy_is_a_duplicate(
+    server: Running, day_lines: list[bytes]
+) -> None:
+    first, second = server.post(day_lines[0]), server.post(day_lines[0])
+    event_id = json.loads(day_lines[0])["event_id"]
+    assert (first.status_code, first.json()) == (
+        200,
+        {"outcome": "appended", "event_id": event_id, "position": 1, "reason": None},
+    )
+    assert (second.status_code, second.json()["outcome"]) == (200, "duplicate")
+    assert second.json()["position"] == 1
+
+
+def test_what_cannot_become_an_event_is_kept_in_quarantine_and_answered_200(
+    server: Running,
+) -> None:
+    answer = server.post(b'{"event_id": "e-1"')
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "quarantined")
+    assert answer.json()["reason"]
+    assert [item.delivery.body for item in server.service.tracker.quarantined()] == [
+        b'{"event_id": "e-1"'
+    ]
+
+
+def test_the_body_is_stored_byte_for_byte_with_its_signature(
+    server: Running, day_lines: list[bytes]
+) -> None:
+    server.post(day_lines[0], x_dixa_subscription_id="s-1")
+    [stored] = server.get("/v1/conversations/70431/events")["data"]
+    assert stored["body"].encode() == day_lines[0]
+    assert stored["signature"].startswith("t=")
+    assert stored["subscription_id"] == "s-1"
+
+
+def flipped(body: bytes) -> bytes:
+    return body[:-2] + bytes([body[-2] ^ 1]) + body[-1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"body": flipped}, "mismatch"),
+        ({"body": lambda body: body[:-10]}, "mismatch"),
+        ({"secret": OTHER}, "mismatch"),
+        ({"secret": KEY.encode().hex()}, "mismatch"),
+        ({"x_dixa_signature": ""}, "missing"),
+        ({"x_dixa_signature": "t=yesterday,v1=00"}, "malformed"),
+        ({"x_dixa_signature": "t=1,v1=00," + "v1=00," * 40}, "malformed"),
+        ({"x_dixa_signature": "t=1,v1=" + "0" * 5_000}, "malformed"),
+    ],
+    ids=[
+        "a flipped bit",
+        "a cut body",
+        "another key",
+        "the hex text as the key",
+        "no signature",
+        "t is no number",
+        "many v1",
+        "a huge header",
+    ],
+)
+def test_what_dixa_did_not_sign_is_refused_without_a_hint(
+    sqlite_server: Running, day_lines: list[bytes], change: dict[str, Any], reason: str
+) -> None:
+    body = day_lines[0]
+    headers = signed(body, change.get("secret", KEY), change_headers(change))
+    sent = change.get("body", lambda body: body)(body)
+    answer = sqlite_server.client.post("/webhooks/dixa", content=sent, headers=headers)
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "error": {
+            "code": "unauthenticated",
+            "message": "expected a webhook that Dixa signed",
+            "detail": None,
+        }
+    }
+    assert refused(sqlite_server, reason) == 1
+    assert sqlite_server.service.newest() == 0
+
+
+def change_headers(change: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in change.items() if name.startswith("x_")}
+
+
+def test_a_doubled_signature_header_is_refused(
+    sqlite_server: Running, day_lines: list[bytes]
+) -> None:
+    headers = [*signed(day_lines[0]).items(), ("x-dixa-signature", "t=1,v1=00")]
+    answer = sqlite_server.client.post("/webhooks/dixa", content=day_lines[0], headers=headers)
+    assert answer.status_code == 401
+    assert refused(sqlite_server, "malformed") == 1
+
+
+def test_two_subscriptions_deliver_the_same_event_while_a_secret_is_rotated(
+    serve: Serve, store_url: str, day_lines: list[bytes]
+) -> None:
+    server = serve(store_url, webhook_secrets=f"old={KEY},new={OTHER}")
+    outcomes = [
+        server.post(day_lines[0], secret=secret, x_dixa_subscription_id=owner).json()["outcome"]
+        for owner, secret in (("old", KEY), ("new", OTHER))
+    ]
+    assert outcomes == ["appended", "duplicate"]
+    assert server.post(day_lines[1], secret=KEY, x_dixa_subscription_id="new").status_code == 401
+
+
+def test_of_a_hundred_simultaneous_copies_one_is_appended(
+    server: Running, day_lines: list[bytes]
+) -> None:
+    with ThreadPoolExecutor(100) as clients:
+        answers = list(clients.map(server.post, [day_lines[0]] * 100))
+    outcomes = [answer.json()["outcome"] for answer in answers]
+    assert {answer.status_code for answer in answers} == {200}
+    assert (outcomes.count("appended"), outcomes.count("duplicate")) == (1, 99)
+    assert {answer.json()["position"] for answer in answers} == {1}
+
+
+def test_a_second_proof_can_be_asked_for_beside_the_signature(
+    serve: Serve, sqlite_url: str, day_lines: list[bytes]
+) -> None:
+    server = serve(sqlite_url, webhook_authorization="Basic ZGl4YTpzZWNyZXQ=")
+    assert server.post(day_lines[0]).status_code == 401
+    assert server.post(day_lines[0], authorization="Basic ZGl4YTpndWVzcw==").status_code == 401
+    assert server.post(day_lines[0], authorization="Basic ZGl4YTpzZWNyZXQ=").status_code == 200
+    assert refused(server, "authorization") == 2
+
+
+def test_unsigned_bodies_pass_only_where_that_is_allowed(
+    serve: Serve, sqlite_url: str, day_lines: list[bytes]
+) -> None:
+    server = serve(sqlite_url, webhook_secrets=None, allow_unsigned=True)
+    assert server.post(day_lines[0], x_dixa_signature="").json()["outcome"] == "appended"
+
+
+def test_with_a_tolerance_an_old_signature_is_stale(
+    serve: Serve, sqlite_url: str, day_lines: list[bytes]
+) -> None:
+    server = serve(sqlite_url, signature_tolerance=60)
+    old = sign(day_lines[0], bytes.fromhex(KEY), t=1_689_238_949_803)
+    assert server.post(day_lines[0], x_dixa_signature=old).status_code == 401
+    assert refused(server, "stale") == 1
+
+
+def test_the_metrics_count_what_came_by_outcome_and_event(
+    server: Running, day_lines: list[bytes]
+) -> None:
+    server.send(day_lines)
+    server.post(day_lines[0])
+    server.post(b"nonsense")
+    page = server.client.get("/metrics").text
+    assert (
+        'dixa_state_webhooks_received_total{event="conversation.created",outcome="appended"} 2.0'
+        in page
+    )
+    assert 'dixa_state_webhooks_received_total{event="none",outcome="quarantined"} 1.0' in page
+    assert "dixa_state_store_position 45.0" in page
+    assert "dixa_state_projector_lag_events 0.0" in page
