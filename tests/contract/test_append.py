@@ -52,7 +52,9 @@ def test_the_same_body_again_is_a_duplicate_at_the_position_of_the_first(
     first = body(event_id="e-1")
     tracker.append(body(event_id="e-0"))
     tracker.append(first)
-    assert tracker.append(first) == Outcome("duplicate", "e-1", position=2, topic="conversation.created")
+    assert tracker.append(first) == Outcome(
+        "duplicate", "e-1", position=2, topic="conversation.created"
+    )
     assert len(list(tracker.events(7))) == 2
 
 
