@@ -23,10 +23,14 @@ Read = Callable[[Notification], Event]
 
 
 class Folded(NamedTuple):
-    """The state of a stream, None where nothing of it could be folded, and what was skipped."""
+    """The state of a stream, None where nothing of it could be folded, and what was skipped.
+
+    `before` is the state whose rows the views hold, None if they hold none.
+    """
 
     state: State | None
     poison: tuple[Poison, ...] = ()
+    before: State | None = None
 
 
 def is_shown(stream: str) -> bool:

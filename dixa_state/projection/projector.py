@@ -8,8 +8,8 @@ from typing import NamedTuple
 from eventsourcing.persistence import Notification
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.projection.folding import Folded, fold_further, fold_stream, is_shown
-from dixa_state.projection.rows import decode_ban, decode_conversation, rows
+from dixa_state.projection.folding import Folded, State, fold_further, fold_stream, is_shown
+from dixa_state.projection.rows import Row, changed_rows, decode_ban, decode_conversation
 from dixa_state.projection.views import LIVE, Connection, Progress, Views
 from dixa_state.tracker import ConversationTracker
 
@@ -109,23 +109,27 @@ class Projector:
         read, grace = self._tracker.read, self._tracker.grace
         kind = "state" if stream.startswith("conversation/") else "ban_state"
         found = connection.run(self._views.statement(kind, at.generation), stream=stream)
+        before: State | None = None
         if found:
             decode = decode_conversation if kind == "state" else decode_ban
-            further = fold_further(decode(bytes(found[0][0])), stream, events, read, grace)
+            before = decode(bytes(found[0][0]))
+            further = fold_further(before, stream, events, read, grace)
             if further is not None:
-                return further
+                return further._replace(before=before)
         whole = self._recorder.select_stream(stream)
-        return fold_stream(stream, [e for e in whole if e.id <= events[-1].id], read, grace)
+        known = [event for event in whole if event.id <= events[-1].id]
+        return fold_stream(stream, known, read, grace)._replace(before=before)
 
     def _write(self, connection: Connection, page: Page) -> None:
-        made = (
-            row
-            for stream, folded in page.folded.items()
-            if folded.state is not None
-            for row in rows(stream, folded.state)
-        )
+        gone: list[Row] = []
+        new: list[Row] = []
         generation = page.at.generation
-        self._views.write(connection, generation, made, replacing=page.folded)
+        for stream, folded in page.folded.items():
+            if folded.state is not None:
+                taken, brought = changed_rows(stream, folded.before, folded.state)
+                gone += taken
+                new += brought
+        self._views.replace(connection, generation, gone, new)
         for folded in page.folded.values():
             for poison in folded.poison:
                 connection.run(self._views.statement("poison", generation), **poison._asdict())

@@ -223,6 +223,14 @@ TABLES: dict[str, type[Row]] = {
     "bans": BanRow,
 }
 TABLE_OF = {row_type: name for name, row_type in TABLES.items()}
+KEYS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(TABLES, ("stream", "number")),
+    "conversations": ("stream",),
+    "transitions": ("stream", "sequence"),
+    "words": ("word", "stream"),
+    "bans": ("stream",),
+}
+"""The columns that tell the rows of a table apart."""
 
 
 def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
@@ -241,6 +249,15 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
     yield from _ratings(stream, state)
     for word in sorted(words(_texts(state))):
         yield WordRow(word, stream)
+
+
+def changed_rows(
+    stream: str, before: Conversation | Ban | None, after: Conversation | Ban
+) -> tuple[list[Row], list[Row]]:
+    """Give the rows that a change of state takes away, and those that it brings."""
+    old = set(rows(stream, before)) if before else set()
+    new = list(rows(stream, after))
+    return list(old.difference(new)), [row for row in new if row not in old]
 
 
 def group(made: Iterable[Row]) -> dict[str, list[Row]]:

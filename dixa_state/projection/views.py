@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
 from dixa_state.errors import SchemaError
-from dixa_state.projection.rows import TABLES, VIEW_VERSION, Row, group
+from dixa_state.projection.rows import KEYS, TABLES, VIEW_VERSION, Row, group
 from dixa_state.sql.statements import statements, views_indexes, views_tables
 
 Rows = list[tuple[Any, ...]]
@@ -62,6 +62,11 @@ class Connection(Protocol):
 
     def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         """Insert rows, as fast as the database takes them."""
+
+    def unload(
+        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """Delete the rows that have these keys."""
 
 
 class Views(TrackingRecorder, ABC):
@@ -155,20 +160,13 @@ class Views(TrackingRecorder, ABC):
             rows = f"SELECT * FROM {prefix(generation)}{table}"  # noqa: S608
             connection.run(f"CREATE VIEW {table} AS {rows}")
 
-    def write(
-        self,
-        connection: Connection,
-        generation: int,
-        rows: Iterable[Row],
-        *,
-        replacing: Iterable[str] = (),
+    def replace(
+        self, connection: Connection, generation: int, gone: Iterable[Row], new: Iterable[Row]
     ) -> None:
-        """Insert rows, after deleting all that these streams had."""
-        for stream in replacing:
-            for table in TABLES:
-                sql = f"DELETE FROM {prefix(generation)}{table} WHERE stream = :stream"  # noqa: S608
-                connection.run(sql, stream=stream)
-        for table, some in group(rows).items():
+        """Take rows away, by their keys, and insert others."""
+        for table, some in group(gone).items():
+            connection.unload(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
+        for table, some in group(new).items():
             connection.load(f"{prefix(generation)}{table}", TABLES[table], some)
 
     def insert_tracking(self, tracking: Tracking) -> None:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.projection.rows import Row
+from dixa_state.projection.rows import TABLES, Row
 from dixa_state.projection.views import Role, Rows, Views
 from dixa_state.sql.statements import with_percent
 from dixa_state.storage.postgres import PostgresRecorder, translated, unavailable
@@ -125,11 +125,23 @@ class _PostgresConnection:
     def script(self, sql: str) -> None:
         self._cursor.execute(sql.encode())
 
+    def unload(
+        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        types = dict(zip(row_type._fields, _COLUMN_TYPES[row_type], strict=True))
+        listed = ", ".join(f"%s::{types[column]}[]" for column in key)
+        same = " AND ".join(f"{table}.{column} = gone.{column}" for column in key)
+        self._cursor.execute(
+            f"DELETE FROM {table} USING unnest({listed}) AS gone ({', '.join(key)}) "  # noqa: S608
+            f"WHERE {same}".encode(),
+            [[getattr(row, column) for row in rows] for column in key],
+        )
+
     def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         columns = ", ".join(row_type._fields)
         copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
         with self._cursor.copy(copy.encode()) as target:
-            target.set_types(_column_types(row_type))
+            target.set_types(_COLUMN_TYPES[row_type])
             for row in rows:
                 target.write_row(row)
 
@@ -138,3 +150,6 @@ def _column_types(row_type: type[Row]) -> list[str]:
     hints = get_type_hints(row_type)
     plain = (next(iter(get_args(hint)), hint) for hint in hints.values())
     return [_TYPES[hint] for hint in plain]
+
+
+_COLUMN_TYPES = {row_type: _column_types(row_type) for row_type in TABLES.values()}

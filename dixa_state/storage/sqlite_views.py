@@ -110,6 +110,14 @@ class _SqliteConnection:
         for statement in sql.split(";\n"):
             self._cursor.execute(statement)
 
+    def unload(
+        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        same = " AND ".join(f"{column} = ?" for column in key)
+        keys = [tuple(getattr(row, column) for column in key) for row in rows]
+        self._cursor.executemany(f"DELETE FROM {table} WHERE {same}", keys)  # noqa: S608
+        del row_type
+
     def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         columns = row_type._fields
         places = ", ".join("?" * len(columns))

@@ -151,7 +151,7 @@ def big(shared_place: Place) -> Place:
         views.create(connection, 2, indexes=False)
         made = group(row for n in range(1, MANY + 1) for row in rows(n))
         for part in made.values():
-            views.write(connection, 2, part)
+            views.replace(connection, 2, [], part)
         views.index(connection, 2)
         views.show(connection, 2)
         if views.dialect == "postgres":
