@@ -1,10 +1,11 @@
 """From Dixa's payloads to the domain's users, queues and snapshots."""
 
+from collections.abc import Callable
 from datetime import datetime
 from sys import float_info
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from dixa_state.dixa.payloads import (
     ConversationPayload,
@@ -16,6 +17,9 @@ from dixa_state.domain.events import Queue, Snapshot, User
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.errors import InvalidInputError
 
+T = TypeVar("T")
+P = TypeVar("P")
+
 
 def snapshot(shown: ConversationPayload) -> Snapshot:
     """Take from a body's conversation what the fold reads."""
@@ -26,18 +30,23 @@ def snapshot(shown: ConversationPayload) -> Snapshot:
         contact_point=shown.contact_point,
         created_at=time_from(shown.created_at),
         requester=user(shown.requester) if shown.requester else None,
-        assignee=(user(shown.assignee) or UNSET)
-        if isinstance(shown.assignee, UserPayload)
-        else shown.assignee,
-        queue=(queue(shown.queue) or UNSET)
-        if isinstance(shown.queue, QueuePayload)
-        else shown.queue,
+        assignee=_unless_nameless(user, shown.assignee),
+        queue=_unless_nameless(queue, shown.queue),
         subject=shown.subject,
         tags=None if shown.tags is None else _tag_names(shown.tags),
         tag_ids=_tag_ids(shown.tags or ()),
         custom_attributes=attributes_from(shown.custom_attributes),
         attribute_ids=_attribute_ids(shown.custom_attributes),
     )
+
+
+def _unless_nameless(
+    read: Callable[[P], T | None], shown: P | UnsetType | None
+) -> T | UnsetType | None:
+    """Read what is shown; what cannot be told by anything is as good as not shown."""
+    if shown is None or isinstance(shown, UnsetType):
+        return shown
+    return read(shown) or UNSET
 
 
 def user(payload: UserPayload) -> User | None:
@@ -128,7 +137,7 @@ def _tag_names(tags: tuple[TagPayload | str, ...]) -> frozenset[str] | None:
 
 
 def _tag_ids(tags: tuple[TagPayload | str, ...]) -> dict[str, str]:
-    shown = (tag for tag in tags if isinstance(tag, TagPayload))
+    shown = (tag for tag in tags if not isinstance(tag, str))
     return {tag.name: tag.id for tag in shown if tag.name and tag.id}
 
 

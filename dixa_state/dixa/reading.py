@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import UNRECOGNISED, EventType, lookup
+from dixa_state.dixa.decoding import Body, Parts, decode
 from dixa_state.dixa.facts import ACTORS, READERS, Told
 from dixa_state.dixa.objects import snapshot
 from dixa_state.dixa.payloads import Data, Envelope
@@ -57,7 +58,7 @@ def admit(body: bytes) -> Admitted:
     """
     _require_json_object(body)
     try:
-        envelope = Envelope.model_validate_json(body)
+        envelope = decode(body)
     except ValidationError as error:
         raise _missing_in_envelope(error, body) from error
     event_id = envelope.event_id
@@ -79,14 +80,14 @@ def read_event(
     body: bytes, *, topic: str, received_at: datetime, version: int, position: int
 ) -> Event:
     """Read an admitted body as the event that was stored under this topic."""
-    envelope = Envelope.model_validate_json(body)
+    envelope = decode(body)
     data = envelope.data or _NO_DATA
     shown = data.conversation
     told = Told(
         envelope.event_fqn,
         data.others,
         shown=snapshot(shown) if shown else _NOTHING,
-        beside=shown.model_extra if shown else None,
+        beside=data.beside,
     )
     if topic == UNRECOGNISED and (known := lookup(envelope.event_fqn)):
         topic = known.topic  # the catalogue has learned it since
@@ -138,18 +139,20 @@ _ENVELOPE_PROBLEMS: dict[str, Problem] = {
 }
 
 
-def _organization_id(envelope: Envelope) -> str | None:
+def _organization_id(envelope: Envelope | Body) -> str | None:
     return (envelope.organization and envelope.organization.id) or None
 
 
-def _stream(envelope: Envelope, event_type: EventType | None, organization_id: str | None) -> str:
+def _stream(
+    envelope: Envelope | Body, event_type: EventType | None, organization_id: str | None
+) -> str:
     """Choose the stream: that of the subject, or the organization's where none is named."""
     data = envelope.data or _NO_DATA
-    shown = snapshot(data.conversation) if data.conversation else _NOTHING
-    told = Told(envelope.event_fqn, data.others, shown=shown)
     subject = event_type.subject if event_type else "unknown"
     if subject == "conversation":
         return conversation_stream(organization_id, _require_csid(envelope, data))
+    shown = snapshot(data.conversation) if data.conversation else _NOTHING
+    told = Told(envelope.event_fqn, data.others, shown=shown)
     if subject == "enduser" and (user := told.banned_user()) and user.key:
         return ban_stream("enduser", organization_id, user.key)
     if subject == "ip" and (address := told.address()):
@@ -159,7 +162,7 @@ def _stream(envelope: Envelope, event_type: EventType | None, organization_id: s
     return organization_stream(organization_id)
 
 
-def _require_csid(envelope: Envelope, data: Data) -> int:
+def _require_csid(envelope: Envelope | Body, data: Data | Parts) -> int:
     try:
         return read_csid(_find_csid(data))
     except InvalidInputError as error:
@@ -167,14 +170,14 @@ def _require_csid(envelope: Envelope, data: Data) -> int:
         raise UnreadableError("no_csid", message, envelope.event_id) from error
 
 
-def _any_csid(data: Data) -> int | None:
+def _any_csid(data: Data | Parts) -> int | None:
     try:
         return read_csid(_find_csid(data))
     except InvalidInputError:
         return None
 
 
-def _find_csid(data: Data) -> object:
+def _find_csid(data: Data | Parts) -> object:
     """Look where a csid may stand: in the conversation, or beside it."""
     if data.conversation is not None and data.conversation.csid is not None:
         return data.conversation.csid

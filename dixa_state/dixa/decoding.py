@@ -1,0 +1,105 @@
+"""Bodies decoded fast: where one is spelled as Dixa documents it, its parts need no forgiveness.
+
+The models in `payloads` say what a body is made of, and read it whatever has become of it. From
+them structs are made here with the same names and the exact types, which msgspec decodes in a
+fraction of the time. A body that does not fit them exactly is read by the models; where it fits,
+both give the same.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Raw, Struct, defstruct
+from pydantic import AliasChoices, BaseModel
+
+from dixa_state.dixa.payloads import ConversationPayload, Data, Envelope, Organization
+
+
+class Body(NamedTuple):
+    """A webhook that fits exactly: what `Envelope` gives, without the models."""
+
+    event_id: str
+    event_fqn: str
+    event_timestamp: str
+    organization: Organization | None
+    data: "Parts"
+
+
+class Parts(NamedTuple):
+    """What `Data` gives."""
+
+    conversation: ConversationPayload | None
+    others: Mapping[str, Any]
+    beside: Mapping[str, Any] = MappingProxyType({})
+
+
+def decode(body: bytes) -> Envelope | Body:
+    """Read a webhook. Raises pydantic's `ValidationError` if it lacks what an event must have."""
+    try:
+        return _decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return Envelope.model_validate_json(body)
+
+
+def _decode(body: bytes) -> Body:
+    found = _ENVELOPE.decode(body)
+    data = dict(found.data or {})
+    shown = data.pop("conversation", None)
+    return Body(
+        found.event_id,
+        found.event_fqn,
+        found.event_timestamp,
+        found.organization,
+        Parts(
+            None if shown is None else _CONVERSATION.decode(shown),
+            {name: _ANYTHING.decode(value) for name, value in data.items()},
+        ),
+    )
+
+
+@cache
+def _struct(model: type[BaseModel]) -> type[Struct]:
+    """Make the struct of a model; where names have other spellings, it knows only the first."""
+    fields = model.model_fields.items()
+    aliased = any(isinstance(field.validation_alias, AliasChoices) for _, field in fields)
+    return defstruct(
+        model.__name__,
+        [(name, _exactly(field.annotation), field.default) for name, field in fields],
+        frozen=True,
+        forbid_unknown_fields=aliased,
+    )
+
+
+def _exactly(kind: Any) -> Any:
+    """Give the type that a field has where nothing must be forgiven."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _struct(kind)
+    if get_origin(kind) is Annotated:
+        return get_args(kind)[0]
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(map(_exactly, get_args(kind)))]  # noqa: UP007 — made, not written
+    if get_origin(kind) is tuple:
+        return tuple.__class_getitem__((_exactly(get_args(kind)[0]), ...))
+    return kind
+
+
+_Name = Annotated[str, Meta(min_length=1)]
+_Envelope = defstruct(
+    "_Envelope",
+    [
+        ("event_id", _Name),
+        ("event_fqn", _Name),
+        ("event_timestamp", _Name),
+        ("organization", _exactly(Envelope.model_fields["organization"].annotation), None),
+        ("data", dict[str, Raw] | None, None),
+    ],
+    frozen=True,
+)
+_ENVELOPE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Envelope)
+_CONVERSATION: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    _exactly(Data.model_fields["conversation"].annotation)
+)
+_ANYTHING = msgspec.json.Decoder()
