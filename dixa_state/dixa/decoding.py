@@ -9,13 +9,15 @@ both give the same.
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Raw, Struct, defstruct
 from pydantic import AliasChoices, BaseModel
 
 from dixa_state.dixa.payloads import ConversationPayload, Data, Envelope, Organization
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Body(NamedTuple):
@@ -42,6 +44,14 @@ def decode(body: bytes) -> Envelope | Body:
         return _decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return Envelope.model_validate_json(body)
+
+
+def convert(value: dict[str, Any], model: type[M]) -> M:
+    """Read a part of a body that has been decoded already."""
+    try:
+        return cast("M", msgspec.convert(value, _struct(model)))
+    except msgspec.MsgspecError:
+        return model.model_validate(value)
 
 
 def _decode(body: bytes) -> Body:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from dixa_state.dixa.decoding import convert
 from dixa_state.dixa.payloads import (
     ConversationPayload,
     QueuePayload,
@@ -70,7 +71,7 @@ def queue(payload: QueuePayload) -> Queue | None:
 def user_from(value: object) -> User | None:
     """Read a user from whatever stands in a user's place: an object, or an id alone."""
     if isinstance(value, dict):
-        return user(UserPayload.model_validate(value))
+        return user(convert(value, UserPayload))
     identifier = text_from(value)
     return User(id=identifier) if identifier else None
 
@@ -78,7 +79,7 @@ def user_from(value: object) -> User | None:
 def queue_from(value: object) -> Queue | None:
     """Read a queue from whatever stands in a queue's place: an object, or an id alone."""
     if isinstance(value, dict):
-        return queue(QueuePayload.model_validate(value))
+        return queue(convert(value, QueuePayload))
     identifier = text_from(value)
     return Queue(id=identifier) if identifier else None
 
