@@ -5,7 +5,7 @@ intervals half-open: [since, until), still running where `until` is None.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -239,24 +239,22 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
         yield _ban(stream, state)
         return
     yield _conversation(stream, state)
-    yield from _transitions(stream, state)
-    yield from _assignments(stream, state)
-    yield from _queue_intervals(stream, state)
-    yield from _queue_visits(stream, state)
-    yield from _tags(stream, state)
-    yield from _attributes(stream, state)
-    yield from _sla_evaluations(stream, state)
-    yield from _ratings(stream, state)
-    for word in sorted(words(_texts(state))):
-        yield WordRow(word, stream)
+    for make, _ in _PARTS:
+        yield from make(stream, state)
 
 
 def changed_rows(
     stream: str, before: Conversation | Ban | None, after: Conversation | Ban
 ) -> tuple[list[Row], list[Row]]:
     """Give the rows that a change of state takes away, and those that it brings."""
-    old = set(rows(stream, before)) if before else set()
-    new = list(rows(stream, after))
+    if not isinstance(before, Conversation) or not isinstance(after, Conversation):
+        return list(rows(stream, before)) if before else [], list(rows(stream, after))
+    old: set[Row] = {_conversation(stream, before)}
+    new: list[Row] = [_conversation(stream, after)]
+    for make, fields in _PARTS:
+        if any(getattr(before, field) != getattr(after, field) for field in fields):
+            old.update(make(stream, before))
+            new += make(stream, after)
     return list(old.difference(new)), [row for row in new if row not in old]
 
 
@@ -499,6 +497,25 @@ def _texts(state: Conversation) -> Sequence[str | None]:
         state.subject,
         *((requester.name, requester.email, requester.phone) if requester else ()),
     )
+
+
+def _words(stream: str, state: Conversation) -> Iterator[Row]:
+    for word in sorted(words(_texts(state))):
+        yield WordRow(word, stream)
+
+
+_PARTS: tuple[tuple[Callable[[str, Conversation], Iterator[Row]], tuple[str, ...]], ...] = (
+    (_transitions, ("life",)),
+    (_assignments, ("assignments",)),
+    (_queue_intervals, ("queue_history",)),
+    (_queue_visits, ("visits",)),
+    (_tags, ("tag_history", "tag_ids")),
+    (_attributes, ("custom_attributes", "attribute_ids")),
+    (_sla_evaluations, ("sla", "channel", "queue", "assignee")),
+    (_ratings, ("ratings",)),
+    (_words, ("subject", "requester")),
+)
+"""What makes the rows of each table, and the fields of a conversation that those depend on."""
 
 
 def _ban(stream: str, state: Ban) -> BanRow:

@@ -1,7 +1,7 @@
 """The views on PostgreSQL, in the database of the event store."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock, local
 from time import monotonic, sleep
 from typing import Any, get_args, get_type_hints
@@ -65,7 +65,11 @@ class PostgresViews(Views):
             lock = _Lock(connection, role)
             while not (taken := lock.take()) and wait:
                 sleep(_POLL)
-            yield lock if taken else None
+            try:
+                yield lock if taken else None
+            finally:
+                if taken:
+                    lock.give_back()
 
     def changed(self, timeout: float) -> None:
         """Wait until PostgreSQL tells of new events or of views that moved on.
@@ -106,6 +110,11 @@ class _Lock:
         key = _LOCKS[self._role]
         row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
         return bool(row and row[0])
+
+    def give_back(self) -> None:
+        """Unlock now: the end of a connection is noticed by the server a moment later."""
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCKS[self._role]])
 
     def keep(self) -> None:
         try:

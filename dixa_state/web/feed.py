@@ -7,8 +7,7 @@ has changed. So nothing queues up for a slow reader.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event as Signal
@@ -40,6 +39,7 @@ class Change(NamedTuple):
 
     position: int
     document: bytes
+    conversation: tuple[str | None, int]
 
 
 class Feed:
@@ -53,7 +53,7 @@ class Feed:
         self._views = views
         self._readers = readers
         self._now = now
-        self._kept: deque[Change] = deque()
+        self._kept: dict[tuple[str | None, int], Change] = {}  # the one that changed last is last
         self._complete_after = 0
         self._position = 0
         self._moved = asyncio.Event()
@@ -122,37 +122,64 @@ class Feed:
     async def _changes(self, after: int) -> list[Change]:
         if after < self._complete_after:
             return await self._readers.ask(lambda: self._read(after))
-        return [change for change in self._kept if change.position > after][:PAGE]
+        return [change for change in self._kept.values() if change.position > after][:PAGE]
 
     def _run(self) -> None:
         last = self._position
         while not self._stop.is_set():
             try:
-                position = self._queries.position()
-                changes = self._read(last)
-                last = changes[-1].position if changes else last
-                self._tell(changes, position)
-                if len(changes) < PAGE:
+                last, more = self._step(last)
+                if not more:
                     self._views.changed(_PAUSE)
             except DixaStateError as error:
                 _log.warning("the feed waits for the store", extra={"why": str(error)})
                 self._stop.wait(_PAUSE)
+            except Exception:  # noqa: BLE001 — whatever it is, we go on
+                _log.exception("the feed starts again")
+                self._stop.wait(_PAUSE)
+
+    def _step(self, last: int) -> tuple[int, bool]:
+        """Tell what came after a position; give where that leads, and whether there is more.
+
+        Where nobody reads, nothing is read either: a reader who comes finds it in the views.
+        """
+        position = self._queries.position()
+        if not self.readers:
+            self._tell(self._pass, position)
+            return position, False
+        changes = self._read(last)
+        self._tell(self._publish, position, changes)
+        return (changes[-1].position if changes else last), len(changes) == PAGE
 
     def _read(self, after: int) -> list[Change]:
         changed = self._queries.changed_since(after, PAGE)
-        return [Change(state.position, self._encode(state)) for state in changed]
+        return [self._change(state) for state in changed]
 
-    def _encode(self, state: Conversation) -> bytes:
-        return to_json(status_document(state, now=self._now()), inf_nan_mode="null")
+    def _change(self, state: Conversation) -> Change:
+        document = to_json(status_document(state, now=self._now()), inf_nan_mode="null")
+        return Change(state.position, document, (state.organization_id, state.csid))
 
-    def _tell(self, changes: list[Change], position: int) -> None:
+    def _tell(
+        self, how: Callable[..., None], position: int, changes: Sequence[Change] = ()
+    ) -> None:
         if self._loop and (changes or position != self._position):
-            self._loop.call_soon_threadsafe(self._publish, changes, position)
+            self._loop.call_soon_threadsafe(how, position, changes)
 
-    def _publish(self, changes: list[Change], position: int) -> None:
-        self._kept.extend(changes)
+    def _pass(self, position: int, _nothing: Sequence[Change]) -> None:
+        self._kept.clear()
+        self._complete_after = max(self._complete_after, position)
+        self._move(position)
+
+    def _publish(self, position: int, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._kept.pop(change.conversation, None)
+            self._kept[change.conversation] = change
         while len(self._kept) > KEPT:
-            self._complete_after = self._kept.popleft().position
+            oldest = self._kept.pop(next(iter(self._kept)))
+            self._complete_after = oldest.position
+        self._move(position)
+
+    def _move(self, position: int) -> None:
         self._position = max(self._position, position)
         self._wake()
 

@@ -29,6 +29,7 @@ LINGER = 0.001
 class _Waiting(NamedTuple):
     delivery: Delivery
     outcome: "asyncio.Future[Outcome]"
+    until: float
 
 
 class Inbox:
@@ -44,6 +45,7 @@ class Inbox:
         self._append = append
         self._committed = committed
         self._waiting: deque[_Waiting] = deque()
+        self._batch: list[_Waiting] = []
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._closing = False
@@ -63,28 +65,25 @@ class Inbox:
         size = len(delivery.body)
         if len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
             raise OverloadedError(f"{len(self._waiting)} webhooks wait to be stored already")
-        waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(delivery, loop.create_future(), loop.time() + PATIENCE)
         self._waiting.append(waiting)
         self._bytes += size
         self._arrived.set()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await waiting.outcome
-        except TimeoutError:
-            raise StoreUnavailableError(
-                f"the store has not answered within {PATIENCE:.0f} s"
-            ) from None
+        return await waiting.outcome
 
     async def run(self) -> None:
         """Append what comes in, until closed and empty."""
-        while await self._something():
-            if not self._closing:
-                await asyncio.sleep(LINGER)
-            batch = self._take()
-            try:
-                await self._commit(batch)
-            except Exception as error:  # noqa: BLE001 — whatever it is, these wait for an answer
-                await self._commit_singly(batch, error)
+        impatience = asyncio.create_task(self._lose_patience())
+        try:
+            while await self._something():
+                if not self._closing:
+                    await asyncio.sleep(LINGER)
+                self._batch = self._take()
+                await self._append_all(self._batch)
+                self._batch = []
+        finally:
+            impatience.cancel()
 
     async def close(self) -> None:
         """Let `run` finish what waits and end."""
@@ -108,6 +107,22 @@ class Inbox:
             total += size
         self._bytes -= total
         return batch
+
+    async def _lose_patience(self) -> None:
+        """Answer those who have waited too long: one look at all costs less than a timer each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(PATIENCE / 20)
+            for waiting in (*self._batch, *self._waiting):
+                if waiting.until < loop.time():
+                    told = f"the store has not answered within {PATIENCE:.0f} s"
+                    _refuse(waiting, StoreUnavailableError(told))
+
+    async def _append_all(self, batch: list[_Waiting]) -> None:
+        try:
+            await self._commit(batch)
+        except Exception as error:  # noqa: BLE001 — whatever it is, these wait for an answer
+            await self._commit_singly(batch, error)
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         loop = asyncio.get_running_loop()

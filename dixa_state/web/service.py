@@ -55,8 +55,7 @@ class Service:
         finally:
             await self.inbox.close()
             await inbox
-            await self.feed.close()
-            await asyncio.to_thread(self.projection.close)
+            await asyncio.gather(self.feed.close(), asyncio.to_thread(self.projection.close))
             await asyncio.to_thread(self.readers.close)
 
     async def answered(self, ask: Callable[[], T], min_position: int | None = None) -> T:

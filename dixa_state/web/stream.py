@@ -71,4 +71,4 @@ async def _told(feed: Feed, after: int) -> AsyncIterator[bytes]:
 
 
 def _event(change: Change) -> bytes:
-    return b"id: %d\nevent: conversation\ndata: %s\n\n" % change
+    return b"id: %d\nevent: conversation\ndata: %s\n\n" % (change.position, change.document)

@@ -250,3 +250,10 @@ def test_a_catch_up_meets_a_switch_without_harm(store_url: str, day_lines: list[
         thread.join()
         project(place)
         assert findings(store_url, place) == []
+
+
+def test_the_lead_that_was_given_back_can_be_taken_at_once(store_url: str) -> None:
+    with opened(store_url) as (_, views):
+        for _ in range(50):
+            with views.leading("projector") as lead:
+                assert lead is not None
