@@ -1,0 +1,108 @@
+"""The command: which benchmarks there are, and how their results are told."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from folding import fold
+from http_requests import http
+from keeping import disk, ingest
+from lagging import lag
+from measuring import Result
+from reading import lists, status
+from replaying import replay
+from rich.console import Console
+from stores import STORES, MakeStore
+
+Benchmark = Callable[[str, MakeStore], Iterator[Result]]
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "http": http,
+    "ingest": ingest,
+    "replay": replay,
+    "status": status,
+    "list": lists,
+    "lag": lag,
+    "fold": fold,
+    "disk": disk,
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
+@click.option("--store", "only", type=click.Choice([*STORES]), help="Only on this database.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table.")
+def main(
+    names: tuple[str, ...], only: str | None, json_file: Path | None, markdown: Path | None
+) -> None:
+    """Measure all of it, or what is named."""
+    say = Console(stderr=True, highlight=False).print
+    results: list[Result] = []
+    for store, opened in STORES.items():
+        if only in (None, store):
+            with opened() as make:
+                for name in names or BENCHMARKS:
+                    say(f"{name} on {store}…")
+                    results += BENCHMARKS[name](store, make)
+    text = table(results)
+    click.echo(text)
+    if markdown:
+        markdown.write_text(text + "\n", encoding="utf-8")
+    if json_file:
+        json_file.write_text(json.dumps([asdict(one) | {"met": one.met} for one in results]))
+
+
+def table(results: list[Result]) -> str:
+    """Tell results as Markdown: misses are shown as misses."""
+    lines = [
+        _machine(),
+        "",
+        "| what | store | ours | beside | ratio | target | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        lines += _lines(one)
+    return "\n".join(lines)
+
+
+def _machine() -> str:
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.system()} "
+        f"{platform.machine()}, Python {platform.python_version()}"
+    )
+
+
+def _lines(one: Result) -> Iterator[str]:
+    verdict = {True: "met", False: "**missed**", None: ""}
+    ours = f"{_number(one.ours)} {one.unit}"
+    own = f"≤ {one.at_most:g} {one.unit}" if one.at_most is not None else ""
+    if own or not one.beside:
+        met = None if one.at_most is None else one.ours <= one.at_most
+        yield f"| {one.name} | {one.store} | {ours} | {one.remark} | | {own} | {verdict[met]} |"
+    for other in one.beside:
+        ratio = one.ratio(other)
+        wanted, met = "", None
+        if other.at_least is not None:
+            wanted, met = f"≥ {other.at_least:g}", ratio >= other.at_least
+        if other.at_most is not None:
+            wanted, met = f"≤ {other.at_most:g}", ratio <= other.at_most
+        beside = f"{other.name}: {_number(other.value)}"
+        yield (
+            f"| {one.name} | {one.store} | {ours} | {beside} | {ratio:.2f} | {wanted} "
+            f"| {verdict[met]} |"
+        )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""Webhooks to measure with: the simulator's, about 1.2 KB each."""
+
+from datetime import UTC, datetime
+from functools import cache
+
+from dixa_state.event_store import Delivery
+from dixa_state.simulate import Plan, bodies
+
+EVENTS_EACH = 15
+"""Webhooks that a simulated conversation comes to, about."""
+
+
+@cache
+def webhooks(number: int, seed: int = 1) -> tuple[bytes, ...]:
+    """Give so many bodies, in the order of their arrival."""
+    plan = Plan(conversations=number // EVENTS_EACH + number // 50 + 10, seed=seed, days=30)
+    made = (simulated.body for simulated in bodies(plan))
+    return tuple(body for body, _ in zip(made, range(number), strict=False))
+
+
+def deliveries(number: int) -> list[Delivery]:
+    """Give them as they come in."""
+    now = datetime.now(UTC)
+    return [Delivery(body, now) for body in webhooks(number)]
