@@ -20,6 +20,6 @@ VOLUME /data
 EXPOSE 8000
 # Alive, not ready: while the database is away the service answers 503 and waits; a restart helps nobody.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ.get(\"DIXA_STATE_PORT\", \"8000\")}/healthz', timeout=2)"]
 ENTRYPOINT ["dixa-state"]
 CMD ["serve"]

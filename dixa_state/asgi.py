@@ -3,9 +3,10 @@
 Apart from `bootstrap`, so that the library and the other commands need not load a web framework.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from pydantic import SecretStr
 
@@ -14,8 +15,10 @@ from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import InvalidInputError
 from dixa_state.settings import Settings
 from dixa_state.web.app import Application
-from dixa_state.web.policy import Policy, is_loopback, parse_tokens
+from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
 from dixa_state.web.service import Service
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -43,11 +46,11 @@ def open_policy(settings: Settings) -> Policy:
     """
     tolerance = settings.signature_tolerance
     policy = Policy(
-        secrets=parse_secrets(_revealed(settings.webhook_secrets)),
+        secrets=_parsed("webhook_secrets", parse_secrets, settings),
         allow_unsigned=settings.allow_unsigned,
         tolerance=None if tolerance is None else timedelta(seconds=tolerance),
-        authorization=_revealed(settings.webhook_authorization) or None,
-        tokens=parse_tokens(_revealed(settings.api_tokens)),
+        authorizations=_parsed("webhook_authorization", parse_authorizations, settings),
+        tokens=_parsed("api_tokens", parse_tokens, settings),
         max_body=settings.max_body,
     )
     _require_safe(settings, policy)
@@ -68,5 +71,9 @@ def _require_safe(settings: Settings, policy: Policy) -> None:
         )
 
 
-def _revealed(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""
+def _parsed(name: str, parse: Callable[[str], T], settings: Settings) -> T:
+    secret: SecretStr | None = getattr(settings, name)
+    try:
+        return parse(secret.get_secret_value() if secret else "")
+    except InvalidInputError as error:
+        raise InvalidInputError(f"DIXA_STATE_{name.upper()}: {error}") from error

@@ -5,6 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
 from dixa_state.event_store import EventRecorder
@@ -36,6 +39,7 @@ def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
     if scheme == "sqlite":
         return SqliteRecorder(_sqlite_path(store, create=create), create=create)
     if scheme in _POSTGRES:
+        _require_readable(store)
         return PostgresRecorder(store, create=create)
     if store == "memory:":
         return MemoryRecorder()
@@ -78,7 +82,20 @@ def _unknown(store: str) -> InvalidInputError:
 
 
 def _redacted(store: str) -> str:
-    return re.sub(r":[^:/@]*@", ":…@", store)
+    return re.sub(r"//.*@", "//…@", store)
+
+
+def _require_readable(store: str) -> None:
+    """Refuse what the driver would quote in its messages, the password with it."""
+    try:
+        host = str(conninfo_to_dict(store).get("host", ""))
+    except psycopg.ProgrammingError:
+        host = "@"
+    if "@" in host:
+        raise InvalidInputError(
+            "store: expected postgresql://user:password@host/db with special characters in it "
+            "spelled by percent, such as %40 for @; got what cannot be read so"
+        )
 
 
 def _sqlite_path(store: str, *, create: bool) -> Path:

@@ -58,7 +58,8 @@ class Traffic:
     def close(self) -> None:
         """End."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         start = datetime.now(UTC) - timedelta(hours=HOURS_BEFORE)

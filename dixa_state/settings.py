@@ -24,7 +24,8 @@ class Settings(BaseSettings):
     )
     webhook_authorization: SecretStr | None = Field(
         None,
-        description="the `Authorization` header that webhooks must carry besides their signature",
+        description="the `Authorization` headers (`Basic …`, `Bearer …`; comma-separated) one of "
+        "which webhooks must carry besides their signature",
     )
     allow_unsigned: bool = Field(
         default=False, description="accept unsigned bodies (local trials only; loud warning)"

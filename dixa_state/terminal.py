@@ -4,6 +4,7 @@ Nothing that came from outside is taken for a control sequence.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,13 @@ Document = Mapping[str, Any]
 
 _WHOLE = ("csid", "status", "#", "id")
 _ANY_WIDTH = 1_000
+_CONTROLS = re.compile("[\x7f-\x9f]")
 
 
 def print_json(document: Document) -> None:
-    """Print one JSON document on a line."""
-    sys.stdout.write(to_json(document, inf_nan_mode="null").decode() + "\n")
+    """Print one JSON document on a line, with those controls spelled out that JSON lets pass."""
+    text = to_json(document, inf_nan_mode="null").decode()
+    sys.stdout.write(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

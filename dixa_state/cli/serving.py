@@ -3,6 +3,7 @@
 What they need is loaded when they run: a web framework would slow the start of all other commands.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -84,7 +85,13 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run]]:
     raise_file_limit()
     configure(settings.log_format, settings.log_level)
     with open_application(settings) as app, listen(settings.host, settings.port) as listening:
-        yield (
-            address_of(listening),
-            lambda ready: Server(app, ready).run(sockets=[listening]),
-        )
+
+        def run(ready: Callable[[], None]) -> None:
+            Server(app, ready).run(sockets=[listening])
+            if app.service.failure is not None:
+                raise app.service.failure
+            if app.service.stuck:
+                say("dixa-state: ended without the store, which does not answer")
+                os._exit(1)  # threads that wait for it would keep the process for ever
+
+        yield address_of(listening), run

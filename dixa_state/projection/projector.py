@@ -47,15 +47,23 @@ class Projector:
         self._name = name
         self._page = page
 
-    def run(self, stop: Signal, progress: Callable[[int], None] = lambda _position: None) -> None:
+    def run(
+        self,
+        stop: Signal,
+        progress: Callable[[int | None], None] = lambda _position: None,
+        trouble: Callable[[StoreUnavailableError], None] = lambda _error: None,
+    ) -> None:
         """Project until told to stop; wait for the lead while another projector has it.
 
-        Goes on by itself when the store comes back after it was away.
+        Goes on by itself when the store comes back after it was away. `progress` is told the
+        position that was reached, or None where there was nothing to do; `trouble`, that the store
+        is away.
         """
         while not stop.is_set():
             try:
                 self._lead(stop, progress)
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
+                trouble(error)
                 stop.wait(_IDLE)
 
     def catch_up(self, progress: Callable[[int], None] = lambda _position: None) -> bool:
@@ -80,16 +88,16 @@ class Projector:
                 self._write(connection, page)
         return page.last
 
-    def _lead(self, stop: Signal, progress: Callable[[int], None]) -> None:
+    def _lead(self, stop: Signal, progress: Callable[[int | None], None]) -> None:
         with self._views.leading("projector") as lead:
             while lead and not stop.is_set():
                 lead.keep()
                 position = self.step()
+                progress(position)
                 if position is None:
                     self._views.changed(_IDLE)
-                else:
-                    progress(position)
         if lead is None:
+            progress(None)
             stop.wait(_IDLE / 4)
 
     def _fold(self, at: Progress, stored: Sequence[Notification]) -> Page:

@@ -247,8 +247,9 @@ def narrowing(filters: Filters, as_of: datetime, grace: timedelta) -> Narrowed:
     all names that an agent or a queue had either, so only that there was one.
     """
     parameters = Parameters()
-    low = parameters.bind(micros(as_of - grace))
-    high = parameters.bind(micros(as_of + grace))
+    moment, margin = micros(as_of), grace // timedelta(microseconds=1)
+    low = parameters.bind(moment - margin)
+    high = parameters.bind(moment + margin)
     then = f"i.stream = t.stream AND i.since <= {high} AND (i.until IS NULL OR i.until >= {low})"
     clauses = [where(of_conversation(filters.organization, filters.csid), parameters)]
     for table, column, values in (

@@ -4,7 +4,10 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.timestamps import shorten
@@ -67,6 +70,11 @@ class Listing:
         self.columns = columns
         self.conditions = conditions
         self.descending = descending
+
+    @property
+    def kinds(self) -> list[type]:
+        """The types that a place in the order has."""
+        return [str if column == "stream" else int for column in self.columns]
 
     def select(
         self,
@@ -167,17 +175,29 @@ def write_key(cursor: Cursor, asked: list[Any]) -> str:
     return urlsafe_b64encode(_seal(content, asked) + content).decode().rstrip("=")
 
 
-def read_key(key: str, asked: list[Any]) -> Cursor:
-    """Read the key of a page; raises `ConflictError` if it is of another query."""
+def read_key(key: str, asked: list[Any], kinds: Sequence[type] | None = None) -> Cursor:
+    """Read the key of a page; raises `ConflictError` if it is of another query.
+
+    `kinds` are the types that a place in the order has. The seal keeps out mistakes, not forgers:
+    what it holds is read as something that anybody may have written.
+    """
     try:
         raw = urlsafe_b64decode(key + "=" * (-len(key) % 4))
-    except ValueError as error:
+        seal, content = raw[:_SEAL], raw[_SEAL:]
+        cursor = Cursor(*_CONTENT.decode(content))
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise _foreign(key) from error
-    seal, content = raw[:_SEAL], raw[_SEAL:]
     if seal != _seal(content, asked):
         raise _foreign(key)
-    position, after, now = json.loads(content)
-    return Cursor(position, tuple(after), now)
+    if kinds is not None:
+        require_kinds(key, cursor, kinds)
+    return cursor
+
+
+def require_kinds(key: str, cursor: Cursor, kinds: Sequence[type]) -> None:
+    """Refuse a key whose place is none in this order, since such places cannot be compared."""
+    if [type(value) for value in cursor.after or ()] != list(kinds):
+        raise _foreign(key)
 
 
 def _foreign(key: str) -> ConflictError:
@@ -187,6 +207,11 @@ def _foreign(key: str) -> ConflictError:
 
 
 _SEAL = 8
+_Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_Text = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
+_Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Micros = Annotated[int, Meta(ge=0, le=2**62)]
+_CONTENT = msgspec.json.Decoder(tuple[_Position, tuple[_Number | _Text, ...], _Micros | None])
 
 
 def _seal(content: bytes, asked: list[Any]) -> bytes:

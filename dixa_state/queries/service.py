@@ -16,6 +16,7 @@ from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.fold import fold
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.errors import StoreUnavailableError
+from dixa_state.event_store import decode_state
 from dixa_state.projection.rows import (
     SlaEvaluationRow,
     decode_ban,
@@ -74,6 +75,16 @@ class Move(NamedTuple):
     transition: Transition
 
 
+class Health(NamedTuple):
+    """Where the store and the views are; `last_event_age` in seconds since it was received."""
+
+    store_position: int
+    views_position: int
+    lag: int
+    poison: int
+    last_event_age: float | None
+
+
 class Share(NamedTuple):
     """How SLA evaluations ended for one value of what they are broken down by."""
 
@@ -122,6 +133,17 @@ class Queries:
         """Tell the position that the views have reached."""
         return self._views.progress().position
 
+    def health(self) -> Health:
+        """Tell how far store and views are, and what could not be folded."""
+        newest = self._tracker.event_recorder.max_notification_id() or 0
+        stored = self._tracker.event_recorder.select_notifications(newest, 1) if newest else []
+        age = self._tracker.now() - decode_state(stored[0].state).received_at if stored else None
+        with self._views.transaction() as connection:
+            poison = connection.run(self._views.statement("poison_count"))[0][0]
+        views = self._views.progress().position
+        seconds = None if age is None else max(age.total_seconds(), 0.0)
+        return Health(newest, views, max(newest - views, 0), poison, seconds)
+
     def changed_since(self, position: int, limit: int = MAX_CHANGES) -> list[Conversation]:
         """Give conversations whose newest event came after a position, in the order of those.
 
@@ -169,7 +191,7 @@ class Queries:
         listing = Listing("conversations", (column, "stream"), conditions, descending=descending)
         asked = ["conversations", sort, filters, as_of]
         with self._views.transaction() as connection:
-            cursor = self._cursor(connection, asked, page_key)
+            cursor = self._cursor(connection, listing, asked, page_key)
             if as_of is None:
                 found = self._page(connection, listing, cursor, limited(limit))
             else:
@@ -193,12 +215,12 @@ class Queries:
         """
         column, descending = sorting(sort)
         asked = ["search", sort, organization, search]
+        order = Listing("conversations", (column, "stream"), (), descending=descending)
         with self._views.transaction() as connection:
-            cursor = self._cursor(connection, asked, page_key)
+            cursor = self._cursor(connection, order, asked, page_key)
             now = micros(self._tracker.now()) if cursor.now is None else cursor.now
             conditions = search_conditions(search, now, organization)
-            order = (column, "stream")
-            listing = Listing("conversations", order, conditions, descending=descending)
+            listing = Listing(order.table, order.columns, conditions, descending=descending)
             found = self._page(connection, listing, cursor, limited(limit))
         at_first = cursor._replace(now=now)
         return paged(found, at_first, asked, limit, lambda item: item.known_state)
@@ -295,13 +317,15 @@ class Queries:
         shape: Callable[[Item], T],
     ) -> Page[T]:
         with self._views.transaction() as connection:
-            cursor = self._cursor(connection, asked, page_key)
+            cursor = self._cursor(connection, listing, asked, page_key)
             found = self._page(connection, listing, cursor, limited(limit))
         return paged(found, cursor, asked, limit, shape)
 
-    def _cursor(self, connection: Connection, asked: list[Any], key: str | None) -> Cursor:
+    def _cursor(
+        self, connection: Connection, listing: Listing, asked: list[Any], key: str | None
+    ) -> Cursor:
         if key is not None:
-            return read_key(key, asked)
+            return read_key(key, asked, listing.kinds)
         progress = self._views.read_progress(connection)
         return Cursor(progress.position if progress else 0, None)
 

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from dixa_state.queries.listing import Cursor, Page, limited, read_key, write_key
+from dixa_state.queries.listing import (
+    Cursor,
+    Page,
+    limited,
+    read_key,
+    require_kinds,
+    write_key,
+)
 
 T = TypeVar("T")
 
@@ -25,8 +32,10 @@ def sliced(
     another query.
     """
     cursor = Cursor(newest, None) if page_key is None else read_key(page_key, asked)
-    after = cursor.after
-    rest = [item for item in ask(cursor.position) if after is None or item[0] > after]
+    after, items = cursor.after, list(ask(cursor.position))
+    if page_key is not None and items:
+        require_kinds(page_key, cursor, [type(value) for value in items[0][0]])
+    rest = [item for item in items if after is None or item[0] > after]
     found, more = rest[: limited(limit)], len(rest) > limit
     key = write_key(cursor._replace(after=found[-1][0]), asked) if more else None
     return Page([item for _, item in found], key, cursor.position)

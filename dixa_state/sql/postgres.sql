@@ -8,6 +8,10 @@ SELECT version FROM dixa_state_schema;
 -- lock: let one writer at a time hand out positions; readers are not held up
 LOCK TABLE stored_events IN EXCLUSIVE MODE;
 
+-- durable: have this commit on disk when it returns, even where the server puts commits off
+SELECT set_config('synchronous_commit', 'on', true)
+WHERE current_setting('synchronous_commit') = 'off';
+
 -- notify: wake those who follow the store, once this transaction commits
 NOTIFY stored_events;
 

@@ -28,10 +28,15 @@ SELECT state FROM {v}bans WHERE stream = :stream;
 INSERT INTO {v}poison (position, stream, topic, error)
 VALUES (:position, :stream, :topic, :error) ON CONFLICT (position) DO NOTHING;
 
--- take_lease: take a role, if nobody has it or the one who had it has gone
+-- poison_count: how many events could not be folded
+SELECT count(*) FROM poison;
+
+-- take_lease: take a role, if nobody has it, the one who had it has gone, or the clock was set back
 INSERT INTO lease (role, holder, until) VALUES (:role, :holder, :until)
 ON CONFLICT (role) DO UPDATE SET holder = excluded.holder, until = excluded.until
-WHERE lease.holder = excluded.holder OR lease.until < :now;
+WHERE lease.holder = excluded.holder
+   OR lease.until < :now
+   OR lease.until > :until + (:until - :now);
 
 -- drop_lease: give a role back
 DELETE FROM lease WHERE role = :role AND holder = :holder;

@@ -92,7 +92,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'".encode())
             cursor.execute(_SQL["lock"].encode())
             yield _PostgresWriter(cursor)
-            cursor.execute(_SQL["notify"].encode())
+            cursor.execute(f"{_SQL['durable']} {_SQL['notify']}".encode())
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         """Find what recognises these events as duplicates."""

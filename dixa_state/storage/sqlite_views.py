@@ -76,9 +76,9 @@ class _Lease:
         self._renewed = 0.0
 
     def take(self) -> bool:
-        now = int(time() * 1_000_000)
-        until = now + int(LEASE * 1_000_000)
         with self._views.transaction(write=True) as connection:
+            now = int(time() * 1_000_000)  # only now: it may have waited for its turn
+            until = now + int(LEASE * 1_000_000)
             sql = self._views.statement("take_lease")
             taken = connection.count(
                 sql, role=self._role, holder=self._holder, now=now, until=until

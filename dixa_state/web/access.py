@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from dixa_state.web.policy import is_loopback
+from dixa_state.web.policy import names_loopback
 from dixa_state.web.service import TheService
 
 _bearer = HTTPBearer(
@@ -30,8 +30,8 @@ async def require_reader(
             "expected a bearer token that may read",
             {"WWW-Authenticate": 'Bearer realm="dixa_state"'},
         )
-    host = request.url.hostname or ""
-    if not policy.tokens and not is_loopback(host):
+    host = ",".join(request.headers.getlist("host"))
+    if not policy.tokens and not names_loopback(host):
         raise HTTPException(
             403, f"Host: expected localhost, as long as no API tokens are set, got {host[:80]!r}"
         )

@@ -52,12 +52,12 @@ async def list_conversations(
         shape = partial(documents.status_document, now=now, as_of=question.as_of)
         return listed(request, page, shape, as_of=question.as_of)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/conversations/{csid}", tags=OF_ONE, response_model=shapes.Conversation)
 async def conversation(
-    service: TheService, csid: Csid, question: Annotated[OneQuestion, Query()]
+    service: TheService, request: Request, csid: Csid, question: Annotated[OneQuestion, Query()]
 ) -> Response:
     """Tell the state of one conversation, now or at a moment."""
     moment = question.moment
@@ -68,7 +68,7 @@ async def conversation(
         state = service.tracker.conversation(csid, organization=question.organization, **moment)
         return answer(documents.status_document(state, now=now, **moment))
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/conversations/{csid}/timeline", tags=OF_ONE, response_model=Listed[shapes.Step])
@@ -86,7 +86,7 @@ async def timeline(
         page = sliced(steps, service.newest(), asked, **question.page)
         return listed(request, page, documents.step_document)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get(
@@ -114,7 +114,7 @@ async def transitions_of_one(
         page = sliced(moves, service.newest(), asked, **question.page)
         return listed(request, page, lambda move: move, as_of=question.as_of)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/conversations/{csid}/events", tags=OF_ONE, response_model=Listed[shapes.StoredEvent])
@@ -132,7 +132,7 @@ async def events(
         page = sliced(bodies, service.newest(), asked, **question.page)
         return listed(request, page, documents.stored_document)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/transitions", tags=OF_ALL, response_model=Listed[shapes.Transition])
@@ -145,7 +145,7 @@ async def transitions(
         page = service.queries.transitions(question.filters(), **question.page)
         return listed(request, page, lambda move: documents.transition_document(*move))
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/sla", tags=OF_ALL, response_model=Listed[shapes.SlaRow])
@@ -158,7 +158,7 @@ async def sla(
         page = service.queries.sla(question.filters(), **question.page)
         return listed(request, page, documents.sla_document)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/sla/attainment", tags=OF_ALL, response_model=Listed[shapes.Share])
@@ -173,17 +173,19 @@ async def attainment(
         told = partial(documents.share_document, question.by)
         return whole(request, map(told, shares), position)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/stats", tags=OF_ALL, response_model=shapes.Stats)
-async def stats(service: TheService, question: Annotated[Question, Query()]) -> Response:
+async def stats(
+    service: TheService, request: Request, question: Annotated[Question, Query()]
+) -> Response:
     """Count conversations and transitions; tell average, median and p90 times."""
 
     def ask() -> Response:
         return answer(documents.stats_document(service.queries.stats(question.organization)))
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/stats/daily", tags=OF_ALL, response_model=Listed[shapes.Day])
@@ -197,7 +199,7 @@ async def daily(
         days = service.queries.daily(question.filters())
         return whole(request, map(documents.day_document, days), position)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/bans", tags=["bans"], response_model=Listed[shapes.Ban])
@@ -215,12 +217,13 @@ async def bans(
         fitting = [ban for ban in service.queries.bans() if question.fits(ban)]
         return sorted(((_place(ban), ban) for ban in fitting), key=lambda keyed: keyed[0])
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 @router.get("/endusers/{id}", tags=["bans"], response_model=shapes.EndUser)
 async def enduser(
     service: TheService,
+    request: Request,
     key: Annotated[str, Path(alias="id", description="The end user's id at Dixa.")],
     question: Annotated[Question, Query()],
 ) -> Response:
@@ -230,7 +233,7 @@ async def enduser(
         found = service.queries.enduser(key, question.organization)
         return answer(documents.enduser_document(found))
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 def _place(ban: Ban) -> tuple[str, str, str]:

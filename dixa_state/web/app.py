@@ -1,7 +1,7 @@
 """The application: what answers, what wraps it, and what runs beside it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import cast
 
@@ -13,11 +13,13 @@ from starlette.types import Receive, Scope, Send
 
 from dixa_state.errors import DixaStateError
 from dixa_state.web import api, description, operations, search, stream
-from dixa_state.web.edge import Edge
-from dixa_state.web.errors import error_response, refusal
+from dixa_state.web.edge import WEBHOOKS, Edge
+from dixa_state.web.errors import error_response, our_fault, refusal
 from dixa_state.web.questions import told
-from dixa_state.web.receiver import WEBHOOKS
 from dixa_state.web.service import Service
+
+PROBED = ("/healthz", "/readyz", "/docs")
+"""What is asked for by HEAD too."""
 
 
 class Application:
@@ -40,8 +42,10 @@ class Application:
     async def _lead(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == WEBHOOKS:
             await self.service.receiver(scope, receive, send)
-        else:
-            await self._api(scope, receive, send)
+            return
+        if scope.get("method") == "HEAD" and scope["path"] in PROBED:
+            scope = {**scope, "method": "GET"}  # the server leaves out the body
+        await self._api(scope, receive, send)
 
 
 def _api(service: Service) -> FastAPI:
@@ -55,6 +59,7 @@ def _api(service: Service) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = service
+    app.add_exception_handler(Exception, _failure)
     app.add_exception_handler(DixaStateError, _error)
     app.add_exception_handler(HTTPException, _error)
     app.add_exception_handler(RequestValidationError, _wrong_question)
@@ -66,12 +71,22 @@ def _api(service: Service) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with app.state.service.running():
+    service: Service = app.state.service
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(service.running())
+        except DixaStateError as error:
+            service.failure = error  # `Server.startup` ends what has nothing to serve
         yield
 
 
 async def _error(_request: Request, error: Exception) -> Response:
     return error_response(cast("DixaStateError | HTTPException", error))
+
+
+async def _failure(request: Request, _error: Exception) -> Response:
+    """Answer in our shape before the edge, to which the framework raises the error again."""
+    return our_fault(request.scope["dixa_state.told"]["request_id"])
 
 
 async def _wrong_question(_request: Request, error: Exception) -> Response:

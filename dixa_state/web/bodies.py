@@ -21,15 +21,15 @@ class Bodies:
         """Begin with none."""
         self._reading = 0
 
-    async def read(self, request: Request, limit: int) -> bytes:
-        """Read the body of a request that carries JSON.
+    async def read(self, request: Request, limit: int, *, declared: bool = False) -> bytes:
+        """Read the body of a request that carries JSON, and with `declared` says so.
 
         Raises `HTTPException` with 415 for another type or a compressed body, 413 for one beyond
         `limit` bytes, 408 for one that is too slow; `OverloadedError` if there are too many.
         """
-        require_json(request)
-        declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > limit:
+        require_json(request, declared=declared)
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > limit:
             raise _too_large(limit)
         try:
             async with asyncio.timeout(PATIENCE):
@@ -57,17 +57,17 @@ class Bodies:
         return b"".join(chunks)
 
 
-def require_json(request: Request) -> None:
-    """Refuse what is declared as anything but plain JSON; what declares nothing may pass."""
+def require_json(request: Request, *, declared: bool) -> None:
+    """Refuse what is declared as anything but plain JSON; what declares nothing may pass or not."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().casefold() not in ("", "identity"):
         raise HTTPException(415, f"Content-Encoding: expected none, got {encoding[:80]!r}")
-    declared = request.headers.get("content-type", "application/json")
-    kind = declared.partition(";")[0].strip().casefold()
+    told = request.headers.get("content-type", "" if declared else "application/json")
+    kind = told.partition(";")[0].strip().casefold()
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
     ):
-        raise HTTPException(415, f"Content-Type: expected application/json, got {declared[:80]!r}")
+        raise HTTPException(415, f"Content-Type: expected application/json, got {told[:80]!r}")
 
 
 def _too_large(limit: int) -> HTTPException:

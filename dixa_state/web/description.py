@@ -1,15 +1,17 @@
 """How the API describes itself: for programs as OpenAPI, for people as a page without a script."""
 
+import re
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup, escape
 from pydantic import TypeAdapter
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from dixa_state import shapes
-from dixa_state.web.receiver import WEBHOOKS
+from dixa_state.web.edge import WEBHOOKS
 
 Schema = dict[str, Any]
 
@@ -72,7 +74,7 @@ def _receiving() -> Schema:
             _header("X-Dixa-Subscription-Id", "Narrows down whose secret is tried."),
         ],
         "requestBody": {
-            "required": False,  # what Dixa signed is kept, even if it is nothing
+            "required": True,
             "content": {"application/json": {"schema": {}, "example": _WEBHOOK}},
         },
         "responses": {
@@ -141,10 +143,15 @@ def _examples(operation: Schema) -> list[Any]:
     ]
 
 
+def _prose(text: str | None) -> Markup:
+    """Show the code in a description as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704
+
+
 _templates = Environment(
     loader=PackageLoader("dixa_state.web"),
     autoescape=select_autoescape(default=True),
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"takes": _takes, "examples": _examples}
+_templates.filters |= {"takes": _takes, "examples": _examples, "prose": _prose}

@@ -13,14 +13,15 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dixa_state.web.errors import refusal
+from dixa_state.web.errors import our_fault
 from dixa_state.web.metrics import Metrics
 
 _log = logging.getLogger("dixa_state.web")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/webhooks/dixa", "/healthz", "/readyz", "/metrics")
-_FAILED = 400
+WEBHOOKS = "/webhooks/dixa"
+_QUIET = (WEBHOOKS, "/healthz", "/readyz", "/metrics")
+_REFUSED, _FAILED = 400, 500
 _CONTENT_POLICY = (
     b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; "
     b"base-uri 'none'; form-action 'none'"
@@ -60,8 +61,7 @@ class Edge:
         except Exception:  # noqa: BLE001 — whatever it is, there is an answer
             _log.exception("a request failed", extra={"request_id": answer.request_id})
             if answer.status is None:
-                message = f"this is our fault; the log tells more about {answer.request_id}"
-                await refusal(500, "internal", message)(scope, receive, answer.send)
+                await our_fault(answer.request_id)(scope, receive, answer.send)
         finally:
             self._conclude(scope, answer)
 
@@ -75,7 +75,7 @@ class Edge:
 
 def _level(route: str, status: int | None) -> int:
     """Tell how much a request matters; of what went well, the store and the metrics tell more."""
-    if status is None or status >= _FAILED:
+    if status is None or status >= _FAILED or (status >= _REFUSED and route == WEBHOOKS):
         return logging.WARNING
     return logging.DEBUG if route in _QUIET else logging.INFO
 

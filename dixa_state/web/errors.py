@@ -23,7 +23,9 @@ from dixa_state.errors import (
 
 UNAVAILABLE = 503
 
-_RETRY_AFTER = "1"
+RETRY_AFTER = "1"
+"""Seconds after which to try again what cannot be done now."""
+
 _STATUS: dict[type[DixaStateError], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
     AmbiguousError: (409, "ambiguous"),
@@ -82,6 +84,11 @@ def error_response(error: DixaStateError | HTTPException) -> Response:
     return refusal(status, code, str(error))
 
 
+def our_fault(request_id: str) -> Response:
+    """Answer that the program has failed."""
+    return refusal(500, "internal", f"this is our fault; the log tells more about {request_id}")
+
+
 def refusal(
     status: int,
     code: str,
@@ -92,7 +99,7 @@ def refusal(
 ) -> Response:
     """Answer with an error in the one shape."""
     content: Error = {"error": {"code": code, "message": message, "detail": detail}}
-    more = {"Retry-After": _RETRY_AFTER} if status == UNAVAILABLE else {}
+    more = {"Retry-After": RETRY_AFTER} if status == UNAVAILABLE else {}
     return Response(
         to_json(content), status, {**more, **(headers or {})}, media_type="application/json"
     )

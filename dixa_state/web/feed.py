@@ -73,6 +73,11 @@ class Feed:
             self.readers -= 1
 
     @property
+    def alive(self) -> bool:
+        """Whether it follows the views."""
+        return self._thread.is_alive()
+
+    @property
     def position(self) -> int:
         """The position that the views had reached when last seen."""
         return self._position

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal
 
 import structlog
 
@@ -41,4 +42,14 @@ def _last(form: LogFormat) -> list[structlog.typing.Processor]:
         # The other formatters show the values of variables, and with them what people wrote.
         exception_formatter=structlog.dev.plain_traceback,
     )
-    return [renderer]
+    return [_printable, renderer]
+
+
+def _printable(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Let no text from outside be taken for a control sequence or for another line."""
+    return {
+        name: "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value)
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }

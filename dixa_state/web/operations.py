@@ -1,6 +1,7 @@
 """What operators and their machines look at: liveness, readiness, metrics."""
 
 import asyncio
+from time import monotonic
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -9,14 +10,16 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from dixa_state.errors import DixaStateError
-from dixa_state.event_store import decode_state
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, answer
-from dixa_state.web.errors import UNAVAILABLE
+from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE
 from dixa_state.web.service import Service, TheService
 
 PATIENCE = 3.0
 """Seconds after which a store that does not answer counts as out of reach."""
+
+FRESH = 1.0
+"""Seconds that what was found out may be told again."""
 
 router = APIRouter(tags=["operations"])
 
@@ -56,8 +59,10 @@ async def healthz() -> Response:
 async def readyz(service: TheService) -> Response:
     """Tell whether the store can be reached and the projector runs, and how far behind it is."""
     found = await readiness(service)
-    status = 200 if found["ready"] else UNAVAILABLE
-    return Response(to_json(found), status, media_type="application/json")
+    if found["ready"]:
+        return answer(found)
+    headers = {"Retry-After": RETRY_AFTER}
+    return Response(to_json(found), UNAVAILABLE, headers, media_type="application/json")
 
 
 @router.get(
@@ -77,10 +82,17 @@ async def metrics(service: TheService) -> Response:
 
 
 async def readiness(service: Service) -> Readiness:
-    """Find out how the service is."""
+    """Find out how the service is, at most once a second however many ask."""
+    async with service.probing:
+        if service.probed is None or monotonic() - service.probed[0] > FRESH:
+            service.probed = monotonic(), await _readiness(service)
+        return service.probed[1]
+
+
+async def _readiness(service: Service) -> Readiness:
     found: Readiness = {
         "ready": False,
-        "problem": None,
+        "problem": service.trouble,
         "store_position": None,
         "views_position": service.feed.position,
         "lag": None,
@@ -91,34 +103,17 @@ async def readiness(service: Service) -> Readiness:
     }
     try:
         async with asyncio.timeout(PATIENCE):
-            await service.readers.ask(lambda: _ask(service, found))
+            health = await service.probes.ask(service.queries.health)
+        found |= {
+            "store_position": health.store_position,
+            "views_position": health.views_position,
+            "lag": health.lag,
+            "poison": health.poison,
+            "last_event_age": health.last_event_age,
+        }
     except TimeoutError:
         found["problem"] = f"the store has not answered within {PATIENCE:.0f} s"
     except DixaStateError as error:
         found["problem"] = str(error)
-    if found["problem"] is None and not service.projection.alive:
-        found["problem"] = f"the projector does not run: {service.projection.failure}"
     found["ready"] = found["problem"] is None
     return found
-
-
-def _ask(service: Service, found: Readiness) -> None:
-    newest = service.newest()
-    with service.views.transaction() as connection:
-        poison = connection.run("SELECT count(*) FROM poison")[0][0]
-    views = service.queries.position()
-    found |= {
-        "store_position": newest,
-        "views_position": views,
-        "lag": max(newest - views, 0),
-        "poison": poison,
-        "last_event_age": _age(service, newest),
-    }
-
-
-def _age(service: Service, newest: int) -> float | None:
-    stored = service.tracker.event_recorder.select_notifications(newest, 1)
-    if not stored:
-        return None
-    received_at = decode_state(stored[0].state).received_at
-    return max((service.tracker.now() - received_at).total_seconds(), 0.0)

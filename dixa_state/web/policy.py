@@ -1,5 +1,6 @@
 """Who may send and who may read: the rules, apart from how a request is asked for them."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -10,20 +11,23 @@ from dixa_state.dixa.signature import Secrets, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
 _SHORTEST_TOKEN = 16
+_HOST = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_AUTHORIZATION = re.compile(r"(Basic|Bearer) [A-Za-z0-9._~+/=-]+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Policy:
     """What a service accepts; holds secrets, so its repr shows nothing.
 
-    `authorization` is the whole header that webhooks must carry besides their signature; `tokens`
-    are the SHA-256 digests of those that may read, none where everyone on this machine may.
+    `authorizations` are the headers one of which webhooks must carry besides their signature, none
+    where they need not; `tokens` those of who may read, none where everyone on this machine may.
+    Both are SHA-256 digests.
     """
 
     secrets: Secrets = field(default_factory=Secrets)
     allow_unsigned: bool = False
     tolerance: timedelta | None = None
-    authorization: str | None = None
+    authorizations: tuple[bytes, ...] = ()
     tokens: tuple[bytes, ...] = ()
     max_body: int = 1 << 20
 
@@ -32,7 +36,7 @@ class Policy:
 
         Raises `SignatureError` with the reason `authorization`.
         """
-        if self.authorization is not None and not _same(authorization or "", self.authorization):
+        if self.authorizations and not _is_among(authorization, self.authorizations):
             raise SignatureError("authorization", "Expected the agreed Authorization header")
 
     def require_signature(
@@ -55,10 +59,7 @@ class Policy:
 
     def may_read(self, token: str | None) -> bool:
         """Tell whether a bearer of this token may read; every known token is compared."""
-        if not self.tokens:
-            return True
-        given = _digest(token or "")
-        return True in [compare_digest(given, known) for known in self.tokens]
+        return not self.tokens or _is_among(token, self.tokens)
 
 
 def parse_tokens(text: str) -> tuple[bytes, ...]:
@@ -78,6 +79,21 @@ def parse_tokens(text: str) -> tuple[bytes, ...]:
     return tuple(_digest(token) for token in tokens)
 
 
+def parse_authorizations(text: str) -> tuple[bytes, ...]:
+    """Read the setting: `Basic …` or `Bearer …`, comma-separated; gives their digests.
+
+    Raises `InvalidInputError`, which shows none of them.
+    """
+    headers = [header.strip() for header in text.split(",")] if text.strip() else []
+    for number, header in enumerate(headers, start=1):
+        if not _AUTHORIZATION.fullmatch(header):
+            raise InvalidInputError(
+                f"Header {number}: expected `Basic …` or `Bearer …` as the webhook sends it, got "
+                "something else"
+            )
+    return tuple(map(_digest, headers))
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach a host: `localhost`, 127.0.0.0/8 or ::1."""
     name = host.strip("[]").casefold()
@@ -89,8 +105,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _same(one: str, other: str) -> bool:
-    return compare_digest(_digest(one), _digest(other))
+def names_loopback(host: str) -> bool:
+    """Tell whether a Host header names this machine; one that cannot be read names another."""
+    match = _HOST.fullmatch(host)
+    return match is not None and is_loopback(match[1])
+
+
+def _is_among(given: str | None, known: tuple[bytes, ...]) -> bool:
+    """Compare with every known one, so that the time taken tells nothing."""
+    digest = _digest(given or "")
+    return True in [compare_digest(digest, one) for one in known]
 
 
 def _digest(text: str) -> bytes:

@@ -4,7 +4,7 @@ import logging
 from threading import Event as Signal
 from threading import Thread
 
-from dixa_state.errors import SchemaError
+from dixa_state.errors import SchemaError, StoreUnavailableError
 from dixa_state.projection.projector import Projector
 
 _log = logging.getLogger("dixa_state.web")
@@ -23,7 +23,7 @@ class Projection:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, and has not failed a moment ago."""
+        """Whether it runs, and has got on since it last failed."""
         return self._thread.is_alive() and self.failure is None
 
     def start(self) -> None:
@@ -37,9 +37,8 @@ class Projection:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.failure = None
             try:
-                self._projector.run(self._stop)
+                self._projector.run(self._stop, self._got_on, self._waits)
             except SchemaError as error:
                 self.failure = str(error)
                 _log.error("the projector has ended", extra={"why": self.failure})
@@ -48,3 +47,9 @@ class Projection:
                 self.failure = f"{type(error).__name__}: {error}"
                 _log.exception("the projector starts again")
                 self._stop.wait(_PAUSE)
+
+    def _got_on(self, _position: int | None) -> None:
+        self.failure = None
+
+    def _waits(self, error: StoreUnavailableError) -> None:
+        self.failure = str(error)

@@ -26,6 +26,7 @@ MAX_VALUES = 100
 """Values that one filter may have."""
 
 _MAX_TEXT = 500
+_SHOWN = 20
 _MAX_KEY = 4_000
 
 F = TypeVar("F", Filters, TransitionFilters, SlaFilters)
@@ -172,8 +173,8 @@ class TransitionsQuestion(Paged):
         return _filters(TransitionFilters, self)
 
 
-class SlaQuestion(Paged):
-    """About SLA evaluations, or the shares of them that were kept."""
+class _SlaFilters(Question):
+    """About SLA evaluations."""
 
     status: list[SlaStatus] = Field([], max_length=MAX_VALUES)
     due_before: Time | None = Field(None, description="Only with a deadline before this time.")
@@ -188,7 +189,11 @@ class SlaQuestion(Paged):
         return _filters(SlaFilters, self)
 
 
-class AttainmentQuestion(SlaQuestion):
+class SlaQuestion(_SlaFilters, Paged):
+    """About SLA evaluations, a page of them."""
+
+
+class AttainmentQuestion(_SlaFilters):
     """About shares of SLA evaluations."""
 
     by: Literal["queue", "agent", "channel", "tag"] | None = None
@@ -224,28 +229,38 @@ def _filters(kind: type[F], question: BaseModel) -> F:
 
 def next_page(request: Request, key: str) -> str:
     """Give the address of the next page, relative to this server: the same query with a key."""
-    query = [(name, value) for name, value in parse_qsl(request.url.query) if name != "pageKey"]
+    query = [
+        (name, value)
+        for name, value in parse_qsl(request.url.query, keep_blank_values=True)
+        if name != "pageKey"
+    ]
     return f"{request.url.path}?{urlencode([*query, ('pageKey', key)])}"
 
 
 def told(error: RequestValidationError) -> tuple[str, list[dict[str, str]]]:
-    """Say what was expected of the first wrong value, and what came; and list all of them."""
+    """Say what was expected of the first wrong value, and what came; and list the first few."""
     wrong = [
         {
-            "parameter": ".".join(str(part) for part in item["loc"][1:]),
+            "parameter": shorten(".".join(str(part) for part in item["loc"][1:])),
             "expected": _expected(item),
             "got": shorten(str(item.get("input"))),
         }
-        for item in error.errors()
+        for item in error.errors()[:_SHOWN]
     ]
     first = wrong[0]
     return "{parameter}: expected {expected}, got {got!r}".format(**first), wrong
 
 
+_EXPECTED = {
+    "extra_forbidden": "no parameter of this name",
+    "bool_parsing": "true or false",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits",
+}
+
+
 def _expected(item: dict[str, Any]) -> str:
-    if item["type"] == "extra_forbidden":
-        return "no parameter of this name"
     if item["type"] == "value_error":  # our own message says both
         return str(item["ctx"]["error"]).removeprefix("expected ").partition(", got")[0]
-    message: str = item["msg"]
+    message: str = _EXPECTED.get(item["type"], item["msg"])
     return message.removeprefix("Input should be ").removeprefix("Value error, ")

@@ -14,13 +14,12 @@ from dixa_state.documents import outcome_document
 from dixa_state.errors import DixaStateError, SignatureError
 from dixa_state.event_store import Delivery, Outcome
 from dixa_state.web.bodies import Bodies
-from dixa_state.web.edge import tell
+from dixa_state.web.edge import WEBHOOKS, tell
 from dixa_state.web.errors import code_of, error_response
 from dixa_state.web.inbox import Inbox
 from dixa_state.web.metrics import Metrics
 from dixa_state.web.policy import Policy
 
-WEBHOOKS = "/webhooks/dixa"
 SIGNATURE = "x-dixa-signature"
 SUBSCRIPTION = "x-dixa-subscription-id"
 
@@ -70,7 +69,9 @@ class Receiver:
         if request.method != "POST":
             raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})
         self._policy.require_sender(request.headers.get("authorization"))
-        body = await self._bodies.read(request, self._policy.max_body)
+        # A page in a browser can send what is not declared as JSON to any address without asking.
+        declared = self._policy.allow_unsigned
+        body = await self._bodies.read(request, self._policy.max_body, declared=declared)
         received_at = self._now()
         signature = _joined(request, SIGNATURE)
         subscription_id = _joined(request, SUBSCRIPTION)

@@ -60,7 +60,7 @@ async def search_conversations(
         shape = partial(documents.status_document, now=service.tracker.now())
         return listed(request, page, shape)
 
-    return await service.answered(ask, question.min_position)
+    return await service.answered(request, ask, question.min_position)
 
 
 def _parsed(body: bytes) -> Any:

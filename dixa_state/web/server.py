@@ -190,19 +190,21 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )
-        self._feed = app.service.feed
+        self._service = app.service
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
-        if self.started:
+        if self._service.failure is not None:
+            self.should_exit = True
+        elif self.started:
             self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop on a signal, having finished what is under way; a second Ctrl-C does not wait."""
         del frame
-        self._feed.end_streams()
+        self._service.feed.end_streams()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 

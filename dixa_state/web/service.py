@@ -1,13 +1,14 @@
 """What the routes work with: the parts of one running service."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from dixa_state.errors import ConflictError, StoreUnavailableError
+from dixa_state.errors import ConflictError, DixaStateError, StoreUnavailableError
 from dixa_state.projection.projector import Projector
 from dixa_state.projection.views import Views
 from dixa_state.queries import Queries
@@ -26,9 +27,19 @@ T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds that a question waits for the position that it asks for."""
 
+STOP_SECONDS = 25.0
+"""Seconds that the parts have to end once there are no requests any more."""
+
+_log = logging.getLogger("dixa_state.web")
+
 
 class Service:
-    """One service on one store."""
+    """One service on one store.
+
+    `failure` is why it could not start, `stuck` whether it could not end. Questions of users,
+    probes and resuming readers of the live stream have threads of their own, so that none of them
+    waits for another.
+    """
 
     def __init__(self, tracker: ConversationTracker, views: Views, policy: Policy) -> None:
         """Put the parts together; `running` makes them run."""
@@ -38,33 +49,63 @@ class Service:
         self.metrics = Metrics()
         self.queries = Queries(tracker, views)
         self.readers = Readers()
+        self.probes = Readers(1)
+        resuming = Readers(1)
+        self._pools = (self.readers, self.probes, resuming)
         self.inbox = Inbox(tracker.append_many, committed=self.metrics.commits.observe)
         self.bodies = Bodies()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
         self.projection = Projection(Projector(tracker, views))
-        self.feed = Feed(self.queries, views, self.readers, tracker.now)
+        self.feed = Feed(self.queries, views, resuming, tracker.now)
+        self._receiving: asyncio.Task[None] | None = None
+        self.failure: DixaStateError | None = None
+        self.stuck = False
+        self.probing = asyncio.Lock()
+        self.probed: tuple[float, Any] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run; at the end, finish what was accepted before anything is closed."""
         await self.feed.start()
         self.projection.start()
-        inbox = asyncio.create_task(self.inbox.run())
+        self._receiving = asyncio.create_task(self.inbox.run(), name="inbox")
         try:
             yield
         finally:
-            await self.inbox.close()
-            await inbox
-            await asyncio.gather(self.feed.close(), asyncio.to_thread(self.projection.close))
-            await asyncio.to_thread(self.readers.close)
+            await self._stop()
 
-    async def answered(self, ask: Callable[[], T], min_position: int | None = None) -> T:
+    async def _stop(self) -> None:
+        """End all parts; a store that does not answer must not keep the process from ending."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.inbox.close()
+                await cast("asyncio.Task[None]", self._receiving)
+                await asyncio.gather(self.feed.close(), asyncio.to_thread(self.projection.close))
+                await asyncio.gather(*(asyncio.to_thread(one.close) for one in self._pools))
+        except TimeoutError:
+            self.stuck = True
+            _log.error("the store does not answer; what was not answered 200 is not stored")
+
+    @property
+    def trouble(self) -> str | None:
+        """What does not run that should, apart from the store."""
+        if not self.projection.alive:
+            return f"the projector does not get on: {self.projection.failure}"
+        if not self.feed.alive:
+            return "the feed of changes has ended"
+        if self._receiving is None or self._receiving.done():
+            return "the inbox has ended"
+        return None
+
+    async def answered(
+        self, request: Request, ask: Callable[[], T], min_position: int | None = None
+    ) -> T:
         """Ask in a thread, once the views have reached the position that is asked for.
 
         Raises what `freshened` and `Readers.ask` raise.
         """
         await self.freshened(min_position)
-        return await self.readers.ask(ask)
+        return await self.readers.ask(ask, request)
 
     async def freshened(self, position: int | None) -> None:
         """Wait until the views have reached a position that a question asks for.
@@ -74,7 +115,7 @@ class Service:
         """
         if position is None or position <= self.feed.position:
             return
-        newest = await self.readers.ask(self.newest)
+        newest = await self.probes.ask(self.newest)
         if position > newest:
             raise ConflictError(
                 f"min_position: expected one that the store has reached, at most {newest}, "

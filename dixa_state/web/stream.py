@@ -58,10 +58,11 @@ async def stream(
     The id of an event is the store position of the conversation's newest webhook. With
     `Last-Event-ID` the stream resumes after it: a conversation that has changed several times since
     comes once, as it is now. 0 begins with all of them. Without it, only what changes from now on.
-    A comment comes after 15 s of silence.
+    The first event, `ready`, tells where it begins. A comment comes after 15 s of silence.
     """
-    begin = next((at for at in (last_event_id, after) if at is not None), service.feed.position)
-    return EventStream(service.feed, begin)
+    asked = next((at for at in (last_event_id, after) if at is not None), service.feed.position)
+    # An id from beyond the newest position is of another store, or of this one before a restore.
+    return EventStream(service.feed, min(asked, service.feed.position))
 
 
 async def _told(feed: Feed, after: int) -> AsyncIterator[bytes]:

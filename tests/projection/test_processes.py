@@ -7,6 +7,8 @@ from time import monotonic
 
 from projections import Place, days, deliver, findings, opened, replay, rows, until, worker
 
+from dixa_state.projection.projector import Projector
+
 
 def position(place: Place) -> int:
     return place[1].progress().position
@@ -81,3 +83,18 @@ def test_a_projector_goes_on_while_and_after_the_views_are_replayed(
         assert process.poll() is None
         process.kill()
         assert findings(store_url, place) == []
+
+
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(
+    sqlite_url: str, day_lines: list[bytes]
+) -> None:
+    with opened(sqlite_url) as place, opened(sqlite_url) as other:
+        deliver(place[0], day_lines)
+        with place[1].leading("projector") as lead:
+            assert lead is not None
+            assert not Projector(*other).catch_up()
+            hour = 3_600_000_000
+            with other[1].transaction(write=True) as connection:
+                connection.run("UPDATE lease SET until = until + :hour", hour=hour)
+            assert Projector(*other).catch_up()
+        assert position(other) == 45

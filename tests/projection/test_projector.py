@@ -198,7 +198,7 @@ def test_a_running_projector_follows_and_stops_when_told(
 
     def run() -> None:
         with opened(store_url) as own:
-            Projector(*own).run(stop, told.append)
+            Projector(*own).run(stop, lambda at: told.append(at) if at else None)
 
     with opened(store_url) as place:
         thread = Thread(target=run)

@@ -43,6 +43,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
+def serves_on(
+    shared: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Whatever a test does to the shared server, the next webhook is kept."""
+    yield
+    monkeypatch.undo()
+    assert shared.post(day_lines[0]).status_code == 200
+    assert not shared.metric("dixa_state_http_requests_total", status="500")
+
+
+@pytest.fixture
 def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever a test does to a server, the server must not take it for a fault of its own."""
     yield

@@ -1,8 +1,9 @@
 """A real server over real HTTP, in a thread of the test; and bodies signed as Dixa signs them."""
 
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread, local
 from time import monotonic, sleep, time_ns
 from typing import Any
 
@@ -15,16 +16,27 @@ from dixa_state.web.server import Server, address_of, listen
 from dixa_state.web.service import Service
 
 SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for tests only
+_TLS = httpx.create_ssl_context()  # unused, but slow to make for each client
 
 
 class Running:
-    """A server that runs, and a client of it."""
+    """A server that runs, and its clients."""
 
-    def __init__(self, server: Server, url: str, store: str, client: httpx.Client) -> None:
+    def __init__(self, server: Server, url: str, store: str, clients: ExitStack) -> None:
         self.server = server
         self.url = url
         self.store = store
-        self.client = client
+        self._clients = clients
+        self._own = local()
+
+    @property
+    def client(self) -> httpx.Client:
+        """Give the client of this thread: one for several would close what another reads from."""
+        if not hasattr(self._own, "client"):
+            made = httpx.Client(base_url=self.url, timeout=30, verify=_TLS)
+            self._own.client = self._clients.enter_context(made)
+        client: httpx.Client = self._own.client
+        return client
 
     @property
     def service(self) -> Service:
@@ -73,18 +85,28 @@ def running(settings: Settings) -> Iterator[Running]:
     with (
         open_application(settings) as app,
         listen("127.0.0.1", 0) as listening,
-        httpx.Client(base_url=address_of(listening), timeout=30) as client,
+        ExitStack() as clients,
     ):
         server = Server(app, ready.set)
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             assert ready.wait(10)
-            yield Running(server, address_of(listening), settings.store, client)
+            yield Running(server, address_of(listening), settings.store, clients)
         finally:
             server.handle_exit(15, None)
             thread.join(40)
             assert not thread.is_alive()
+
+
+def error_of(answer: httpx.Response | bytes) -> str:
+    """Give the code of an error, which must have the one shape."""
+    document = json.loads(answer if isinstance(answer, bytes) else answer.content)
+    assert document.keys() == {"error"}
+    assert document["error"].keys() == {"code", "message", "detail"}
+    assert document["error"]["message"]
+    code: str = document["error"]["code"]
+    return code
 
 
 def eventually(holds: Callable[[], object], seconds: float = 20) -> None:

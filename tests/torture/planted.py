@@ -1,0 +1,119 @@
+"""Bugs that are put in on purpose, to see that the harness finds them.
+
+`python planted.py NAME serve …` runs the program with one of them; each is made wide by a short
+delay, so that a few rounds are enough.
+"""
+
+# ruff: noqa: SLF001 — a bug sits inside
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import random
+from time import sleep
+from unittest.mock import patch
+
+from dixa_state import cli, event_store
+from dixa_state.event_store import Arrival, EventRecorder, Outcome, Refusal, prepare
+from dixa_state.projection.projector import Projector
+from dixa_state.storage import postgres, sqlite
+from dixa_state.web import inbox
+
+_WIDE = 0.05
+
+
+def command(name: str) -> list[str]:
+    """Give the command that runs the program with a bug."""
+    return [sys.executable, str(Path(__file__)), name]
+
+
+def acknowledge_before_commit() -> None:
+    """Answer when the batch is written, while its commit is still to come."""
+
+    async def _commit(self: inbox.Inbox, batch: list[inbox._Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        recorder: EventRecorder = self._append.__self__.event_recorder  # type: ignore[attr-defined]
+        prepared = [prepare(waiting.delivery) for waiting in batch]
+
+        def tell(outcomes: Sequence[Outcome]) -> None:
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                if not waiting.outcome.done():
+                    waiting.outcome.set_result(outcome)
+
+        def work() -> None:
+            with recorder.writing() as writer:
+                outcomes = event_store._append(writer, prepared)
+                loop.call_soon_threadsafe(tell, outcomes)
+                sleep(_WIDE)
+
+        await loop.run_in_executor(self._thread, work)
+
+    inbox.Inbox._commit = _commit  # type: ignore[method-assign]
+
+
+def check_then_insert() -> None:
+    """Look for duplicates before the lock is taken, and enter them whatever is there by then."""
+
+    def append(self: EventRecorder, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
+        keys = [item.key for item in prepared if isinstance(item, Arrival)]
+        known = self.known(keys)
+        sleep(_WIDE)
+        with self.writing() as writer, patch.object(writer, "known", lambda _keys: known):
+            return event_store._append(writer, prepared)
+
+    EventRecorder.append = append  # type: ignore[method-assign]
+    for backend in (postgres, sqlite):
+        insert = backend._SQL["remember_event"].rstrip(";\n ")
+        lenient = {"remember_event": f"{insert} ON CONFLICT DO NOTHING"}
+        backend._SQL = {**backend._SQL, **lenient}  # type: ignore[assignment]
+
+
+def positions_before_the_lock() -> None:
+    """Hand positions out in a transaction of their own, and store the events in any order."""
+
+    def append(self: EventRecorder, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
+        with self.writing() as writer:
+            known = writer.known([item.key for item in prepared if isinstance(item, Arrival)])
+            before = writer.last_position()
+            fresh = {i.key for i in prepared if isinstance(i, Arrival) and i.key not in known}
+            writer._execute("advance_head", position=before + len(fresh))  # type: ignore[attr-defined]
+        sleep(random() * _WIDE)
+        with self.writing() as writer, patch.object(writer, "last_position", lambda: before):
+            return event_store._append(writer, prepared)
+
+    EventRecorder.append = append  # type: ignore[method-assign]
+
+
+def position_before_the_rows() -> None:
+    """Let the projector write its position first, and the rows in a transaction of their own."""
+
+    def step(self: Projector) -> int | None:
+        at = self._views.progress(self._name)
+        stored = self._recorder.select_notifications(at.position, 500, inclusive_of_start=False)
+        if not stored:
+            return None
+        page = self._fold(at, stored)
+        with self._views.transaction(write=True) as first:
+            advance = self._views.statement("advance")
+            first.run(advance, name=self._name, position=page.last)
+        sleep(5 * _WIDE)
+        with self._views.transaction(write=True) as second:
+            self._write(second, page)
+        return page.last
+
+    Projector.step = step  # type: ignore[method-assign]
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "acknowledge-before-commit": acknowledge_before_commit,
+    "check-then-insert": check_then_insert,
+    "positions-before-the-lock": positions_before_the_lock,
+    "position-before-the-rows": position_before_the_rows,
+}
+
+
+if __name__ == "__main__":
+    BUGS[sys.argv[1]]()
+    sys.argv[1:] = sys.argv[2:]
+    cli.main()

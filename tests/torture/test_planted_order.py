@@ -1,0 +1,108 @@
+"""Bugs that are planted, to see that `order` finds them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from os import urandom
+from typing import Any
+
+import pytest
+from cases import case, moved
+from order import torture
+
+from dixa_state import event_store
+from dixa_state.domain.events import Event
+from dixa_state.projection import folding
+from dixa_state.projection.projector import Page, Projector
+from dixa_state.projection.views import Connection
+
+Find = Callable[[], list[str]]
+
+
+@pytest.fixture
+def findings(sqlite_url: str, make_postgres_store: Callable[[], str]) -> Find:
+    """Try some cases on every backend and tell what is found."""
+    postgres = make_postgres_store()
+
+    def find() -> list[str]:
+        cases = [case(5, number) for number in range(45)]
+        cases[5:20] = [moved(one, "sqlite") for one in cases[5:20]]
+        cases[20:25] = [moved(one, "postgres") for one in cases[20:25]]
+        alone = [one for one in cases if not one.crowded]
+        return torture(
+            {"seed": 5}, alone, len(alone), sqlite=sqlite_url, postgres=postgres
+        ).findings
+
+    return find
+
+
+def as_it_came(items: Iterable[Any], **_: Any) -> list[Any]:
+    return list(items)
+
+
+@pytest.mark.parametrize("module", ["domain.fold", "projection.folding"])
+def test_a_fold_in_the_order_of_arrival_is_found(
+    findings: Find, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"dixa_state.{module}.sorted", as_it_came, raising=False)
+    assert any("the state of conversation/" in finding for finding in findings())
+
+
+def test_a_page_that_is_folded_on_top_of_what_is_later_is_found(
+    findings: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "_follows", lambda _event, _before: True)
+    found = findings()
+    assert any("sqlite" in finding and "rows of" in finding for finding in found)
+    assert any("memory" in finding and "the state of" in finding for finding in found)
+
+
+def half(page: Page) -> Page:
+    streams = list(page.folded)[: len(page.folded) // 2]
+    return page._replace(folded={stream: page.folded[stream] for stream in streams})
+
+
+def test_a_projector_that_loses_half_a_page_is_found(
+    findings: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Projector._write  # noqa: SLF001 — where the bug is planted
+    monkeypatch.setattr(Projector, "_write", lambda self, to, page: write(self, to, half(page)))
+    assert any("rows of conversations: expected" in finding for finding in findings())
+
+
+def test_a_projector_that_writes_the_rows_of_a_page_twice_is_found(
+    findings: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Projector._write  # noqa: SLF001 — where the bug is planted
+
+    def twice(self: Projector, connection: Connection, page: Page) -> None:
+        write(self, connection, page)
+        table = f"v{page.at.generation}_tags"
+        for stream in page.folded:
+            connection.run(
+                f"INSERT INTO {table} (stream, number, tag, since) "  # noqa: S608 — names of ours
+                f"SELECT stream, number + 1000, tag, since FROM {table} WHERE stream = :stream",
+                stream=stream,
+            )
+
+    monkeypatch.setattr(Projector, "_write", twice)
+    assert any("rows of tags: expected no such row" in finding for finding in findings())
+
+
+def test_a_page_that_is_folded_twice_is_found(
+    findings: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold = folding._fold  # noqa: SLF001 — where the bug is planted
+
+    def twice(state: Any, stream: str, events: Sequence[Event], *more: Any) -> folding.Folded:
+        if state is not None:
+            events = [event for event in events for _ in range(2)]
+        return fold(state, stream, events, *more)
+
+    monkeypatch.setattr(folding, "_fold", twice)
+    assert any("rows of conversations: expected" in finding for finding in findings())
+
+
+def test_an_append_that_recognises_no_duplicate_is_found(
+    findings: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_store, "event_key", lambda *_: urandom(16))
+    assert any("outcomes of" in finding for finding in findings())
