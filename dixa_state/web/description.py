@@ -1,6 +1,8 @@
 """How the API describes itself: for programs as OpenAPI, for people as a page without a script."""
 
+import json
 import re
+from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -14,6 +16,9 @@ from dixa_state import shapes
 from dixa_state.web.edge import WEBHOOKS
 
 Schema = dict[str, Any]
+
+_EXAMPLES: Schema = json.loads(files("dixa_state.web").joinpath("examples.json").read_text("utf-8"))
+"""An answer of each shape; made by `scripts/docs`."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,6 +52,8 @@ def _ours(made: Schema, *, guarded: bool) -> Schema:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Outcome"] = TypeAdapter(shapes.Outcome).json_schema()
+    for name, example in _EXAMPLES.items():
+        schemas[name]["examples"] = [example]
     made["paths"] = {WEBHOOKS: {"post": _receiving()}, **made["paths"]}
     return made
 

@@ -1,12 +1,20 @@
 """The description of the API holds, for programs and for people."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 from servers import Running, Serve
 
+from dixa_state import shapes
+from dixa_state.web.errors import Error
+
+EXAMPLES = json.loads(
+    (Path(shapes.__file__).parent / "web" / "examples.json").read_text(encoding="utf-8")
+)
 ROUTES = {
     ("post", "/webhooks/dixa"),
     ("get", "/v1/conversations"),
@@ -31,6 +39,26 @@ def test_every_route_of_the_contract_is_described(sqlite_server: Running) -> Non
     paths = sqlite_server.get("/openapi.json")["paths"]
     described = {(method, path) for path, methods in paths.items() for method in methods}
     assert described >= ROUTES
+
+
+def test_every_answer_in_json_has_an_example_of_its_shape(sqlite_server: Running) -> None:
+    api = sqlite_server.get("/openapi.json")
+    schemas = api["components"]["schemas"]
+    for path, methods in api["paths"].items():
+        for operation in methods.values():
+            content = operation["responses"]["200"].get("content", {})
+            if "application/json" in content and path not in ("/healthz", "/readyz"):
+                schema = schemas[content["application/json"]["schema"]["$ref"].rpartition("/")[2]]
+                if "data" in schema.get("properties", {}):
+                    items = schema["properties"]["data"]["items"]["$ref"]
+                    schema = schemas[items.rpartition("/")[2]]
+                assert schema["examples"], path
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_an_example_has_its_shape(name: str) -> None:
+    shape = getattr(shapes, name, Error)
+    assert TypeAdapter(shape).validate_python(EXAMPLES[name], strict=True) == EXAMPLES[name]
 
 
 def test_the_page_for_people_lists_every_route_and_needs_no_script(sqlite_server: Running) -> None:

@@ -3,9 +3,8 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
-from typing import Any
 
 import httpx
 import pytest
@@ -160,7 +159,12 @@ def test_what_waits_when_the_service_is_told_to_end_is_stored_and_answered(
         answers = posting(bodies[:50])
         eventually(lambda: sqlite_server.service.inbox.waiting > 30)
         sqlite_server.server.handle_exit(15, None)
-    assert statuses(answers) == {200: 50}
-    path: Any = sqlite_server.store.removeprefix("sqlite:///")
+    wait(answers)
+    # Connections that the server had not taken yet are reset.
+    answered = [answer for answer in answers if not answer.exception()]
+    assert statuses(answered).keys() == {200}
+    assert len(answered) > 30
+    path = sqlite_server.store.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as store:
-        assert store.execute("SELECT count(*) FROM stored_events").fetchone() == (50,)
+        [(kept,)] = store.execute("SELECT count(*) FROM stored_events")
+        assert kept >= len(answered)
