@@ -4,7 +4,7 @@ from enum import Enum
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from dixa_state import documents, shapes
@@ -25,10 +25,11 @@ from dixa_state.web.questions import (
     SlaQuestion,
     TransitionsOfOne,
     TransitionsQuestion,
+    require_once,
 )
 from dixa_state.web.service import TheService
 
-router = APIRouter(prefix="/v1", dependencies=[Reader], responses=REFUSALS)
+router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], responses=REFUSALS)
 
 OF_ONE: list[str | Enum] = ["one conversation"]
 OF_ALL: list[str | Enum] = ["all conversations"]

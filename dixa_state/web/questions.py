@@ -4,6 +4,7 @@ Times are RFC 3339, or a date for its midnight in UTC. A filter that is given se
 one of its values.
 """
 
+from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -19,6 +20,7 @@ from dixa_state.domain.bans import Ban
 from dixa_state.domain.events import SlaStatus
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.timestamps import parse_time, shorten
+from dixa_state.errors import InvalidInputError
 from dixa_state.queries import LIMIT, MAX_LIMIT, Filters, SlaFilters, TransitionFilters
 from dixa_state.queries.filters import require_past
 
@@ -225,6 +227,25 @@ def _filters(kind: type[F], question: BaseModel) -> F:
     """Take over what a question has in common with the filters."""
     given = {name: getattr(question, name, None) for name in kind.__struct_fields__}
     return convert({name: value for name, value in given.items() if value is not None}, kind)
+
+
+async def require_once(request: Request) -> None:
+    """Refuse a parameter that is given several times and means one thing only.
+
+    Raises `InvalidInputError`.
+    """
+    names = Counter(name for name, _ in request.query_params.multi_items())
+    for name, times in names.items():
+        if times > 1 and name not in _REPEATED:
+            raise InvalidInputError(f"{shorten(name)}: expected once, got {times} times")
+
+
+_REPEATED = frozenset(
+    name
+    for question in (ListQuestion, SlaQuestion)
+    for name, field in question.model_fields.items()
+    if field.default == []
+)
 
 
 def next_page(request: Request, key: str) -> str:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic_core import from_json
 from starlette.responses import Response
 
@@ -14,12 +14,12 @@ from dixa_state.queries.search_body import SearchBody
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, Listed, listed
 from dixa_state.web.errors import Error
-from dixa_state.web.questions import SearchQuestion
+from dixa_state.web.questions import SearchQuestion, require_once
 from dixa_state.web.service import TheService
 
 MAX_BODY = 256 << 10
 
-router = APIRouter(prefix="/v1", dependencies=[Reader], responses=REFUSALS)
+router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], responses=REFUSALS)
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     408: {"model": Error, "description": "The body did not come in time."},

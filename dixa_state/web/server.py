@@ -26,7 +26,7 @@ from dixa_state.web.errors import refusal
 HEAD_SECONDS = 10.0
 """Seconds in which the head of a request must have come in."""
 
-READ_SECONDS = 30.0
+READ_SECONDS = 20.0
 """Seconds in which a client must have read what waits for it."""
 
 MAX_HEAD = 64 << 10

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -13,12 +13,13 @@ from dixa_state.errors import OverloadedError
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS
 from dixa_state.web.feed import Change, Feed
+from dixa_state.web.questions import require_once
 from dixa_state.web.service import TheService
 
 MAX_STREAMS = 200
 """Readers at a time; the next one is told to come back later."""
 
-router = APIRouter(prefix="/v1", dependencies=[Reader], responses=REFUSALS)
+router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], responses=REFUSALS)
 
 _Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
 _EXAMPLE = 'id: 34\nevent: conversation\ndata: {"csid":70431,"status":"closed",…}\n\n'

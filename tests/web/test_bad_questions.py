@@ -154,7 +154,6 @@ def test_what_is_not_yet_cannot_be_asked_for(shared: Running, path: str, query: 
         "created_since=0001-01-01&created_until=9999-12-31T23:59:59.999999Z",
         "updated_since=9999-12-31T23:59:59.999999999Z",
         "created_since=0001-01-01T00:00:00-14:00",
-        "pageLimit=10&pageLimit=20",
         "organization=%00",
         "&&&&",
     ],
@@ -254,3 +253,13 @@ def test_a_search_that_is_none_is_refused(shared: Running, body: bytes, status: 
     answer = shared.client.post("/v1/search/conversations", content=body)
     assert answer.status_code == status
     error_of(answer)
+
+
+@pytest.mark.parametrize(
+    "query", ["csid=1&csid=2", "as_of=2026-03-02&as_of=2026-03-03", "pageLimit=1&pageLimit=2"]
+)
+def test_what_means_one_thing_only_may_be_given_once(shared: Running, query: str) -> None:
+    answer = shared.client.get(f"/v1/conversations?{query}")
+    assert (answer.status_code, error_of(answer)) == (400, "invalid")
+    assert "expected once, got 2 times" in answer.json()["error"]["message"]
+    assert shared.client.get("/v1/conversations?tag=a&tag=b").status_code == 200
