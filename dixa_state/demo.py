@@ -1,7 +1,7 @@
 """The demo: a service on a temporary store, fed over HTTP with signed traffic that is made up."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -43,8 +43,11 @@ def temporary_settings(port: int) -> Iterator[tuple[Settings, bytes]]:
 class Traffic:
     """Delivers webhooks as Dixa does, from some hours ago until now, and then as they happen."""
 
-    def __init__(self, address: str, secret: bytes) -> None:
-        """Send to a service's address, signed with its secret."""
+    def __init__(
+        self, address: str, secret: bytes, caught_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """Send to a service's address, signed with its secret; tell when now is reached."""
+        self._caught_up = caught_up
         self._url = f"{address}/webhooks/dixa"
         self._secret = secret
         self._stop = Event()
@@ -70,6 +73,9 @@ class Traffic:
         ):
             for simulated in bodies(plan):
                 ahead = (simulated.at - datetime.now(UTC)).total_seconds()
+                if ahead > 0:
+                    self._caught_up()
+                    self._caught_up = lambda: None
                 if self._stop.wait(max(ahead, 0)):
                     return
                 self._room.acquire()

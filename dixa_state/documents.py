@@ -182,6 +182,7 @@ def step_document(step: Step) -> shapes.Step:
         "at": format_time(event.at),
         "received_at": format_time(event.received_at),
         "late": event.late,
+        "inferred": _infers(step),
         "actor": user_document(event.actor),
         "details": _details(event),
         "changes": changes(step.before, step.after),
@@ -291,6 +292,19 @@ def user_document(user: User | None) -> shapes.User | None:
         "phone": user.phone,
         "user_type": user.user_type,
     }
+
+
+def _infers(step: Step) -> bool:
+    """Tell whether something changed that no webhook told of, only the snapshot in this one."""
+    before, after = step.before, step.after
+    moves = after.life.transitions[len(before.life.transitions) :]
+    tags = after.tag_history[len(before.tag_history) :]
+    holds = after.assignments[len(before.assignments) :]
+    return (
+        any(move.inferred for move in moves)
+        or any(change.inferred for change in tags)
+        or any(hold.how == "inferred" for hold in holds)
+    )
 
 
 def _details(event: Event) -> Document:

@@ -54,9 +54,9 @@ def timeline_row(step: Document) -> Row:
         for name, change in step["changes"].items()
         if not (name == "dixa_status" and "status" in step["changes"])
     ]
-    late = ["(late)"] if step["late"] else []
+    marks = [f"({word})" for word in ("inferred", "late") if step[word]]
     event = step["fqn"] or step["event"].removeprefix("conversation.")
-    return clock(step["at"]), event, person(step["actor"]) or "", "; ".join(changed + late)
+    return clock(step["at"]), event, person(step["actor"]) or "", "; ".join(changed + marks)
 
 
 def audit_row(move: Document) -> Row:

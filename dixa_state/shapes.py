@@ -239,7 +239,10 @@ class Change(TypedDict):
 
 
 class Step(TypedDict):
-    """One event of a timeline: what it was, and what it changed."""
+    """One event of a timeline: what it was, and what it changed.
+
+    `inferred` where a change is known only from the snapshot that the webhook shows.
+    """
 
     organization_id: str | None
     csid: int
@@ -250,6 +253,7 @@ class Step(TypedDict):
     at: Time
     received_at: Time
     late: bool
+    inferred: bool
     actor: User | None
     details: dict[str, Any]
     changes: dict[str, Change]

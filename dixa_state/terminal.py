@@ -18,7 +18,7 @@ from rich.text import Text
 
 Document = Mapping[str, Any]
 
-_WHOLE = ("csid", "status", "#", "id")
+_WHOLE = ("csid", "status", "#", "id", "event")
 _ANY_WIDTH = 1_000
 _CONTROLS = re.compile("[\x7f-\x9f]")
 

@@ -21,6 +21,7 @@ TRY = (
     "curl -s {address}/v1/stats",
     "curl -sN {address}/v1/stream",
 )
+CAUGHT_UP = "The hours before are in; from here on it comes as it happens."
 
 
 @click.command()
@@ -60,7 +61,7 @@ def demo(port: int) -> None:
     with (
         temporary_settings(port) as (settings, secret),
         _listening(settings) as (address, run),
-        closing(Traffic(address, secret)) as traffic,
+        closing(Traffic(address, secret, lambda: say(CAUGHT_UP))) as traffic,
     ):
 
         def begin() -> None:

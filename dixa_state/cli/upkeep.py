@@ -60,7 +60,10 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
     worker = partial(open_place, store or settings.store, grace=settings.grace)
     with viewed(store) as place, counting("Verifying", place[1].progress().position) as advance:
         found = [finding._asdict() for finding in verify(place, worker, advance)]
+        events, _ = place[0].event_recorder.census()
     if found:
         print_rows(presentation.FINDINGS, presentation.finding_row, found, as_json)
-    say(f"{len(found)} differences found" if found else "everything is as the events say")
+    compared = f"{events:,} events refolded and compared with the views, row by row"
+    verdict = f"{len(found)} differences found" if found else "everything is as the events say"
+    say(f"{compared}: {verdict}")
     return FAILED if found else 0

@@ -18,7 +18,7 @@ from dixa_state.web.errors import error_response, our_fault, refusal
 from dixa_state.web.questions import told
 from dixa_state.web.service import Service
 
-PROBED = ("/healthz", "/readyz", "/docs")
+PROBED = ("/", "/healthz", "/readyz", "/docs")
 """What is asked for by HEAD too."""
 
 

@@ -9,10 +9,11 @@ from fastapi import APIRouter, FastAPI, Request
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 from pydantic import TypeAdapter
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from dixa_state import shapes
+from dixa_state.queries.search import OPERATORS
 from dixa_state.web.edge import WEBHOOKS
 
 Schema = dict[str, Any]
@@ -116,10 +117,18 @@ _WEBHOOK = {
 }
 
 
+@router.get("/")
+async def home() -> Response:
+    """Lead people to what they can ask."""
+    return RedirectResponse("/docs", 303)
+
+
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """Show the description to people."""
-    page = _templates.get_template("docs.html").render(api=request.app.openapi())
+    page = _templates.get_template("docs.html").render(
+        api=request.app.openapi(), operators=OPERATORS
+    )
     return Response(page, media_type="text/html")
 
 
@@ -150,6 +159,27 @@ def _examples(operation: Schema) -> list[Any]:
     ]
 
 
+def _sample(operation: Schema, schemas: Schema) -> Schema | None:
+    """Give an answer as it may look: of a list one item."""
+    content = operation["responses"]["200"].get("content", {}).get("application/json", {})
+    shape = _named(content.get("schema", {}), schemas)
+    listed = "data" in shape.get("properties", {})
+    if listed:
+        shape = _named(shape["properties"]["data"]["items"], schemas)
+    examples = shape.get("examples", [])
+    if not examples:
+        return None
+    return {"data": examples, "meta": _META} if listed else examples[0]
+
+
+def _named(schema: Schema, schemas: Schema) -> Schema:
+    found: Schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return found
+
+
+_META = {"next": "/v1/…?pageKey=…", "position": 45, "as_of": None}
+
+
 def _prose(text: str | None) -> Markup:
     """Show the code in a description as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704
@@ -161,4 +191,9 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"takes": _takes, "examples": _examples, "prose": _prose}
+_templates.filters |= {
+    "takes": _takes,
+    "examples": _examples,
+    "prose": _prose,
+    "sample": _sample,
+}

@@ -21,7 +21,7 @@ _log = logging.getLogger("dixa_state.web")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 WEBHOOKS = "/webhooks/dixa"
 _QUIET = (WEBHOOKS, "/healthz", "/readyz", "/metrics")
-_REFUSED, _FAILED = 400, 500
+_REFUSED, _UNAUTHENTICATED, _FAILED = 400, 401, 500
 _CONTENT_POLICY = (
     b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; "
     b"base-uri 'none'; form-action 'none'"
@@ -75,7 +75,8 @@ class Edge:
 
 def _level(route: str, status: int | None) -> int:
     """Tell how much a request matters; of what went well, the store and the metrics tell more."""
-    if status is None or status >= _FAILED or (status >= _REFUSED and route == WEBHOOKS):
+    refused = status == _UNAUTHENTICATED or (route == WEBHOOKS and (status or 0) >= _REFUSED)
+    if status is None or status >= _FAILED or refused:
         return logging.WARNING
     return logging.DEBUG if route in _QUIET else logging.INFO
 

@@ -1,6 +1,7 @@
 """What operators and their machines look at: liveness, readiness, metrics."""
 
 import asyncio
+import logging
 from time import monotonic
 
 from fastapi import APIRouter
@@ -20,6 +21,11 @@ PATIENCE = 3.0
 
 FRESH = 1.0
 """Seconds that what was found out may be told again."""
+
+UNUSABLE = "the store cannot be used now; the log tells why"
+"""All that strangers are told: what a database says may name hosts and users."""
+
+_log = logging.getLogger("dixa_state.web")
 
 router = APIRouter(tags=["operations"])
 
@@ -114,6 +120,7 @@ async def _readiness(service: Service) -> Readiness:
     except TimeoutError:
         found["problem"] = f"the store has not answered within {PATIENCE:.0f} s"
     except DixaStateError as error:
-        found["problem"] = str(error)
+        _log.warning("not ready", extra={"why": str(error)})
+        found["problem"] = UNUSABLE
     found["ready"] = found["problem"] is None
     return found

@@ -52,4 +52,6 @@ class Projection:
         self.failure = None
 
     def _waits(self, error: StoreUnavailableError) -> None:
+        if self.failure is None:
+            _log.warning("the projector waits for the store", extra={"why": str(error)})
         self.failure = str(error)

@@ -90,7 +90,7 @@ class Service:
     def trouble(self) -> str | None:
         """What does not run that should, apart from the store."""
         if not self.projection.alive:
-            return f"the projector does not get on: {self.projection.failure}"
+            return "the projector does not get on; the log tells why"
         if not self.feed.alive:
             return "the feed of changes has ended"
         if self._receiving is None or self._receiving.done():

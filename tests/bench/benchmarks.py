@@ -18,6 +18,7 @@ from measuring import Result
 from reading import lists, status
 from replaying import replay
 from rich.console import Console
+from simulating import simulate
 from stores import STORES, MakeStore
 
 Benchmark = Callable[[str, MakeStore], Iterator[Result]]
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "lag": lag,
     "fold": fold,
     "disk": disk,
+    "simulate": simulate,
 }
 
 

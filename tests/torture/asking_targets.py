@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
+from random import Random
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from grounds import Grounds
-from mutation import parsed
+from mutation import NASTY, parsed
 from pydantic_core import from_json
 from targets import DATA, LONGEST_MESSAGE, Target, refused
 
@@ -162,6 +163,21 @@ class Requests(Asking):
 
     def seeds(self) -> Sequence[bytes]:
         return [text.encode() for text in _TARGETS]
+
+    def changed(self, data: bytes, others: Sequence[bytes], dice: Random) -> bytes:
+        """Half the time, give a parameter another value, or take one from another request."""
+        if dice.random() < 0.5:
+            return super().changed(data, others, dice)
+        path, _, query = data.decode("latin-1").partition("?")
+        given = parse_qsl(query) + parse_qsl(
+            dice.choice(others).decode("latin-1").partition("?")[2]
+        )
+        if not given:
+            return data
+        name, value = dice.choice(given)
+        value = str(dice.choice(NASTY)) if dice.random() < 0.8 else value
+        kept = [one for one in parse_qsl(query) if one[0] != name or dice.random() < 0.1]
+        return f"{path}?{urlencode([*kept, (name, value)])}".encode()
 
     def attempt(self, data: bytes) -> None:
         path, _, query = data.partition(b"?")

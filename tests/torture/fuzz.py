@@ -15,7 +15,6 @@ from types import FrameType
 import click
 from asking_targets import PageKeys, Requests, Searches
 from body_target import Bodies
-from mutation import mutated
 from reports import CONSOLE, Report, with_report, with_seed
 from targets import Files, Settings, Signature, Target, Time
 from tracing import Lines, traced
@@ -56,7 +55,7 @@ class Fuzzer:
         for data in self._corpus:
             self._try(data, self._watched)
         while monotonic() < until and len(self.findings) < _MOST_FINDINGS:
-            data = mutated(self._dice.choice(self._corpus), self._corpus, self._dice)
+            data = self._target.changed(self._dice.choice(self._corpus), self._corpus, self._dice)
             look = self._dice.random() < _TRACED
             self._try(data, self._watched if look else self._target.attempt)
 

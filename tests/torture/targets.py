@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import ClassVar, Self
 
 import zstandard
+from mutation import mutated
 
 from dixa_state.dixa.signature import Secrets, is_well_formed, parse_secrets, sign, verify
 from dixa_state.domain.timestamps import format_time, parse_time
@@ -45,6 +47,10 @@ class Target(ABC):
     @abstractmethod
     def seeds(self) -> Sequence[bytes]:
         """Give good inputs to begin with."""
+
+    def changed(self, data: bytes, others: Sequence[bytes], dice: Random) -> bytes:
+        """Make another input of one; `others` are inputs to take parts from."""
+        return mutated(data, others, dice)
 
     @abstractmethod
     def attempt(self, data: bytes) -> None:

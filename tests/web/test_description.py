@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from servers import Running, Serve
 
 from dixa_state import shapes
+from dixa_state.queries.search import OPERATORS
 from dixa_state.web.errors import Error
 
 EXAMPLES = json.loads(
@@ -84,3 +85,16 @@ def test_the_api_does_what_its_description_says_whatever_it_is_asked(
     words += ["--exclude-path", "/v1/stream"]  # it has no end; tests of its own see to it
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8_000:]
+
+
+def test_who_opens_the_address_is_led_to_the_page(sqlite_server: Running) -> None:
+    answer = sqlite_server.client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/docs")
+
+
+def test_the_page_tells_what_a_search_takes_and_how_answers_look(sqlite_server: Running) -> None:
+    page = sqlite_server.client.get("/docs").text
+    for field, operators in OPERATORS.items():
+        assert f"<tr><td><code>{field}</code></td><td>{', '.join(operators)}</td></tr>" in page
+    assert page.count("<summary>An answer</summary>") > 10
+    assert "Per Sand" in page

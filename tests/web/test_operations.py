@@ -19,7 +19,7 @@ from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.facts import READERS
 from dixa_state.projection.rows import VIEW_VERSION
 from dixa_state.storage import postgres
-from dixa_state.web import feed, service
+from dixa_state.web import feed, operations, service
 
 pytestmark = pytest.mark.usefixtures("nothing_fails")
 
@@ -93,7 +93,7 @@ def test_a_store_that_is_away_is_told_and_the_service_goes_on_when_it_is_back(
             eventually(lambda: readiness(server)[0] == 503)
             _, found = readiness(server)
             assert (found["ready"], found["store_position"], found["lag"]) == (False, None, None)
-            assert "PostgreSQL" in found["problem"]
+            assert found["problem"] == operations.UNUSABLE
             assert server.get("/healthz") == {"alive": True}
             for answer in (server.post(day_lines[20]), server.client.get("/v1/conversations")):
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -1,0 +1,26 @@
+"""`simulate`: how fast webhooks are made up."""
+
+from collections.abc import Iterator
+
+from measuring import Beside, Result, in_turns, timed
+from stores import MakeStore
+
+from dixa_state.simulate import Plan, bodies
+
+CONVERSATIONS = 2_000
+WANTED = 20_000
+
+
+def simulate(store: str, make: MakeStore) -> Iterator[Result]:
+    """Measure events a second on one core; the database has no part in it."""
+    del make
+    if store != "sqlite":
+        return
+    rate = in_turns({"ours": _simulated})["ours"]
+    yield Result("simulate", "none", "events/s", rate, (Beside("wanted", WANTED, at_least=1),))
+
+
+def _simulated() -> float:
+    with timed() as seconds:
+        number = sum(1 for _ in bodies(Plan(conversations=CONVERSATIONS, duplicates=0.1)))
+    return number / seconds()
