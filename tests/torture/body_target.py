@@ -35,6 +35,7 @@ class Bodies(Target):
     """Webhook bodies, from the door to the rows."""
 
     name = "bodies"
+    patience = 30.0  # now and then a batch is stored on two real databases and projected
 
     def __init__(self, **urls: str) -> None:
         self._grounds = Grounds(**urls)

@@ -80,7 +80,7 @@ class Fuzzer:
     def _try(self, data: bytes, attempt: Callable[[bytes], None]) -> None:
         begun = process_time()
         try:
-            with bounded(PATIENCE):
+            with bounded(self._target.patience or PATIENCE):
                 attempt(data)
         except (Exception, HangError) as error:  # noqa: BLE001 — whatever it is, it is a finding
             self.findings.setdefault(_place(error), (_told(error), data))

@@ -34,6 +34,8 @@ class Target(ABC):
     """
 
     name: ClassVar[str]
+    patience: ClassVar[float | None] = None
+    """Seconds that an input may take, where it is more than readers need."""
 
     def __enter__(self) -> Self:
         return self
