@@ -14,7 +14,7 @@ from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS
 from dixa_state.web.feed import Change, Feed
 from dixa_state.web.questions import require_once
-from dixa_state.web.service import TheService
+from dixa_state.web.service import Service, TheService
 
 MAX_STREAMS = 200
 """Readers at a time; the next one is told to come back later."""
@@ -61,9 +61,20 @@ async def stream(
     comes once, as it is now. 0 begins with all of them. Without it, only what changes from now on.
     The first event, `ready`, tells where it begins. A comment comes after 15 s of silence.
     """
-    asked = next((at for at in (last_event_id, after) if at is not None), service.feed.position)
-    # An id from beyond the newest position is of another store, or of this one before a restore.
-    return EventStream(service.feed, min(asked, service.feed.position))
+    asked = last_event_id if last_event_id is not None else after
+    return EventStream(service.feed, await _beginning(service, asked))
+
+
+async def _beginning(service: Service, asked: int | None) -> int:
+    """Choose where to begin.
+
+    An id may be ahead of what this process has seen: another one on the same store told it. One that
+    is ahead of the store itself is of another store, or of this one before a restore.
+    """
+    here = service.feed.position
+    if asked is None or asked <= here:
+        return here if asked is None else asked
+    return asked if asked <= await service.probes.ask(service.newest) else here
 
 
 async def _told(feed: Feed, after: int) -> AsyncIterator[bytes]:

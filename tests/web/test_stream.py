@@ -10,6 +10,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 from servers import Running, Serve, eventually
 from sockets import connected, request
@@ -263,3 +264,16 @@ def hear(selector: selectors.BaseSelector, last: bytes) -> None:
             heard[client] = heard.get(client, b"")[-100:] + client.recv(1 << 20)
             if last in heard[client]:
                 selector.unregister(client)
+
+
+def test_an_id_that_another_process_told_is_kept_and_one_of_another_store_is_not(
+    serve: Serve, postgres_url: str, day_lines: list[bytes]
+) -> None:
+    server = serve(postgres_url)
+    server.send(day_lines[:20])
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT * FROM projection FOR UPDATE")  # the views stay where they are
+        ahead = server.post(day_lines[20]).json()["position"]
+        for since, begin in ((ahead, ahead), (ahead + 1, 20), (7, 7)):
+            with listening(server, since=since) as events:
+                assert next(events) == (begin, "ready", {"position": begin})
