@@ -68,8 +68,8 @@ async def stream(
 async def _beginning(service: Service, asked: int | None) -> int:
     """Choose where to begin.
 
-    An id may be ahead of what this process has seen: another one on the same store told it. One that
-    is ahead of the store itself is of another store, or of this one before a restore.
+    An id may be ahead of what this process has seen: another one on the same store told it. One
+    that is ahead of the store itself is of another store, or of this one before a restore.
     """
     here = service.feed.position
     if asked is None or asked <= here:
