@@ -28,11 +28,13 @@ from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.lifecycle import Transition
+from dixa_state.domain.states import decode_conversation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.event_store import (
     Delivery,
     EventRecorder,
+    Found,
     Outcome,
     Quarantined,
     StoredWebhook,
@@ -191,7 +193,11 @@ class ConversationTracker(Application[str]):
         for a moment without a zone.
         """
         _require_zone(as_of=as_of, known_at=known_at)
-        events = self._read(self.notifications(csid, organization=organization, up_to=up_to))
+        found = self._find(csid, organization)
+        now = as_of is None and known_at is None and up_to is None
+        if found.state and now and self._grace == GRACE:
+            return decode_conversation(found.state)
+        events = self._read(self._notifications(csid, found.stream, up_to))
         kept = believed(events, as_of=as_of, known_at=known_at)
         if not kept:
             raise _nothing_yet(csid, events)
@@ -228,13 +234,7 @@ class ConversationTracker(Application[str]):
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Sequence[Notification]:
         """Read the stream of a conversation, in order of arrival, as the store has it."""
-        stored = self._event_recorder.select_stream(self._stream_of(csid, organization))
-        if up_to is not None:
-            stored = [event for event in stored if event.id <= up_to]
-        if not stored:
-            whose = f" of organization {organization}" if organization else ""
-            raise NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")
-        return stored
+        return self._notifications(csid, self._find(csid, organization).stream, up_to)
 
     def bans(self) -> Iterator[Ban]:
         """Go through every end user and IP address that ever was banned."""
@@ -276,29 +276,32 @@ class ConversationTracker(Application[str]):
             )
         self._event_recorder.resolve(quarantine_id, "discarded", self._clock())
 
-    def _stream_of(self, csid: int, organization: str | None) -> str:
+    def _find(self, csid: int, organization: str | None) -> Found:
         if organization is not None:
-            return conversation_stream(organization, csid)
-        streams = list(self._streams_of(csid))
-        if len(streams) > 1:
-            owners = (self._read(self._event_recorder.select_stream(name))[0] for name in streams)
+            stream = conversation_stream(organization, csid)
+            found = [one for one in [self._event_recorder.find_conversation(stream)] if one]
+        else:
+            found = list(self._event_recorder.find_conversations(csid))
+        if not found:
+            raise _unknown(csid, organization)
+        if len(found) > 1:
+            owners = (
+                self._read(self._event_recorder.select_stream(one.stream))[0] for one in found
+            )
             names = sorted(owner.organization_id or '""' for owner in owners)
             raise AmbiguousError(
                 f"conversation {csid}: expected one organization, got {len(names)}; name one of "
                 f"them with --org: {', '.join(names)}"
             )
-        return streams[0] if streams else conversation_stream(None, csid)
+        return found[0]
 
-    def _streams_of(self, csid: int) -> Iterator[str]:
-        """Find the conversations of this number, one organization after the other."""
-        stream = self._event_recorder.next_stream("conversation/")
-        while stream is not None and stream.startswith("conversation/"):
-            organization = stream.split("/")[1]
-            candidate = f"conversation/{organization}/{csid}"
-            if self._event_recorder.next_stream(candidate) == candidate:
-                yield candidate
-            # "0" sorts right after "/": past all conversations of this organization
-            stream = self._event_recorder.next_stream(f"conversation/{organization}0")
+    def _notifications(self, csid: int, stream: str, up_to: int | None) -> Sequence[Notification]:
+        stored = self._event_recorder.select_stream(stream)
+        if up_to is not None:
+            stored = [event for event in stored if event.id <= up_to]
+        if not stored:
+            raise _unknown(csid)
+        return stored
 
     def _read(self, stored: Sequence[Notification]) -> list[Event]:
         return mark_late(map(self.read, stored))
@@ -310,6 +313,11 @@ def _require_zone(**moments: datetime | None) -> None:
             raise InvalidInputError(
                 f"{name}: expected a time with a zone, got {moment.isoformat()}"
             )
+
+
+def _unknown(csid: int, organization: str | None = None) -> NotFoundError:
+    whose = f" of organization {organization}" if organization else ""
+    return NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")
 
 
 def _nothing_yet(csid: int, events: Sequence[Event]) -> NotFoundError:

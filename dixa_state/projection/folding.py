@@ -15,7 +15,7 @@ from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event, Order, mark_late
 from dixa_state.domain.fold import evolve
-from dixa_state.projection.rows import as_kept
+from dixa_state.domain.states import as_kept
 from dixa_state.projection.views import Poison
 
 State = Conversation | Ban

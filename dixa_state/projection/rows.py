@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
-
 from dixa_state.dixa.catalog import spelling
 from dixa_state.domain import sla
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.lifecycle import Transition, status_from_dixa
+from dixa_state.domain.lifecycle import status_from_dixa
 from dixa_state.domain.metrics import durations
+from dixa_state.domain.states import encode
 from dixa_state.projection.texts import attribute_text, findable, storable, words
 
 VIEW_VERSION = 1
@@ -264,27 +263,6 @@ def group(made: Iterable[Row]) -> dict[str, list[Row]]:
     for row in made:
         by_table[TABLE_OF[type(row)]].append(row)
     return by_table
-
-
-def encode(state: Conversation | Ban | Transition) -> bytes:
-    """Write a state as JSON, in one spelling only, so that equal states have equal bytes."""
-    return msgspec.json.encode(state, order="deterministic")
-
-
-_CONVERSATIONS = msgspec.json.Decoder(Conversation)
-_BANS = msgspec.json.Decoder(Ban)
-_TRANSITIONS = msgspec.json.Decoder(Transition)
-decode_conversation, decode_ban, decode_transition = (
-    _CONVERSATIONS.decode,
-    _BANS.decode,
-    _TRANSITIONS.decode,
-)
-
-
-def as_kept(state: Conversation | Ban) -> Conversation | Ban:
-    """Give a state as the views give it back: a 5 that was read as a score comes back as 5.0."""
-    decode = decode_ban if isinstance(state, Ban) else decode_conversation
-    return decode(encode(state))
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

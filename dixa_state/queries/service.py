@@ -15,15 +15,10 @@ from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.fold import fold
 from dixa_state.domain.lifecycle import Transition
+from dixa_state.domain.states import decode_ban, decode_conversation, decode_transition
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.event_store import decode_state
-from dixa_state.projection.rows import (
-    SlaEvaluationRow,
-    decode_ban,
-    decode_conversation,
-    decode_transition,
-    micros,
-)
+from dixa_state.projection.rows import SlaEvaluationRow, micros
 from dixa_state.projection.views import Connection, Views
 from dixa_state.queries.changes import BANS as CHANGED_BANS
 from dixa_state.queries.changes import CONVERSATIONS as CHANGED_CONVERSATIONS

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -93,6 +94,48 @@ class _Pool(SQLiteConnectionPool):
         return connection
 
 
+class Readers:
+    """Connections that read, each in use by one thread at a time.
+
+    The library's pool is for those that write: to be given a connection by it takes several times
+    as long as most questions do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open connections to this file as they are needed."""
+        self._uri = f"{_uri(path)}?mode=rw"
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection."""
+        if self._closed:
+            raise persistence.ConnectionPoolClosedError
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = _connect(self._uri)
+        try:
+            yield connection
+        finally:
+            self._take_back(connection)
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        self._idle.append(connection)
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """Close what is idle; what is in use is closed when it comes back."""
+        self._closed = True
+        try:
+            while True:
+                self._idle.pop().close()
+        except IndexError:
+            pass
+
+
 class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: ignore[misc]
     """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
 
@@ -110,6 +153,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         datastore.pool = _Pool(
             db_name=_uri(path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
         )
+        self.readers = Readers(path)
         super().__init__(datastore)
 
     def create_table(self) -> None:
@@ -157,15 +201,15 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     def close(self) -> None:
         """Close all connections."""
+        self.readers.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> str:
         return json.dumps(list(values))
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with translated(), self.datastore.transaction(commit=False) as cursor:
-            cursor.execute(_SQL[statement], parameters)
-            return [tuple(row) for row in cursor.fetchall()]
+        with translated(), self.readers.connection() as connection:
+            return connection.execute(_SQL[statement], parameters).fetchall()
 
 
 class _SqliteWriter(Writer):
@@ -230,7 +274,9 @@ def _uri(path: Path) -> str:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT)
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT, check_same_thread=False
+    )
 
 
 def _make_schema(connection: sqlite3.Connection) -> None:

@@ -33,21 +33,24 @@ class SqliteViews(Views):
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["_SqliteConnection"]:
         """Open a transaction; one that writes waits for its turn."""
-        datastore = self._recorder.datastore
-        with translated(), datastore.get_connection(commit=write) as connection:
-            cursor = connection.cursor().sqlite_cursor
-            cursor.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield _SqliteConnection(cursor)
-                cursor.execute("COMMIT")
-            except BaseException:
-                cursor.connection.rollback()
-                raise
-            finally:
-                cursor.close()
+        with (
+            translated(),
+            self._connection(write=write) as connection,
+            _begun(connection, write=write) as cursor,
+        ):
+            yield _SqliteConnection(cursor)
         if write:
             with self._moved:
                 self._moved.notify_all()
+
+    @contextmanager
+    def _connection(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+        if not write:
+            with self._recorder.readers.connection() as connection:
+                yield connection
+            return
+        with self._recorder.datastore.get_connection(commit=True) as pooled:
+            yield pooled.cursor().sqlite_cursor.connection
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
@@ -68,6 +71,19 @@ class SqliteViews(Views):
 
     def close(self) -> None:
         """Do nothing: all connections are the event store's."""
+
+
+@contextmanager
+def _begun(connection: sqlite3.Connection, *, write: bool) -> Iterator[sqlite3.Cursor]:
+    cursor = connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield cursor
+        cursor.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        cursor.close()
 
 
 class _Lease:
@@ -101,7 +117,7 @@ class _SqliteConnection:
         self._cursor = cursor
 
     def run(self, sql: str, **parameters: Any) -> Rows:
-        return [tuple(row) for row in self._cursor.execute(sql, parameters).fetchall()]
+        return self._cursor.execute(sql, parameters).fetchall()
 
     def count(self, sql: str, **parameters: Any) -> int:
         return self._cursor.execute(sql, parameters).rowcount

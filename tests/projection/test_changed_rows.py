@@ -7,7 +7,8 @@ from dixa_state.dixa.reading import admit, read_event
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import evolve
-from dixa_state.projection.rows import as_kept, changed_rows, rows
+from dixa_state.domain.states import as_kept
+from dixa_state.projection.rows import changed_rows, rows
 from dixa_state.simulate import Plan, bodies
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -28,8 +28,9 @@ from dixa_state.bootstrap import open_views
 from dixa_state.dixa.facts import READERS
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.states import as_kept
 from dixa_state.projection.projector import Projector
-from dixa_state.projection.rows import as_kept, group
+from dixa_state.projection.rows import group
 from dixa_state.projection.rows import rows as rows_of
 from dixa_state.projection.views import Views
 
@@ -56,10 +57,10 @@ def streams_of(place: Place, organization: str) -> Iterator[str]:
 
 
 def folded(tracker: ConversationTracker, stream: str) -> Conversation | Ban:
-    """Give the state of a stream, from the tracker's own fold."""
+    """Give the state of a stream, from the tracker's own fold, whatever the views hold."""
     kind, organization, name = stream.split("/")
     if kind == "conversation":
-        return tracker.conversation(int(name), organization=organization)
+        return tracker.conversation(int(name), organization=organization, up_to=2**63 - 1)
     [ban] = [ban for ban in tracker.bans() if ban.organization_id == organization]
     return ban
 

@@ -20,8 +20,9 @@ from dixa_state.documents import status_document
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import fold
+from dixa_state.domain.states import as_kept, encode
 from dixa_state.event_store import Arrival, Refusal, decode_state, encode_state, prepare
-from dixa_state.projection.rows import as_kept, encode, rows
+from dixa_state.projection.rows import rows
 
 T = TypeVar("T")
 

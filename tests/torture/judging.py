@@ -20,12 +20,13 @@ from dixa_state.domain import bans
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, Order, mark_late
+from dixa_state.domain.states import encode
 from dixa_state.domain.timestamps import parse_time, shorten
 from dixa_state.event_store import Outcome
-from dixa_state.projection.rows import encode
 
 State = Conversation | Ban
 
+_LAST = 2**63 - 1
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MADE_BY_DROPS = ("kind", "dropped", "revealed")
 _UNTOUCHED_BY_DROPS = (
@@ -68,11 +69,11 @@ def reference(story: Story, **moment: Any) -> bytes:
 
 
 def state_of(tracker: ConversationTracker, story: Story, **moment: Any) -> State:
-    """Ask a tracker for the state of a story."""
+    """Have a tracker fold the state of a story, whatever the views hold."""
     organization = story.truth["organization_id"]
     if story.kind == "conversation":
         csid = csid_of(story.stream)
-        return tracker.conversation(csid, organization=organization, **moment)
+        return tracker.conversation(csid, organization=organization, up_to=_LAST, **moment)
     events = events_of(tracker, story.stream)
     return bans.fold(Ban(organization, story.truth["kind"], bans.subject(events[0])), events)
 

@@ -30,9 +30,9 @@ from reports import Report, progress, with_report, with_seed
 from worlds import Story
 
 from dixa_state import ConversationTracker, Delivery, open_tracker
+from dixa_state.domain.states import as_kept
 from dixa_state.event_store import Outcome
 from dixa_state.projection.folding import fold_stream
-from dixa_state.projection.rows import as_kept
 
 _BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
 _MOST_FINDINGS = 20

@@ -1,0 +1,111 @@
+"""A state is taken from the views where they have every event in it, and folded otherwise."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from projections import HOME, Place, days, deliver, opened, project
+
+from dixa_state import AmbiguousError, ConversationTracker, NotFoundError, open_tracker
+from dixa_state.domain.states import as_kept
+
+
+@pytest.fixture
+def place(store_url: str) -> Iterator[Place]:
+    with opened(store_url) as place:
+        yield place
+
+
+def csids(tracker: ConversationTracker) -> list[int]:
+    streams = tracker.event_recorder.select_streams("conversation/")
+    return sorted({int(stream.rpartition("/")[2]) for stream in streams})
+
+
+def is_folded(tracker: ConversationTracker, monkeypatch: pytest.MonkeyPatch, csid: int) -> bool:
+    """Tell whether the events of a conversation are read when its state is asked for."""
+    reads: list[str] = []
+    select = tracker.event_recorder.select_stream
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            tracker.event_recorder, "select_stream", lambda name: reads.append(name) or select(name)
+        )
+        tracker.conversation(csid)
+    return bool(reads)
+
+
+def test_views_that_have_all_events_give_the_state_that_a_fold_gives(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, _ = place
+    deliver(tracker, day_lines)
+    project(place)
+    for csid in csids(tracker):
+        assert not is_folded(tracker, monkeypatch, csid)
+        folded = as_kept(tracker.conversation(csid, up_to=2**63 - 1))
+        assert tracker.conversation(csid) == folded
+        named = tracker.conversation(csid, organization=folded.organization_id)
+        assert named == folded
+
+
+def test_an_event_that_the_views_do_not_have_yet_is_in_the_state_all_the_same(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, _ = place
+    for number, line in enumerate(day_lines):
+        deliver(tracker, [line])
+        if number % 3 == 0:
+            project(place)
+        for csid in csids(tracker):
+            state = as_kept(tracker.conversation(csid, up_to=2**63 - 1))
+            assert tracker.conversation(csid) == state
+    project(place)
+    [csid, *others] = csids(tracker)
+    deliver(tracker, [day_lines[0].replace(b'"event_id":"', b'"event_id":"new-')])
+    assert [is_folded(tracker, monkeypatch, one) for one in csids(tracker)].count(True) == 1
+    assert others
+
+
+def test_a_store_without_views_and_one_in_memory_are_folded(
+    store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in (store_url, "memory:"):
+        with open_tracker(url) as tracker:
+            deliver(tracker, day_lines)
+            assert all(is_folded(tracker, monkeypatch, csid) for csid in csids(tracker))
+
+
+def test_views_of_another_version_are_not_believed(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, views = place
+    deliver(tracker, day_lines)
+    project(place)
+    with views.transaction(write=True) as connection:
+        connection.run("UPDATE projection SET view_version = 0")
+    assert all(is_folded(tracker, monkeypatch, csid) for csid in csids(tracker))
+
+
+def test_another_grace_than_the_usual_one_is_folded(
+    store_url: str, place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(place[0], day_lines)
+    project(place)
+    with open_tracker(store_url, grace=timedelta(seconds=3)) as other:
+        assert all(is_folded(other, monkeypatch, csid) for csid in csids(other))
+
+
+def test_a_number_is_looked_for_in_every_organization(place: Place, day_lines: list[bytes]) -> None:
+    tracker, _ = place
+    for day in [*days(day_lines, 11), [line.replace(HOME, b"9") for line in day_lines]]:
+        deliver(tracker, day)
+    csid = csids(tracker)[0]
+    with pytest.raises(AmbiguousError, match="got 12"):
+        tracker.conversation(csid)
+    project(place)
+    with pytest.raises(AmbiguousError, match="got 12"):
+        tracker.conversation(csid)
+    assert tracker.conversation(csid, organization="9").organization_id == "9"
+    with pytest.raises(NotFoundError):
+        tracker.conversation(csid, organization="org-12")
+    with pytest.raises(NotFoundError):
+        tracker.conversation(9)
