@@ -97,16 +97,6 @@ class Quarantined(Struct, frozen=True):
 Resolution = Literal["appended", "duplicate", "discarded"]
 
 
-class Found(NamedTuple):
-    """A conversation of a number, and its state as the views hold it.
-
-    `state` is None where it has to be folded: the views are behind, or of another version.
-    """
-
-    stream: str
-    state: bytes | None
-
-
 class StoredWebhook(NamedTuple):
     """What the state of a stored event holds."""
 
@@ -272,23 +262,13 @@ class EventRecorder(ApplicationRecorder, ABC):
     def close(self) -> None:
         """Give back all connections."""
 
-    def find_conversations(self, csid: int) -> Sequence[Found]:
-        """Find the conversations of a number, one organization after the other."""
-        return [Found(stream, None) for stream in self._streams_of(csid)]
+    def kept_conversations(self, csid: int) -> Mapping[str, bytes]:
+        """Give the conversations of a number as the views hold them: their states, by stream.
 
-    def find_conversation(self, stream: str) -> Found | None:
-        """Find the conversation that a stream is of."""
-        return Found(stream, None) if self.next_stream(stream) == stream else None
-
-    def _streams_of(self, csid: int) -> Iterator[str]:
-        stream = self.next_stream("conversation/")
-        while stream is not None and stream.startswith("conversation/"):
-            organization = stream.split("/")[1]
-            candidate = f"conversation/{organization}/{csid}"
-            if self.next_stream(candidate) == candidate:
-                yield candidate
-            # "0" sorts right after "/": past all conversations of this organization
-            stream = self.next_stream(f"conversation/{organization}0")
+        None where there are no views that have everything in them that is stored about it.
+        """
+        del csid
+        return {}
 
     def select_streams(self, prefix: str) -> Iterator[str]:
         """Name the streams that begin with a prefix, in order."""

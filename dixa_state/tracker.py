@@ -34,7 +34,6 @@ from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.event_store import (
     Delivery,
     EventRecorder,
-    Found,
     Outcome,
     Quarantined,
     StoredWebhook,
@@ -193,15 +192,15 @@ class ConversationTracker(Application[str]):
         for a moment without a zone.
         """
         _require_zone(as_of=as_of, known_at=known_at)
-        found = self._find(csid, organization)
-        now = as_of is None and known_at is None and up_to is None
-        if found.state and now and self._grace == GRACE:
-            return decode_conversation(found.state)
-        events = self._read(self._notifications(csid, found.stream, up_to))
-        kept = believed(events, as_of=as_of, known_at=known_at)
-        if not kept:
+        if as_of is None and known_at is None and up_to is None:
+            kept = self._kept(csid, organization)
+            if kept is not None:
+                return decode_conversation(kept)
+        events = self._read(self.notifications(csid, organization=organization, up_to=up_to))
+        known = believed(events, as_of=as_of, known_at=known_at)
+        if not known:
             raise _nothing_yet(csid, events)
-        return fold(initial(events[0].organization_id, csid), kept, grace=self._grace)
+        return fold(initial(events[0].organization_id, csid), known, grace=self._grace)
 
     def transitions(
         self,
@@ -234,7 +233,13 @@ class ConversationTracker(Application[str]):
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Sequence[Notification]:
         """Read the stream of a conversation, in order of arrival, as the store has it."""
-        return self._notifications(csid, self._find(csid, organization).stream, up_to)
+        stored = self._event_recorder.select_stream(self._stream_of(csid, organization))
+        if up_to is not None:
+            stored = [event for event in stored if event.id <= up_to]
+        if not stored:
+            whose = f" of organization {organization}" if organization else ""
+            raise NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")
+        return stored
 
     def bans(self) -> Iterator[Ban]:
         """Go through every end user and IP address that ever was banned."""
@@ -276,32 +281,36 @@ class ConversationTracker(Application[str]):
             )
         self._event_recorder.resolve(quarantine_id, "discarded", self._clock())
 
-    def _find(self, csid: int, organization: str | None) -> Found:
+    def _kept(self, csid: int, organization: str | None) -> bytes | None:
+        """Take the state from the views, which are made with the usual grace."""
+        found = self._event_recorder.kept_conversations(csid) if self._grace == GRACE else {}
         if organization is not None:
-            stream = conversation_stream(organization, csid)
-            found = [one for one in [self._event_recorder.find_conversation(stream)] if one]
-        else:
-            found = list(self._event_recorder.find_conversations(csid))
-        if not found:
-            raise _unknown(csid, organization)
-        if len(found) > 1:
-            owners = (
-                self._read(self._event_recorder.select_stream(one.stream))[0] for one in found
-            )
+            return found.get(conversation_stream(organization, csid))
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    def _stream_of(self, csid: int, organization: str | None) -> str:
+        if organization is not None:
+            return conversation_stream(organization, csid)
+        streams = list(self._streams_of(csid))
+        if len(streams) > 1:
+            owners = (self._read(self._event_recorder.select_stream(name))[0] for name in streams)
             names = sorted(owner.organization_id or '""' for owner in owners)
             raise AmbiguousError(
                 f"conversation {csid}: expected one organization, got {len(names)}; name one of "
                 f"them with --org: {', '.join(names)}"
             )
-        return found[0]
+        return streams[0] if streams else conversation_stream(None, csid)
 
-    def _notifications(self, csid: int, stream: str, up_to: int | None) -> Sequence[Notification]:
-        stored = self._event_recorder.select_stream(stream)
-        if up_to is not None:
-            stored = [event for event in stored if event.id <= up_to]
-        if not stored:
-            raise _unknown(csid)
-        return stored
+    def _streams_of(self, csid: int) -> Iterator[str]:
+        """Find the conversations of this number, one organization after the other."""
+        stream = self._event_recorder.next_stream("conversation/")
+        while stream is not None and stream.startswith("conversation/"):
+            organization = stream.split("/")[1]
+            candidate = f"conversation/{organization}/{csid}"
+            if self._event_recorder.next_stream(candidate) == candidate:
+                yield candidate
+            # "0" sorts right after "/": past all conversations of this organization
+            stream = self._event_recorder.next_stream(f"conversation/{organization}0")
 
     def _read(self, stored: Sequence[Notification]) -> list[Event]:
         return mark_late(map(self.read, stored))
@@ -313,11 +322,6 @@ def _require_zone(**moments: datetime | None) -> None:
             raise InvalidInputError(
                 f"{name}: expected a time with a zone, got {moment.isoformat()}"
             )
-
-
-def _unknown(csid: int, organization: str | None = None) -> NotFoundError:
-    whose = f" of organization {organization}" if organization else ""
-    return NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")
 
 
 def _nothing_yet(csid: int, events: Sequence[Event]) -> NotFoundError:

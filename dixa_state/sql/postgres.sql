@@ -74,31 +74,17 @@ UPDATE quarantine SET resolution = %(resolution)s, resolved_at = %(at)s WHERE id
 SELECT originator_id, originator_version, topic, state, notification_id
 FROM stored_events WHERE originator_id = %(stream)s ORDER BY originator_version;
 
--- conversations: those of a number, each with its state where the views have every event in it
-WITH RECURSIVE first (stream) AS (  -- of each organization; a name ends in digits, ":" sorts after
-    SELECT min(originator_id) FROM stored_events WHERE originator_id >= 'conversation/'
-    UNION ALL
-    SELECT (
-        SELECT min(originator_id) FROM stored_events
-        WHERE originator_id >= rtrim(first.stream, '0123456789') || ':'
-    ) FROM first WHERE first.stream < 'conversation0'
-)
-SELECT candidate.stream, (
-    SELECT state FROM conversations AS kept
-    WHERE kept.stream = candidate.stream AND kept.version = (
-        SELECT max(originator_version) FROM stored_events WHERE originator_id = candidate.stream
-    ) AND %(view_version)s = (SELECT view_version FROM projection WHERE name = 'views')
-) FROM (
-    SELECT rtrim(stream, '0123456789') || %(csid)s::text AS stream FROM first WHERE stream < 'conversation0'
-) AS candidate
-WHERE EXISTS (SELECT 1 FROM stored_events WHERE originator_id = candidate.stream);
-
--- conversation: the state of a stream where the views have every event in it
-SELECT originator_id, (
-    SELECT state FROM conversations AS kept
-    WHERE kept.stream = originator_id AND kept.version = originator_version
-      AND %(view_version)s = (SELECT view_version FROM projection WHERE name = 'views')
-) FROM stored_events WHERE originator_id = %(stream)s ORDER BY originator_version DESC LIMIT 1;
+-- kept_conversations: those of a number as the views have them, if they have everything about it
+SELECT kept.stream, kept.state
+FROM projection AS views, head, conversations AS kept
+WHERE views.name = 'views'
+  AND views.view_version = %(view_version)s
+  AND views.position >= head.position - 1000
+  AND kept.csid = %(csid)s
+  AND NOT EXISTS (
+    SELECT 1 FROM stored_events
+    WHERE notification_id > views.position AND originator_id LIKE 'conversation/%%/' || %(csid)s
+);
 
 -- next_stream: the first stream at or after a name
 SELECT originator_id FROM stored_events

@@ -1,13 +1,13 @@
 """What both databases read in the same way: each question is a statement of the same name."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventsourcing.persistence import Notification, StoredEvent
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.event_store import EventRecorder, Found, Quarantined
+from dixa_state.event_store import EventRecorder, Quarantined
 from dixa_state.projection.rows import VIEW_VERSION
 from dixa_state.storage import quarantine
 
@@ -29,23 +29,13 @@ class DatabaseRecorder(EventRecorder):
         """Read a stream in order of arrival."""
         return [notification(row) for row in self._rows("stream", stream=stream)]
 
-    def find_conversations(self, csid: int) -> Sequence[Found]:
-        """Find the conversations of a number, with the states that the views hold."""
+    def kept_conversations(self, csid: int) -> Mapping[str, bytes]:
+        """Give the conversations of a number as the views hold them, if they have everything."""
         try:
-            return self._found("conversations", csid=csid)
-        except StoreUnavailableError:  # where there are no views yet, too
-            return super().find_conversations(csid)
-
-    def find_conversation(self, stream: str) -> Found | None:
-        """Find the conversation of a stream, with the state that the views hold."""
-        try:
-            return next(iter(self._found("conversation", stream=stream)), None)
-        except StoreUnavailableError:
-            return super().find_conversation(stream)
-
-    def _found(self, statement: str, **parameters: Any) -> list[Found]:
-        rows = self._rows(statement, view_version=VIEW_VERSION, **parameters)
-        return [Found(stream, state and bytes(state)) for stream, state in rows]
+            rows = self._rows("kept_conversations", csid=csid, view_version=VIEW_VERSION)
+        except StoreUnavailableError:  # as it is where there are no views yet
+            return {}
+        return {stream: bytes(state) for stream, state in rows}
 
     def next_stream(self, name: str) -> str | None:
         """Name the first stream that sorts at or after a name."""
