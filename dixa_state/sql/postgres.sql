@@ -16,10 +16,10 @@ WHERE current_setting('synchronous_commit') = 'off';
 NOTIFY stored_events;
 
 -- known_events: which of these events are stored already
-SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY(%(keys)s);
+SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY(%(keys)b);
 
 -- heads: the last version of each of these streams that exists
-SELECT stream, version FROM unnest(%(streams)s::text[]) AS stream, LATERAL (
+SELECT stream, version FROM unnest(%(streams)b::text[]) AS stream, LATERAL (
     SELECT max(originator_version) FROM stored_events WHERE originator_id = stream
 ) AS head (version) WHERE version IS NOT NULL;
 
@@ -36,15 +36,11 @@ SELECT max(notification_id) FROM stored_events;
 SELECT state FROM stored_events WHERE notification_id = %(position)s;
 
 -- insert_event: store events at their positions
-INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
-SELECT * FROM unnest(
-    %(positions)s::bigint[], %(streams)s::text[], %(versions)s::bigint[],
-    %(topics)s::text[], %(states)s::bytea[]
-);
+COPY stored_events (notification_id, originator_id, originator_version, topic, state)
+FROM STDIN (FORMAT BINARY);
 
 -- remember_event: enter events into the memory that recognises duplicates
-INSERT INTO deduplication (event_key, body_digest, notification_id)
-SELECT * FROM unnest(%(keys)s::bytea[], %(digests)s::bytea[], %(positions)s::bigint[]);
+COPY deduplication (event_key, body_digest, notification_id) FROM STDIN (FORMAT BINARY);
 
 -- quarantine: set a body aside, once; one that was settled waits again
 INSERT INTO quarantine (

@@ -24,11 +24,11 @@ SELECT state FROM stored_events WHERE notification_id = :position;
 
 -- insert_event: store an event at its position
 INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
-VALUES (:position, :stream, :version, :topic, :state);
+VALUES (?, ?, ?, ?, ?);
 
 -- remember_event: enter an event into the memory that recognises duplicates
 INSERT INTO deduplication (event_key, body_digest, notification_id)
-VALUES (:key, :digest, :position);
+VALUES (?, ?, ?);
 
 -- quarantine: set a body aside, once; one that was settled waits again
 INSERT INTO quarantine (

@@ -1,6 +1,6 @@
 """The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from eventsourcing import persistence
 from eventsourcing.persistence import Notification
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.domain.timestamps import format_time
@@ -22,6 +23,7 @@ from dixa_state.event_store import (
 )
 from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
+from dixa_state.storage.readers import Readers
 from dixa_state.storage.reads import DatabaseRecorder
 
 CONNECT_TIMEOUT = 5
@@ -58,6 +60,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         """
         self._url = url
         self._make_ready(url, create=create)
+        self.readers = Readers(self.connect, _is_free)
         super().__init__(_datastore(url))
 
     def create_table(self) -> None:
@@ -89,8 +92,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             self.datastore.transaction(commit=True) as outer,
             outer.connection.cursor(row_factory=tuple_row) as cursor,
         ):
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'".encode())
-            cursor.execute(_SQL["lock"].encode())
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'; {_SQL['lock']}".encode())
             yield _PostgresWriter(cursor)
             cursor.execute(f"{_SQL['durable']} {_SQL['notify']}".encode())
 
@@ -113,17 +115,22 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     def close(self) -> None:
         """Close all connections."""
+        self.readers.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> list[Any]:
         return list(values)
 
     def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
-        with (
-            translated(),
-            self.datastore.get_connection() as connection,
-            connection.cursor(row_factory=tuple_row) as cursor,
-        ):
+        with translated():
+            try:
+                return self._asked(statement, parameters)
+            except psycopg.OperationalError:  # the server may have gone and come back since
+                self.readers.forget()
+                return self._asked(statement, parameters)
+
+    def _asked(self, statement: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        with self.readers.lent() as connection, connection.cursor(binary=True) as cursor:
             return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
 
 
@@ -149,23 +156,12 @@ class _PostgresWriter(Writer):
     def insert(self, events: Sequence[Notification]) -> None:
         if events:
             self._execute("advance_head", position=events[-1].id)
-            self._execute(
-                "insert_event",
-                positions=[event.id for event in events],
-                streams=[event.originator_id for event in events],
-                versions=[event.originator_version for event in events],
-                topics=[event.topic for event in events],
-                states=[event.state for event in events],
-            )
+            self._copy("insert_event", ("int8", "text", "int8", "text", "bytea"), map(_row, events))
 
     def remember(self, entries: Mapping[bytes, Known]) -> None:
         if entries:
-            self._execute(
-                "remember_event",
-                keys=list(entries),
-                digests=[known.digest for known in entries.values()],
-                positions=[known.position for known in entries.values()],
-            )
+            rows = ((key, *known) for key, known in entries.items())
+            self._copy("remember_event", ("bytea", "bytea", "int8"), rows)
 
     def set_aside(self, refusal: Refusal) -> int:
         row = quarantine.to_row(refusal)
@@ -173,11 +169,22 @@ class _PostgresWriter(Writer):
         number: int = self._all("quarantine_id", digest=row["digest"])[0][0]
         return number
 
+    def _copy(self, name: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._cursor.copy(_SQL[name].encode()) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
     def _execute(self, name: str, **parameters: Any) -> None:
         self._cursor.execute(_SQL[name].encode(), parameters)
 
     def _all(self, name: str, **parameters: Any) -> list[TupleRow]:
         return self._cursor.execute(_SQL[name].encode(), parameters).fetchall()
+
+
+def _row(event: Notification) -> tuple[int, str, int, str, bytes]:
+    stream = str(event.originator_id)
+    return event.id, stream, event.originator_version, event.topic, event.state
 
 
 def _datastore(url: str) -> PostgresDatastore:
@@ -198,6 +205,10 @@ def _datastore(url: str) -> PostgresDatastore:
     datastore.pool.reconnect_timeout = _RECONNECT_TIMEOUT
     datastore.pool.kwargs = {**_parameters(url), "row_factory": psycopg.rows.dict_row}
     return datastore
+
+
+def _is_free(connection: psycopg.Connection[TupleRow]) -> bool:
+    return connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def _parameters(url: str) -> dict[str, Any]:

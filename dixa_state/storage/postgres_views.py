@@ -1,7 +1,7 @@
 """The views on PostgreSQL, in the database of the event store."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock, local
 from time import monotonic, sleep
 from typing import Any, get_args, get_type_hints
@@ -14,13 +14,14 @@ from dixa_state.projection.rows import TABLES, Row
 from dixa_state.projection.views import Role, Rows, Views
 from dixa_state.sql.statements import with_percent
 from dixa_state.storage.postgres import PostgresRecorder, translated, unavailable
+from dixa_state.storage.readers import Readers
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
 # A snapshot is of rows only: names lead at once to tables that a replay filled after it. Hence a
 # reader first holds off the switch, which begins with this name, and takes its snapshot then.
-_READING = """
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+_READING = b"""
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 LOCK TABLE conversations IN ACCESS SHARE MODE
 """
 _TYPES = {str: "text", int: "int8", float: "float8", bool: "bool", bytes: "bytea"}
@@ -46,17 +47,29 @@ class PostgresViews(Views):
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["_PostgresConnection"]:
         """Open a transaction; one that reads sees one moment of the store throughout."""
+        with translated(), (self._writing if write else self._reading)() as cursor:
+            yield _PostgresConnection(cursor)
+
+    @contextmanager
+    def _writing(self) -> Iterator[psycopg.Cursor[TupleRow]]:
         with (
-            translated(),
             self._recorder.datastore.get_connection() as connection,
             connection.transaction(),
             connection.cursor(row_factory=tuple_row) as cursor,
         ):
-            if not write:
-                cursor.execute(_READING)
-            yield _PostgresConnection(cursor)
-            if write:
-                cursor.execute("NOTIFY dixa_state_views")
+            yield cursor
+            cursor.execute("NOTIFY dixa_state_views")
+
+    @contextmanager
+    def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:
+        readers = self._recorder.readers
+        with ExitStack() as stack:
+            try:
+                cursor = stack.enter_context(_begun(readers))
+            except psycopg.OperationalError:  # the server may have gone and come back since
+                readers.forget()
+                cursor = stack.enter_context(_begun(readers))
+            yield cursor
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
@@ -100,6 +113,18 @@ class PostgresViews(Views):
         """Close the connection that listens."""
         if self._ears is not None:
             self._ears.close()
+
+
+@contextmanager
+def _begun(
+    readers: Readers[psycopg.Connection[TupleRow]],
+) -> Iterator[psycopg.Cursor[TupleRow]]:
+    with readers.lent() as connection, connection.cursor(binary=True) as cursor:
+        connection.execute(_READING)
+        try:
+            yield cursor
+        finally:
+            connection.rollback()  # there is nothing to commit
 
 
 class _Lock:

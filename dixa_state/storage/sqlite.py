@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -31,6 +30,7 @@ from dixa_state.event_store import (
 )
 from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
+from dixa_state.storage.readers import Readers
 from dixa_state.storage.reads import DatabaseRecorder
 
 LOCK_TIMEOUT = 60
@@ -94,48 +94,6 @@ class _Pool(SQLiteConnectionPool):
         return connection
 
 
-class Readers:
-    """Connections that read, each in use by one thread at a time.
-
-    The library's pool is for those that write: to be given a connection by it takes several times
-    as long as most questions do.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Open connections to this file as they are needed."""
-        self._uri = f"{_uri(path)}?mode=rw"
-        self._idle: deque[sqlite3.Connection] = deque()
-        self._closed = False
-
-    @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection."""
-        if self._closed:
-            raise persistence.ConnectionPoolClosedError
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = _connect(self._uri)
-        try:
-            yield connection
-        finally:
-            self._take_back(connection)
-
-    def _take_back(self, connection: sqlite3.Connection) -> None:
-        self._idle.append(connection)
-        if self._closed:
-            self.close()
-
-    def close(self) -> None:
-        """Close what is idle; what is in use is closed when it comes back."""
-        self._closed = True
-        try:
-            while True:
-                self._idle.pop().close()
-        except IndexError:
-            pass
-
-
 class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: ignore[misc]
     """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
 
@@ -153,7 +111,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         datastore.pool = _Pool(
             db_name=_uri(path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
         )
-        self.readers = Readers(path)
+        self.readers = Readers(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
         super().__init__(datastore)
 
     def create_table(self) -> None:
@@ -208,7 +166,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         return json.dumps(list(values))
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with translated(), self.readers.connection() as connection:
+        with translated(), self.readers.lent() as connection:
             return connection.execute(_SQL[statement], parameters).fetchall()
 
 
@@ -236,28 +194,12 @@ class _SqliteWriter(Writer):
         if not events:
             return
         self._cursor.execute(_SQL["advance_head"], {"position": events[-1].id})
-        self._cursor.executemany(
-            _SQL["insert_event"],
-            [
-                {
-                    "position": event.id,
-                    "stream": event.originator_id,
-                    "version": event.originator_version,
-                    "topic": event.topic,
-                    "state": event.state,
-                }
-                for event in events
-            ],
-        )
+        rows = [(e.id, e.originator_id, e.originator_version, e.topic, e.state) for e in events]
+        self._cursor.executemany(_SQL["insert_event"], rows)
 
     def remember(self, entries: Mapping[bytes, Known]) -> None:
-        self._cursor.executemany(
-            _SQL["remember_event"],
-            [
-                {"key": key, "digest": known.digest, "position": known.position}
-                for key, known in entries.items()
-            ],
-        )
+        rows = [(key, *known) for key, known in entries.items()]
+        self._cursor.executemany(_SQL["remember_event"], rows)
 
     def set_aside(self, refusal: Refusal) -> int:
         row = quarantine.to_row(refusal)
@@ -277,6 +219,10 @@ def _connect(uri: str) -> sqlite3.Connection:
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT, check_same_thread=False
     )
+
+
+def _is_free(connection: sqlite3.Connection) -> bool:
+    return not connection.in_transaction
 
 
 def _make_schema(connection: sqlite3.Connection) -> None:

@@ -15,7 +15,7 @@ from http_requests import http
 from keeping import disk, ingest
 from lagging import lag
 from measuring import Result
-from reading import lists, status
+from reading import growth, lists, status
 from replaying import replay
 from rich.console import Console
 from simulating import simulate
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "replay": replay,
     "status": status,
     "list": lists,
+    "growth": growth,
     "lag": lag,
     "fold": fold,
     "disk": disk,

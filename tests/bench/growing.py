@@ -1,0 +1,170 @@
+"""A store that grows to a million conversations, and what is measured in it on the way.
+
+Each conversation has one event, one of those of the simulator under a number and an id of its own:
+what grows with a store are its tables and indexes, however many events a conversation has.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import cycle, islice
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from measuring import percentile
+from raw import Raw, connect
+from stores import MakeStore
+from traffic import webhooks
+
+from dixa_state import ConversationTracker, open_tracker
+from dixa_state.bootstrap import open_views
+from dixa_state.domain.timestamps import format_time
+from dixa_state.event_store import Delivery
+from dixa_state.projection.projector import Projector
+from dixa_state.projection.replay import replay
+from dixa_state.projection.views import Views
+from dixa_state.queries import Filters, Queries
+
+MILLION = 1_000_000
+SIZES = (10_000, 100_000, MILLION)
+
+_BATCH = 1_000
+_KINDS = 5_000
+_PARTS = re.compile(
+    rb'^\{"event_id":"([^"]+)".*?"event_timestamp":"([^"]+)".*?"csid":([0-9]+)', re.DOTALL
+)
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Mark(NamedTuple):
+    """What was measured at a size: milliseconds, and events a second for `append`."""
+
+    size: int
+    append: float
+    status: float
+    select: float
+    late: float
+    list_p99: float
+    by_hand_p99: float
+
+
+_marks: dict[str, list[Mark]] = {}
+
+
+def grown(store: str, make: MakeStore, sizes: Sequence[int] = SIZES) -> list[Mark]:
+    """Grow a store once, and give what was measured at each size."""
+    if store not in _marks:
+        url, bodies = make(), _bodies()
+        with open_tracker(url) as tracker:
+            _marks[store] = [_measured(url, tracker, bodies, size) for size in sizes]
+    return _marks[store]
+
+
+def _bodies() -> Iterator[bytes]:
+    """Give webhooks without end, each of a conversation of its own."""
+    kinds = [body for body in webhooks(_KINDS) if _PARTS.match(body)]
+    for number, body in enumerate(cycle(kinds), start=1):
+        found = _PARTS.match(body)
+        assert found
+        parts = body
+        at = format_time(_BEGAN + timedelta(seconds=20 * number)).encode()
+        for name, old, new in (
+            (b'"event_id":"%s"', found[1], b"event-%d" % number),
+            (b'"event_timestamp":"%s"', found[2], at),
+            (b'"csid":%s', found[3], b"%d" % number),
+        ):
+            parts = parts.replace(name % old, name % new)
+        yield parts
+
+
+def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], size: int) -> Mark:
+    """Grow to a size, and measure there."""
+    have = tracker.event_recorder.max_notification_id() or 0
+    for at in range(have, size, _BATCH):
+        _append(tracker, bodies, min(_BATCH, size - at))
+    views = open_views(tracker.event_recorder)
+    replay(tracker, views, partial(open_tracker, url, create=False))
+    with connect(url) as raw:
+        raw.refresh()
+        shown = [row[0] for row in raw.rows("SELECT stream FROM conversations ORDER BY csid")]
+        streams = shown[:: max(len(shown) // 400, 1)]
+        numbers = [int(stream.rpartition("/")[2]) for stream in streams]
+        status, select = _paired(
+            tracker.conversation,
+            partial(raw.rows, "SELECT state FROM conversations WHERE stream = ?"),
+            [(number, stream) for number, stream in zip(numbers, streams, strict=True)],
+        )
+        ours, by_hand = _lists(Queries(tracker, views), raw)
+    late = median(_late(tracker, views, number) for number in numbers[:40])
+    append = 100 / median(_timed(lambda: _append(tracker, bodies, 100)) for _ in range(20))
+    views.close()
+    return Mark(size, append, median(status), median(select), late * 1_000, ours, by_hand)
+
+
+def _append(tracker: ConversationTracker, bodies: Iterator[bytes], count: int) -> None:
+    now = datetime.now(UTC)
+    tracker.append_many([Delivery(body, now) for body in islice(bodies, count)])
+
+
+def _late(tracker: ConversationTracker, views: Views, csid: int) -> float:
+    """Time an event that happened before all others of its conversation, until it shows."""
+    old = next(tracker.events(csid)).webhook.body
+    found = _PARTS.match(old)
+    assert found
+    body = old.replace(found[1], found[1] + b"-late").replace(found[2], b"2025-12-31T00:00:00.000Z")
+
+    def work() -> None:
+        tracker.append(body)
+        assert Projector(tracker, views).catch_up()
+
+    return _timed(work)
+
+
+def _lists(queries: Queries, raw: Raw) -> tuple[float, float]:
+    """Give the p99 of a first page of 50 of a queue's closed conversations, newest first."""
+    sql = (
+        "SELECT queue_id, status FROM conversations WHERE queue_id IS NOT NULL "
+        "AND status IS NOT NULL GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 8"
+    )
+    wanted = [(str(queue), str(status)) for queue, status in raw.rows(sql)] * 40
+    ours = _times(lambda one: queries.conversations(_filters(one)), wanted)
+    raw.index()
+    sql = (
+        "SELECT state FROM conversations WHERE queue_id = ? AND status = ? "
+        "ORDER BY last_event_at DESC, stream DESC LIMIT 50"
+    )
+    by_hand = _times(lambda one: raw.rows(sql, *one), wanted)
+    raw.drop_index()
+    return percentile(ours, 0.99), percentile(by_hand, 0.99)
+
+
+def _filters(wanted: tuple[str, str]) -> Filters:
+    queue, status = wanted
+    return Filters(queue=(queue,), status=(status,))
+
+
+def _paired(
+    ours: Callable[[Any], Any], theirs: Callable[[Any], Any], arguments: list[tuple[Any, Any]]
+) -> tuple[list[float], list[float]]:
+    """Time two ways in turns."""
+    for one, other in arguments[:20]:
+        ours(one), theirs(other)
+    times: tuple[list[float], list[float]] = ([], [])
+    for one, other in arguments:
+        times[0].append(_timed(lambda one=one: ours(one)) * 1_000)
+        times[1].append(_timed(lambda other=other: theirs(other)) * 1_000)
+    return times
+
+
+def _times(ask: Callable[[Any], Any], arguments: Sequence[Any]) -> list[float]:
+    for argument in arguments[:20]:
+        ask(argument)
+    return [_timed(lambda argument=argument: ask(argument)) * 1_000 for argument in arguments]
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = perf_counter()
+    work()
+    return perf_counter() - began
