@@ -28,7 +28,7 @@ from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.lifecycle import Transition
-from dixa_state.domain.states import decode_conversation
+from dixa_state.domain.states import as_kept, decode_conversation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.event_store import (
@@ -200,7 +200,7 @@ class ConversationTracker(Application[str]):
         known = believed(events, as_of=as_of, known_at=known_at)
         if not known:
             raise _nothing_yet(csid, events)
-        return fold(initial(events[0].organization_id, csid), known, grace=self._grace)
+        return as_kept(fold(initial(events[0].organization_id, csid), known, grace=self._grace))
 
     def transitions(
         self,

@@ -1,15 +1,21 @@
 """States as JSON, in one spelling: what the views keep, and read back as it was."""
 
+from typing import Any, TypeVar
+
 import msgspec
+from msgspec.structs import replace
 
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.lifecycle import Transition
+from dixa_state.domain.ratings import Rating
+
+S = TypeVar("S", bound=Conversation | Ban)
 
 
 def encode(state: Conversation | Ban | Transition) -> bytes:
     """Write a state as JSON, in one spelling only, so that equal states have equal bytes."""
-    return msgspec.json.encode(state, order="deterministic")
+    return _encode(state)
 
 
 _CONVERSATIONS = msgspec.json.Decoder(Conversation)
@@ -22,7 +28,24 @@ decode_conversation, decode_ban, decode_transition = (
 )
 
 
-def as_kept(state: Conversation | Ban) -> Conversation | Ban:
-    """Give a state as the views give it back: a 5 that was read as a score comes back as 5.0."""
-    decode = decode_ban if isinstance(state, Ban) else decode_conversation
-    return decode(encode(state))
+def as_kept(state: S) -> S:
+    """Give a state as the views give it back.
+
+    What has a type comes back as it was. What came in a body without one may not: a number beyond
+    64 bits comes back as a float, and names in the order of the alphabet.
+    """
+    if isinstance(state, Conversation) and (state.custom_attributes or state.ratings):
+        return replace(
+            state,
+            custom_attributes=_ATTRIBUTES.decode(_encode(state.custom_attributes)),
+            ratings=_RATINGS.decode(_encode(state.ratings)),
+        )
+    return state
+
+
+_ATTRIBUTES = msgspec.json.Decoder(dict[str, Any])
+_RATINGS = msgspec.json.Decoder(tuple[Rating, ...])
+
+
+def _encode(value: object) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")

@@ -1,7 +1,7 @@
 """The projector: follows the event store, a page of events and one transaction at a time."""
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby, islice
 from threading import Event as Signal
 from typing import NamedTuple
 
@@ -18,6 +18,16 @@ PAGE = 500
 """Events a transaction: enough to share a commit, few enough not to hold up writers."""
 
 _IDLE = 1.0
+_MOST_KEPT = 500
+
+
+class News(NamedTuple):
+    """A page of events by stream, and the states that the views have of these."""
+
+    at: Progress
+    last: int
+    events: dict[str, list[Notification]]
+    before: dict[str, State]
 
 
 class Page(NamedTuple):
@@ -26,6 +36,33 @@ class Page(NamedTuple):
     at: Progress
     last: int
     folded: dict[str, Folded]
+
+
+class _Kept:
+    """The states that were written last: most events are about conversations that just moved.
+
+    They are those of the views as long as nobody else has written.
+    """
+
+    def __init__(self) -> None:
+        self._at: Progress | None = None
+        self._states: dict[str, State] = {}
+
+    def states(self, at: Progress, streams: Iterable[str]) -> dict[str, State]:
+        """Give those of these streams that are known, if the views are where they were left."""
+        if at != self._at:
+            self._states.clear()
+        return {stream: self._states[stream] for stream in streams if stream in self._states}
+
+    def enter(self, page: Page, *, led: bool) -> None:
+        """Enter what a page has written; what was not written for longest is forgotten."""
+        self._at = page.at._replace(position=page.last) if led else None
+        for stream, folded in page.folded.items():
+            self._states.pop(stream, None)
+            if folded.state is not None:
+                self._states[stream] = folded.state
+        for stream in list(islice(self._states, max(len(self._states) - _MOST_KEPT, 0))):
+            del self._states[stream]
 
 
 class Projector:
@@ -47,6 +84,7 @@ class Projector:
         self._views = views
         self._name = name
         self._page = page
+        self._kept = _Kept()
 
     def run(
         self,
@@ -77,16 +115,15 @@ class Projector:
 
     def step(self) -> int | None:
         """Project one page and give the position reached; None if there was nothing to do."""
-        at = self._views.progress(self._name)
-        stored = self._recorder.select_notifications(
-            at.position, self._page, inclusive_of_start=False
-        )
-        if not stored:
+        news = self._read()
+        if news is None:
             return None
-        page = self._fold(at, stored)
+        page = self._fold(news)
         with self._views.transaction(write=True) as connection:
-            if self._views.read_progress(connection, self._name, hold=True) == at:
+            led = self._views.read_progress(connection, self._name, hold=True) == page.at
+            if led:
                 self._write(connection, page)
+        self._kept.enter(page, led=led)
         return page.last
 
     def _lead(self, stop: Signal, progress: Callable[[int | None], None]) -> None:
@@ -101,27 +138,32 @@ class Projector:
             progress(None)
             stop.wait(_IDLE / 4)
 
-    def _fold(self, at: Progress, stored: Sequence[Notification]) -> Page:
-        by_stream = sorted(stored, key=_stream)
-        folded = {}
+    def _read(self) -> News | None:
         with self._views.transaction() as connection:
-            if self._views.read_progress(connection, self._name) != at:
-                return Page(at, stored[-1].id, {})  # others went on, perhaps to other tables
-            for stream, events in groupby(by_stream, key=_stream):
-                if is_shown(stream):
-                    folded[stream] = self._fold_stream(connection, at, stream, list(events))
-        return Page(at, stored[-1].id, folded)
+            at = self._views.require_progress(connection, self._name)
+            stored = self._recorder.select_notifications(
+                at.position, self._page, inclusive_of_start=False
+            )
+            if not stored:
+                return None
+            events = {
+                stream: list(some)
+                for stream, some in groupby(sorted(stored, key=_stream), key=_stream)
+                if is_shown(stream)
+            }
+            before = self._kept.states(at, events)
+            unknown = [stream for stream in events if stream not in before]
+            before |= _states(connection, at.prefix, unknown)
+        return News(at, stored[-1].id, events, before)
 
-    def _fold_stream(
-        self, connection: Connection, at: Progress, stream: str, events: list[Notification]
-    ) -> Folded:
+    def _fold(self, news: News) -> Page:
+        folded = {stream: self._fold_stream(stream, news) for stream in news.events}
+        return Page(news.at, news.last, folded)
+
+    def _fold_stream(self, stream: str, news: News) -> Folded:
         read, grace = self._tracker.read, self._tracker.grace
-        kind = "state" if stream.startswith("conversation/") else "ban_state"
-        found = connection.run(self._views.statement(kind, at.generation), stream=stream)
-        before: State | None = None
-        if found:
-            decode = decode_conversation if kind == "state" else decode_ban
-            before = decode(bytes(found[0][0]))
+        events, before = news.events[stream], news.before.get(stream)
+        if before is not None:
             further = fold_further(before, stream, events, read, grace)
             if further is not None:
                 return further._replace(before=before)
@@ -143,6 +185,20 @@ class Projector:
             for poison in folded.poison:
                 connection.run(self._views.statement("poison", generation), **poison._asdict())
         connection.run(self._views.statement("advance"), name=self._name, position=page.last)
+
+
+def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, State]:
+    conversations = [stream for stream in streams if stream.startswith("conversation/")]
+    others = [stream for stream in streams if not stream.startswith("conversation/")]
+    found: dict[str, State] = {
+        stream: decode_conversation(bytes(state))
+        for stream, state in connection.states(f"{prefix}conversations", conversations)
+    }
+    found.update(
+        (stream, decode_ban(bytes(state)))
+        for stream, state in connection.states(f"{prefix}bans", others)
+    )
+    return found
 
 
 def _stream(event: Notification) -> str:

@@ -245,16 +245,17 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
 def changed_rows(
     stream: str, before: Conversation | Ban | None, after: Conversation | Ban
 ) -> tuple[list[Row], list[Row]]:
-    """Give the rows that a change of state takes away, and those that it brings."""
+    """Give the rows that a change of state takes away, by their keys, and those that it brings."""
     if not isinstance(before, Conversation) or not isinstance(after, Conversation):
         return list(rows(stream, before)) if before else [], list(rows(stream, after))
-    old: set[Row] = {_conversation(stream, before)}
-    new: list[Row] = [_conversation(stream, after)]
+    old: set[Row] = set()
+    new: list[Row] = []
     for make, fields in _PARTS:
         if any(getattr(before, field) != getattr(after, field) for field in fields):
             old.update(make(stream, before))
             new += make(stream, after)
-    return list(old.difference(new)), [row for row in new if row not in old]
+    shown = _conversation(stream, after)  # which another state always changes
+    return [shown, *old.difference(new)], [shown, *(row for row in new if row not in old)]
 
 
 def group(made: Iterable[Row]) -> dict[str, list[Row]]:

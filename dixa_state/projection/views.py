@@ -57,6 +57,9 @@ class Connection(Protocol):
     def run(self, sql: str, **parameters: Any) -> Rows:
         """Run one statement and give its rows; parameters are written `:name`."""
 
+    def states(self, table: str, streams: Sequence[str]) -> Rows:
+        """Give stream and state of the rows of these streams."""
+
     def script(self, sql: str) -> None:
         """Run several statements without parameters."""
 
@@ -102,7 +105,11 @@ class Views(TrackingRecorder, ABC):
         Raises `SchemaError` if they were made by another version of the views.
         """
         with self.transaction() as connection:
-            found = self.read_progress(connection, name)
+            return self.require_progress(connection, name)
+
+    def require_progress(self, connection: Connection, name: str = LIVE) -> Progress:
+        """Tell the same inside a transaction."""
+        found = self.read_progress(connection, name)
         if found is None or found.view_version != VIEW_VERSION:
             raise SchemaError(
                 f"views: expected version {VIEW_VERSION}, got {found and found.view_version}; "

@@ -18,12 +18,6 @@ DELETE FROM projection WHERE name = :name;
 -- advance: move a position on
 UPDATE projection SET position = :position WHERE name = :name AND position < :position;
 
--- state: the state of a conversation as the views have it
-SELECT state FROM {v}conversations WHERE stream = :stream;
-
--- ban_state: the state of a ban as the views have it
-SELECT state FROM {v}bans WHERE stream = :stream;
-
 -- poison: record an event that could not be folded
 INSERT INTO {v}poison (position, stream, topic, error)
 VALUES (:position, :stream, :topic, :error) ON CONFLICT (position) DO NOTHING;

@@ -156,6 +156,10 @@ class _PostgresConnection:
         self._cursor.execute(with_percent(sql).encode(), parameters)
         return self._cursor.fetchall() if self._cursor.description else []
 
+    def states(self, table: str, streams: Sequence[str]) -> Rows:
+        sql = f"SELECT stream, state FROM {table} WHERE stream = ANY(%b)"  # noqa: S608
+        return self._cursor.execute(sql.encode(), [list(streams)], prepare=True).fetchall()
+
     def script(self, sql: str) -> None:
         self._cursor.execute(sql.encode())
 
@@ -163,7 +167,7 @@ class _PostgresConnection:
         self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
     ) -> None:
         types = dict(zip(row_type._fields, _COLUMN_TYPES[row_type], strict=True))
-        listed = ", ".join(f"%s::{types[column]}[]" for column in key)
+        listed = ", ".join(f"%b::{types[column]}[]" for column in key)
         same = " AND ".join(f"{table}.{column} = gone.{column}" for column in key)
         self._cursor.execute(
             f"DELETE FROM {table} USING unnest({listed}) AS gone ({', '.join(key)}) "  # noqa: S608

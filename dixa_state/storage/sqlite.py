@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from time import monotonic, sleep
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +38,9 @@ LOCK_TIMEOUT = 60
 
 _SQL = statements("sqlite")
 _POLL = 0.01
+_CHECKPOINT = 4_000
+"""Pages in the log until they are brought into the file: most are written many times."""
+
 _UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
 
@@ -68,7 +71,10 @@ class _Pool(SQLiteConnectionPool):
     def _get(self, timeout: float | None, *, is_writer: bool | None) -> SQLiteConnection:
         if self._closing:
             raise persistence.ConnectionPoolClosedError
-        return super().get_connection(timeout, is_writer=is_writer)
+        connection = super().get_connection(timeout, is_writer=is_writer)
+        if is_writer:
+            connection.cursor().sqlite_cursor.execute("PRAGMA synchronous=FULL")
+        return connection
 
     def put_connection(self, conn: SQLiteConnection) -> None:
         wrote = conn.is_writer
@@ -90,7 +96,7 @@ class _Pool(SQLiteConnectionPool):
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
         return connection
 
 
@@ -111,6 +117,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         datastore.pool = _Pool(
             db_name=_uri(path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
         )
+        self.moved = Condition()
+        """Told of each commit of this process."""
         self.readers = Readers(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
         super().__init__(datastore)
 
@@ -145,6 +153,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
                 except BaseException:
                     raw.connection.rollback()
                     raise
+        with self.moved:
+            self.moved.notify_all()
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         """Find what recognises these events as duplicates."""

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Condition
 from time import monotonic, sleep, time
 from typing import Any
 from uuid import uuid4
@@ -17,6 +16,9 @@ LEASE = 5.0
 """Seconds after which a projector that has not been heard of counts as gone."""
 
 _POLL = 0.05
+# Rows can be made anew from the events, so their commits do not wait for the disk. They cannot get
+# ahead of the events either: what was committed before them is synced, or lost with them.
+_UNSYNCED = "PRAGMA synchronous=NORMAL"
 
 
 class SqliteViews(Views):
@@ -27,7 +29,7 @@ class SqliteViews(Views):
     def __init__(self, recorder: SqliteRecorder) -> None:
         """Use the connections of the event store."""
         self._recorder = recorder
-        self._moved = Condition()
+        self._moved = recorder.moved
         self.make_ready()
 
     @contextmanager
@@ -50,7 +52,9 @@ class SqliteViews(Views):
                 yield connection
             return
         with self._recorder.datastore.get_connection(commit=True) as pooled:
-            yield pooled.cursor().sqlite_cursor.connection
+            connection = pooled.cursor().sqlite_cursor.connection
+            connection.execute(_UNSYNCED)
+            yield connection
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
@@ -121,6 +125,10 @@ class _SqliteConnection:
 
     def count(self, sql: str, **parameters: Any) -> int:
         return self._cursor.execute(sql, parameters).rowcount
+
+    def states(self, table: str, streams: Sequence[str]) -> Rows:
+        sql = f"SELECT stream, state FROM {table} WHERE stream = ?"  # noqa: S608
+        return [row for stream in streams for row in self._cursor.execute(sql, (stream,))]
 
     def script(self, sql: str) -> None:
         for statement in sql.split(";\n"):

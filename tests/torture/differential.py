@@ -4,20 +4,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from eventsourcing.persistence import Notification
 from judging import require_same
 
 from dixa_state.projection.folding import Folded, fold_further, fold_stream, is_shown
-from dixa_state.projection.projector import Page, Projector
+from dixa_state.projection.projector import News, Page, Projector
 from dixa_state.projection.rows import TABLES, Row, rows
-from dixa_state.projection.views import Connection, Poison, Progress, Views
+from dixa_state.projection.views import Connection, Poison, Views
 from dixa_state.tracker import ConversationTracker
 
 Place = tuple[ConversationTracker, Views]
 
 PAGES = (1, 2, 3, 7, 20, 500)
-_CRASH, _RIVAL = 0.1, 0.1
+_CRASH, _RIVAL, _ANOTHER = 0.1, 0.1, 0.2
+_AT_WORK: WeakKeyDictionary[Views, "Stumbling"] = WeakKeyDictionary()
 
 
 class CrashError(Exception):
@@ -28,12 +30,18 @@ class Stumbling(Projector):
     """A projector that crashes now and then, and is overtaken by a rival now and then."""
 
     def __init__(self, place: Place, dice: Random) -> None:
-        super().__init__(*place, page=dice.choice(PAGES))
-        self._dice = dice
+        super().__init__(*place)
         self._place = place
+        self.go_on(dice)
 
-    def _fold(self, at: Progress, stored: Sequence[Notification]) -> Page:
-        page = super()._fold(at, stored)
+    def go_on(self, dice: Random) -> "Stumbling":
+        """Go on with other dice."""
+        self._dice = dice
+        self._page = dice.choice(PAGES)
+        return self
+
+    def _fold(self, news: News) -> Page:
+        page = super()._fold(news)
         if self._dice.random() < _RIVAL:
             Projector(*self._place, page=self._dice.choice(PAGES)).step()
         return page
@@ -45,9 +53,15 @@ class Stumbling(Projector):
 
 
 def project_some(place: Place, dice: Random) -> bool:
-    """Project one page, or crash over it; false if there was nothing to do."""
+    """Project one page, or crash over it; false if there was nothing to do.
+
+    Mostly by the projector that was there before, which remembers what it has written.
+    """
+    before = _AT_WORK.get(place[1])
+    if before is None or dice.random() < _ANOTHER:
+        before = _AT_WORK[place[1]] = Stumbling(place, dice)
     try:
-        return Stumbling(place, dice).step() is not None
+        return before.go_on(dice).step() is not None
     except CrashError:
         return True
 

@@ -8,14 +8,14 @@ delay, so that a few rounds are enough.
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import random
 from time import sleep
 from unittest.mock import patch
 
 from dixa_state import cli, event_store
-from dixa_state.event_store import Arrival, EventRecorder, Outcome, Refusal, prepare
+from dixa_state.event_store import Arrival, EventRecorder, Known, Outcome, Refusal, prepare
 from dixa_state.projection.projector import Projector
 from dixa_state.storage import postgres, sqlite
 from dixa_state.web import inbox
@@ -63,10 +63,17 @@ def check_then_insert() -> None:
             return event_store._append(writer, prepared)
 
     EventRecorder.append = append  # type: ignore[method-assign]
-    for backend in (postgres, sqlite):
-        insert = backend._SQL["remember_event"].rstrip(";\n ")
-        lenient = {"remember_event": f"{insert} ON CONFLICT DO NOTHING"}
-        backend._SQL = {**backend._SQL, **lenient}  # type: ignore[assignment]
+    insert = sqlite._SQL["remember_event"].rstrip(";\n ")
+    sqlite._SQL = {**sqlite._SQL, "remember_event": f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[assignment]
+    postgres._PostgresWriter.remember = _remember  # type: ignore[method-assign]
+
+
+def _remember(self: postgres._PostgresWriter, entries: Mapping[bytes, Known]) -> None:
+    self._cursor.executemany(
+        "INSERT INTO deduplication (event_key, body_digest, notification_id) "
+        "VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        [(key, *known) for key, known in entries.items()],
+    )
 
 
 def positions_before_the_lock() -> None:
@@ -89,11 +96,10 @@ def position_before_the_rows() -> None:
     """Let the projector write its position first, and the rows in a transaction of their own."""
 
     def step(self: Projector) -> int | None:
-        at = self._views.progress(self._name)
-        stored = self._recorder.select_notifications(at.position, 500, inclusive_of_start=False)
-        if not stored:
+        news = self._read()
+        if news is None:
             return None
-        page = self._fold(at, stored)
+        page = self._fold(news)
         with self._views.transaction(write=True) as first:
             advance = self._views.statement("advance")
             first.run(advance, name=self._name, position=page.last)
