@@ -16,15 +16,17 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
-from msgspec import Struct
-from msgspec.structs import replace
-from pydantic_core import from_json, to_json
+from msgspec import Raw, Struct
+from msgspec.json import Encoder
+from pydantic_core import from_json
 
 from dixa_state.dixa.reading import Problem, UnreadableError, admit
 from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.errors import InvalidInputError
 
 T = TypeVar("T")
+
+_write = Encoder().encode
 
 MAX_BATCH_EVENTS = 1_000
 MAX_BATCH_BYTES = 8 << 20
@@ -132,18 +134,18 @@ def _clean(delivery: Delivery) -> Delivery:
         raise InvalidInputError(
             f"received_at: expected a time with a zone, got {delivery.received_at.isoformat()}"
         )
-    return replace(
-        delivery,
-        received_at=delivery.received_at.astimezone(UTC),
-        subscription_id=storable(delivery.subscription_id),
-        signature=storable(delivery.signature),
+    return Delivery(
+        delivery.body,
+        delivery.received_at.astimezone(UTC),
+        storable(delivery.subscription_id),
+        storable(delivery.signature),
     )
 
 
 def storable(text: str | None) -> str | None:
     """Replace what some database refuses: NUL, and halves of surrogate pairs."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
@@ -153,7 +155,7 @@ def event_key(organization_id: str | None, event_id: str) -> bytes:
     Sixteen bytes are enough: should two events ever share a key, the second has other content and
     is quarantined, not lost.
     """
-    return digest(to_json([organization_id, event_id]))
+    return digest(_write([organization_id, event_id]))
 
 
 def digest(content: bytes) -> bytes:
@@ -161,19 +163,26 @@ def digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 
+class _State(Struct, frozen=True):
+    received_at: str
+    subscription_id: str | None
+    signature: str | None
+    body: Raw
+
+
 _BODY = b',"body":'
 
 
 def encode_state(delivery: Delivery) -> bytes:
     """Write the state of a stored event: one JSON object, the body in it byte for byte."""
-    head = to_json(
-        {
-            "received_at": format_time(delivery.received_at),
-            "subscription_id": delivery.subscription_id,
-            "signature": delivery.signature,
-        }
+    return _write(
+        _State(
+            format_time(delivery.received_at),
+            delivery.subscription_id,
+            delivery.signature,
+            Raw(delivery.body),
+        )
     )
-    return b"".join((head[:-1], _BODY, delivery.body, b"}"))
 
 
 def decode_state(state: bytes) -> StoredWebhook:

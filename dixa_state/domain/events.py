@@ -7,7 +7,7 @@ not: a topic, once stored, names its events for ever.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
@@ -335,7 +335,7 @@ ConversationFact = (
 AnyFact = ConversationFact | BanFact
 
 
-class Order(NamedTuple):
+class Order(Struct, frozen=True, order=True, array_like=True):
     """The fold's order; arrival order is an accident that it must not depend on."""
 
     at: datetime

@@ -3,9 +3,13 @@
 import re
 from datetime import UTC, datetime
 
+import msgspec
+
 from dixa_state.errors import InvalidInputError
 
-_CANONICAL_LENGTH = len("2026-03-02T08:00:00.000Z")
+_write = msgspec.json.Encoder().encode
+_MILLISECONDS = len("2026-03-02T08:00:00.000Z")
+_MICROSECONDS = len("2026-03-02T08:00:00.000000Z")
 _ACCEPTED = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"  # date
     r"(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)"  # time
@@ -21,7 +25,7 @@ def parse_time(text: str) -> datetime:
     UTC, the only zone Dixa writes), digits beyond microseconds (cut), `Z[GMT]`, a date alone
     (its midnight). Raises `InvalidInputError` on anything else.
     """
-    if len(text) == _CANONICAL_LENGTH and text[7] + text[10] + text[-1] == "-TZ":
+    if _is_canonical(text):
         try:
             return datetime.fromisoformat(text)
         except ValueError:
@@ -37,8 +41,20 @@ def parse_time(text: str) -> datetime:
         raise _unusable(text) from error
 
 
+def _is_canonical(text: str) -> bool:
+    """Tell whether it looks like what `format_time` writes; a comma for the point is seen too."""
+    length = len(text)
+    if length != _MILLISECONDS and (length != _MICROSECONDS or text[19] != "."):
+        return False
+    return text[10] == "T" and text[-1] == "Z" and text[7] == "-"
+
+
 def format_time(time: datetime) -> str:
     """Write an aware UTC time as RFC 3339 with `Z`: milliseconds, or microseconds if it has any."""
+    if time.microsecond % 1000 and time.tzinfo is UTC:
+        return _write(time)[
+            1:-1
+        ].decode()  # the same, without its quotes, in a fraction of the time
     precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
     return time.isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
