@@ -114,13 +114,14 @@ def spelling(name: str) -> str:
     return name.replace("_", "").casefold()
 
 
-_BY_SPELLING = {
-    spelling(name): event_type
+_BY_NAME = {
+    name: event_type
     for event_type in CATALOG
     for name in (event_type.key, event_type.fqn, *event_type.aliases)
 }
+_BY_SPELLING = {spelling(name): event_type for name, event_type in _BY_NAME.items()}
 
 
 def lookup(fqn: str) -> EventType | None:
     """Find the event type of an fqn, whatever its case and underscores; None if unknown."""
-    return _BY_SPELLING.get(spelling(fqn))
+    return _BY_NAME.get(fqn) or _BY_SPELLING.get(spelling(fqn))

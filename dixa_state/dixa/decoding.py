@@ -9,7 +9,7 @@ both give the same.
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, UnionType
-from typing import Annotated, Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Raw, Struct, defstruct
@@ -18,6 +18,9 @@ from pydantic import AliasChoices, BaseModel
 from dixa_state.dixa.payloads import ConversationPayload, Data, Envelope, Organization
 
 M = TypeVar("M", bound=BaseModel)
+
+_HARMLESS_LENGTH = 4_096  # a number of 4,300 digits is refused as JSON
+_HARMLESS_DEPTH = 100  # as is what is nested 200 deep
 
 
 class Body(NamedTuple):
@@ -44,6 +47,38 @@ def decode(body: bytes) -> Envelope | Body:
         return _decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return Envelope.model_validate_json(body)
+
+
+class Address(Protocol):
+    """What tells where the event of a conversation belongs."""
+
+    event_id: str
+    event_fqn: str
+    event_timestamp: str
+    organization: Organization | None
+    data: Any
+
+
+def address(body: bytes) -> Address | None:
+    """Read no more than where a body belongs; None unless it is plainly about a conversation.
+
+    What it passes over is JSON too, but for what `is_harmless` looks for.
+    """
+    try:
+        found: Address = _ADDRESS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return found
+
+
+def is_harmless(body: bytes) -> bool:
+    """Tell whether a body has no bytes that are no text, endless numbers or depths."""
+    if len(body) > _HARMLESS_LENGTH or body.count(b"{") + body.count(b"[") > _HARMLESS_DEPTH:
+        return False
+    try:
+        return body.isascii() or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def convert(value: dict[str, Any], model: type[M]) -> M:
@@ -108,6 +143,18 @@ _Envelope = defstruct(
     ],
     frozen=True,
 )
+_Numbered = defstruct("_Numbered", [("csid", int)])
+_Address = defstruct(
+    "_Address",
+    [
+        ("event_id", _Name),
+        ("event_fqn", _Name),
+        ("event_timestamp", _Name),
+        ("data", defstruct("_About", [("conversation", _Numbered)])),
+        ("organization", _exactly(Envelope.model_fields["organization"].annotation), None),
+    ],
+)
+_ADDRESS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Address)
 _ENVELOPE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Envelope)
 _CONVERSATION: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     _exactly(Data.model_fields["conversation"].annotation)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import UNRECOGNISED, EventType, lookup
-from dixa_state.dixa.decoding import Body, Parts, decode
+from dixa_state.dixa.decoding import Address, Body, Parts, address, decode, is_harmless
 from dixa_state.dixa.facts import ACTORS, READERS, Told
 from dixa_state.dixa.objects import snapshot
 from dixa_state.dixa.payloads import Data, Envelope
@@ -56,7 +56,28 @@ def admit(body: bytes) -> Admitted:
     Raises `UnreadableError` if it is not strict JSON (NaN and lone surrogates are none), not an
     object, or lacks an event id, an fqn, a usable time or, for a conversation event, a csid.
     """
-    _require_json_object(body)
+    plain = address(body)
+    if plain is None or not is_harmless(body):
+        _require_json_object(body)
+    return (plain and _admit_plain(plain)) or _admit_any(body)
+
+
+def _admit_plain(plain: Address) -> Admitted | None:
+    """Admit a body about a conversation; None if anything is wrong with it."""
+    event_type = lookup(plain.event_fqn)
+    if event_type is None or event_type.subject != "conversation":
+        return None
+    organization_id = (plain.organization and plain.organization.id) or None
+    try:
+        parse_time(plain.event_timestamp)
+        csid = read_csid(plain.data.conversation.csid)
+    except InvalidInputError:
+        return None
+    stream = conversation_stream(organization_id, csid)
+    return Admitted(organization_id, plain.event_id, event_type.topic, stream)
+
+
+def _admit_any(body: bytes) -> Admitted:
     try:
         envelope = decode(body)
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """The names of streams, and the numbers and ids that they are made of."""
 
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
@@ -27,6 +28,10 @@ def stream_part(text: str | None) -> str:
     """
     if not text:
         return _NO_ID
+    return _spell_kept(text) if len(text) <= _LONGEST_PART else _spell(text)
+
+
+def _spell(text: str) -> str:
     if text == _NO_ID:
         return "%2D"
     whole = text.encode("utf-8", "surrogatepass")
@@ -34,6 +39,9 @@ def stream_part(text: str | None) -> str:
     if len(spelled) <= _LONGEST_PART:
         return spelled
     return f"{spelled[:_KEPT_OF_LONG]}~{blake2b(whole, digest_size=16).hexdigest()}"
+
+
+_spell_kept = lru_cache(maxsize=1_000)(_spell)  # there are few organizations, with many events
 
 
 def read_csid(value: object) -> int:

@@ -1,10 +1,12 @@
 """A body that is decoded fast says what the models say, whatever has become of it."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -95,3 +97,36 @@ def test_what_does_not_fit_exactly_is_read_by_the_models(data: str) -> None:
         assert isinstance(decode(body.encode()), Envelope)
     except ValidationError:
         assert "[[" in data
+
+
+ODD_BYTES = [
+    *(b"\xff", b"\xed\xa0\x80", b"\\ud800", b"\\udc00", b"\\ud83d\\ude00", b"\xc3\xa6", b"\x01"),
+    *(b"NaN", b"-Infinity", b"1e400", b"01", b"-0", b"null", b'"', b",", b":", b"\\", b"{", b"]"),
+    *(b"9" * digits for digits in (30, 4_299, 4_300, 4_301)),
+    *(b"[" * depth + b"]" * depth for depth in (90, 190, 200, 300)),
+    *(b'"csid":null,', b'"csid":1.0,', b'"event_id":"",', b'"organization":5,', b'"data":{},'),
+]
+
+
+def judged(body: bytes) -> Any:
+    try:
+        return reading.admit(body)
+    except reading.UnreadableError as error:
+        return error.problem, str(error), error.event_id
+
+
+@settings(max_examples=1_500)
+@given(data=st.data())
+def test_a_body_is_judged_the_same_by_its_address_as_by_all_of_it(data: st.DataObject) -> None:
+    example = data.draw(st.sampled_from(sorted(EXAMPLES)))
+    body = json.dumps(EXAMPLES[example], separators=(",", ":")).encode()
+    for _ in range(data.draw(st.integers(0, 2))):
+        ends = [place.end() for place in re.finditer(rb"[{,:\[]", body)]
+        here = data.draw(st.sampled_from(ends) | st.integers(0, len(body)))
+        rest = body[here:]
+        if data.draw(st.booleans()):
+            rest = re.sub(rb'\A("[^"]*"|[^",\]}]*)', b"", rest)
+        body = body[:here] + data.draw(st.sampled_from(ODD_BYTES)) + rest
+    with patch.object(reading, "address", lambda _: None):
+        expected = judged(body)
+    assert judged(body) == expected
