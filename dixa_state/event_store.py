@@ -16,10 +16,12 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
-from msgspec import Raw, Struct
-from msgspec.json import Encoder
+from msgspec import MsgspecError, Raw, Struct, defstruct
+from msgspec.json import Decoder, Encoder
 from pydantic_core import from_json
 
+from dixa_state.dixa.decoding import Body, ExactBody, decode
+from dixa_state.dixa.payloads import Envelope
 from dixa_state.dixa.reading import Problem, UnreadableError, admit
 from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.errors import InvalidInputError
@@ -192,6 +194,20 @@ def decode_state(state: bytes) -> StoredWebhook:
     return StoredWebhook(
         parse_time(fields["received_at"]), fields["subscription_id"], fields["signature"], rest[:-1]
     )
+
+
+_Stored = defstruct("_Stored", [("received_at", datetime), ("body", ExactBody)], frozen=True)
+_STORED: Decoder[Any] = Decoder(_Stored)
+
+
+def decode_event(state: bytes) -> tuple[datetime, Envelope | Body]:
+    """Read the webhook in the state of a stored event, and when it was received."""
+    try:
+        stored = _STORED.decode(state)
+    except (MsgspecError, RecursionError):
+        webhook = decode_state(state)
+        return webhook.received_at, decode(webhook.body)
+    return stored.received_at, stored.body
 
 
 class Writer(ABC):

@@ -19,7 +19,7 @@ from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dixa_state.dixa.reading import read_event
+from dixa_state.dixa.reading import event_from
 from dixa_state.dixa.streams import conversation_stream
 from dixa_state.domain import bans
 from dixa_state.domain.bans import Ban, BanKind
@@ -37,6 +37,7 @@ from dixa_state.event_store import (
     Outcome,
     Quarantined,
     StoredWebhook,
+    decode_event,
     decode_state,
     prepare,
 )
@@ -47,11 +48,11 @@ class WebhookMapper(Mapper[str]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """Read a stored event."""
-        webhook = decode_state(stored_event.state)
-        return read_event(
-            webhook.body,
+        received_at, body = decode_event(stored_event.state)
+        return event_from(
+            body,
             topic=stored_event.topic,
-            received_at=webhook.received_at,
+            received_at=received_at,
             version=stored_event.originator_version,
             position=stored_event.id if isinstance(stored_event, Notification) else 0,
         )

@@ -6,16 +6,22 @@ fraction of the time. A body that does not fit them exactly is read by the model
 both give the same.
 """
 
-from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType, UnionType
-from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, Union, cast, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Protocol, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Raw, Struct, defstruct
 from pydantic import AliasChoices, BaseModel
+from pydantic_core import from_json
 
-from dixa_state.dixa.payloads import ConversationPayload, Data, Envelope, Organization
+from dixa_state.dixa.payloads import (
+    ConversationPayload,
+    Data,
+    Envelope,
+    Organization,
+    UserPayload,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -23,22 +29,14 @@ _HARMLESS_LENGTH = 4_096  # a number of 4,300 digits is refused as JSON
 _HARMLESS_DEPTH = 100  # as is what is nested 200 deep
 
 
-class Body(NamedTuple):
-    """A webhook that fits exactly: what `Envelope` gives, without the models."""
+class Body(Struct, frozen=True):
+    """A webhook whose envelope fits exactly: what `Envelope` gives, with its parts undecoded."""
 
     event_id: str
     event_fqn: str
     event_timestamp: str
-    organization: Organization | None
-    data: "Parts"
-
-
-class Parts(NamedTuple):
-    """What `Data` gives."""
-
-    conversation: ConversationPayload | None
-    others: Mapping[str, Any]
-    beside: Mapping[str, Any] = MappingProxyType({})
+    organization: Organization | None = None
+    data: dict[str, Raw] | None = None
 
 
 def decode(body: bytes) -> Envelope | Body:
@@ -89,20 +87,34 @@ def convert(value: dict[str, Any], model: type[M]) -> M:
         return model.model_validate(value)
 
 
+def conversation_in(part: bytes) -> ConversationPayload | None:
+    """Read the part of a body that shows its conversation."""
+    try:
+        return cast("ConversationPayload", _CONVERSATION.decode(part))
+    except msgspec.MsgspecError:
+        return Data.model_validate_json(b'{"conversation":%b}' % part).conversation
+
+
+def user_in(part: bytes) -> UserPayload | None:
+    """Read a part of a body that may be a user; None if it is not one, spelled as documented."""
+    try:
+        return cast("UserPayload", _USER.decode(part))
+    except msgspec.MsgspecError:
+        return None
+
+
+def plain(part: Any) -> Any:
+    """Give a part of a body decoded, whether it was or not."""
+    if not isinstance(part, Raw):
+        return part
+    try:
+        return _ANYTHING.decode(part)
+    except msgspec.MsgspecError:
+        return from_json(bytes(part))
+
+
 def _decode(body: bytes) -> Body:
-    found = _ENVELOPE.decode(body)
-    data = dict(found.data or {})
-    shown = data.pop("conversation", None)
-    return Body(
-        found.event_id,
-        found.event_fqn,
-        found.event_timestamp,
-        found.organization,
-        Parts(
-            None if shown is None else _CONVERSATION.decode(shown),
-            {name: _ANYTHING.decode(value) for name, value in data.items()},
-        ),
-    )
+    return cast("Body", _BODY.decode(body))
 
 
 @cache
@@ -132,15 +144,16 @@ def _exactly(kind: Any) -> Any:
 
 
 _Name = Annotated[str, Meta(min_length=1)]
-_Envelope = defstruct(
-    "_Envelope",
+_ORGANIZATION = _exactly(Envelope.model_fields["organization"].annotation)
+ExactBody = defstruct(
+    "ExactBody",
     [
         ("event_id", _Name),
         ("event_fqn", _Name),
         ("event_timestamp", _Name),
-        ("organization", _exactly(Envelope.model_fields["organization"].annotation), None),
-        ("data", dict[str, Raw] | None, None),
+        ("organization", _ORGANIZATION, None),
     ],
+    bases=(Body,),
     frozen=True,
 )
 _Numbered = defstruct("_Numbered", [("csid", int)])
@@ -151,12 +164,13 @@ _Address = defstruct(
         ("event_fqn", _Name),
         ("event_timestamp", _Name),
         ("data", defstruct("_About", [("conversation", _Numbered)])),
-        ("organization", _exactly(Envelope.model_fields["organization"].annotation), None),
+        ("organization", _ORGANIZATION, None),
     ],
 )
 _ADDRESS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Address)
-_ENVELOPE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Envelope)
+_BODY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ExactBody)
 _CONVERSATION: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     _exactly(Data.model_fields["conversation"].annotation)
 )
+_USER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_struct(UserPayload))
 _ANYTHING = msgspec.json.Decoder()

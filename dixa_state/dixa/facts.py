@@ -7,12 +7,14 @@ snapshot. A reader never fails: what it does not find is None.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from msgspec import UnsetType
 
 from dixa_state.dixa.catalog import UNRECOGNISED, spelling
+from dixa_state.dixa.decoding import plain
 from dixa_state.dixa.objects import (
     attributes_from,
     number_from,
@@ -28,6 +30,8 @@ T = TypeVar("T")
 Named = TypeVar("Named", User, Queue)
 
 _NOTHING = Snapshot()
+_NOWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_KEPT_LENGTH = 500
 _AGENT = ("agent", "assignee", "newagent", "assignedto")
 
 
@@ -50,16 +54,12 @@ class Told:
         self.shown = shown
         self._others = others
         self._beside = beside or {}
-
-    @cached_property
-    def parts(self) -> dict[str, Any]:
-        """Everything it says that is not null, by reduced name."""
-        return {spelling(name): value for name, value in self._others.items() if value is not None}
+        self._spelled = _spelled(tuple(others)) if others else _NOWHERE
 
     def inside(self, *names: str) -> "Told":
         """Look into the first of these parts that is an object, or stay here if it came flat."""
         for name in names:
-            if isinstance(part := self.parts.get(name), dict):
+            if isinstance(part := self.part(name), dict):
                 return Told(self.fqn, part, shown=self.shown)
         return self
 
@@ -67,13 +67,24 @@ class Told:
         """Look among the unknown fields of the snapshot."""
         return Told(self.fqn, self._beside)
 
+    def part(self, name: str) -> Any:
+        """Give the part of this name; None if there is none."""
+        return plain(self._part(name)) if name in self._spelled else None
+
     def find(self, read: Callable[[object], T | None], names: Iterable[str]) -> T | None:
         """Give the first of these parts that can be read as what is looked for."""
-        parts = self.parts
         for name in names:
-            if name in parts and (found := read(parts[name])) is not None:
+            if name in self._spelled and (found := read(plain(self._part(name)))) is not None:
                 return found
         return None
+
+    def _part(self, name: str) -> Any:
+        """Give the part of this name as it came: of several, the last that is not null."""
+        originals = self._spelled[name]
+        if len(originals) == 1:
+            return self._others[originals[0]]
+        parts = (self._others[original] for original in reversed(originals))
+        return next((part for part in parts if plain(part) is not None), None)
 
     def text(self, *names: str) -> str | None:
         """Find a text."""
@@ -93,7 +104,10 @@ class Told:
 
     def user(self, *names: str) -> User | None:
         """Find a user: `agent` looks for `agentId` too."""
-        return self.find(user_from, _with_ids(names))
+        for name in _with_ids(names) if self._spelled else ():
+            if name in self._spelled and (found := user_from(self._part(name))) is not None:
+                return found
+        return None
 
     def agent(self) -> User | UnsetType | None:
         """Find the agent that an assignment names, in full if only the snapshot shows them so."""
@@ -125,8 +139,25 @@ class Told:
         return address.strip().casefold() or None
 
 
-def _with_ids(names: Iterable[str]) -> Iterable[str]:
-    return (spelled for name in names for spelled in (name, f"{name}id"))
+@cache
+def _with_ids(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(spelled for name in names for spelled in (name, f"{name}id"))
+
+
+def _spelled(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Find names by what `spelling` makes of them."""
+    return _place_kept(names) if sum(map(len, names)) <= _KEPT_LENGTH else _place(names)
+
+
+def _place(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    places: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        reduced = spelling(name)
+        places[reduced] = (*places.get(reduced, ()), name)
+    return places
+
+
+_place_kept = lru_cache(maxsize=1_000)(_place)  # the events of a kind have the same parts
 
 
 def _in_full(named: Named, shown: Named | UnsetType | None) -> Named:

@@ -1,13 +1,14 @@
 """From Dixa's payloads to the domain's users, queues and snapshots."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from sys import float_info
 from typing import Any, TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from dixa_state.dixa.decoding import convert
+from dixa_state.dixa.decoding import conversation_in, convert, plain, user_in
 from dixa_state.dixa.payloads import (
     ConversationPayload,
     QueuePayload,
@@ -20,6 +21,45 @@ from dixa_state.errors import InvalidInputError
 
 T = TypeVar("T")
 P = TypeVar("P")
+
+
+_KEPT_LENGTH = 2_000  # what is longer is no part that repeats, and would fill the memory
+
+
+class Seen(Struct, frozen=True):
+    """What a body shows of its conversation; `beside` is what stands there under unknown names."""
+
+    csid: Any
+    snapshot: Snapshot
+    beside: Mapping[str, Any]
+
+
+def seen(shown: ConversationPayload) -> Seen:
+    """Read a body's conversation."""
+    return Seen(shown.csid, snapshot(shown), getattr(shown, "model_extra", None) or {})
+
+
+def seen_in(part: Raw) -> Seen | None:
+    """Read a body's conversation where it is undecoded; most bodies repeat that of another.
+
+    So what is given here is shared, and must not be changed.
+    """
+    text = bytes(part)
+    return _seen_kept(text) if len(text) <= _KEPT_LENGTH else _seen(text)
+
+
+def _seen(part: bytes) -> Seen | None:
+    shown = conversation_in(part)
+    return None if shown is None else seen(shown)
+
+
+def _user(part: bytes) -> User | None:
+    shown = user_in(part)
+    return user_from(plain(Raw(part))) if shown is None else user(shown)
+
+
+_seen_kept = lru_cache(maxsize=1_000)(_seen)
+_user_kept = lru_cache(maxsize=1_000)(_user)
 
 
 def snapshot(shown: ConversationPayload) -> Snapshot:
@@ -70,6 +110,9 @@ def queue(payload: QueuePayload) -> Queue | None:
 
 def user_from(value: object) -> User | None:
     """Read a user from whatever stands in a user's place: an object, or an id alone."""
+    if isinstance(value, Raw):
+        part = bytes(value)
+        return _user_kept(part) if len(part) <= _KEPT_LENGTH else _user(part)
     if isinstance(value, dict):
         return user(convert(value, UserPayload))
     identifier = text_from(value)

@@ -3,16 +3,17 @@
 `admit` judges a body at the door; `read_event` reads one that was admitted, whenever it is folded.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import UNRECOGNISED, EventType, lookup
-from dixa_state.dixa.decoding import Address, Body, Parts, address, decode, is_harmless
+from dixa_state.dixa.decoding import Address, Body, address, decode, is_harmless
 from dixa_state.dixa.facts import ACTORS, READERS, Told
-from dixa_state.dixa.objects import snapshot
+from dixa_state.dixa.objects import Seen, seen, seen_in
 from dixa_state.dixa.payloads import Data, Envelope
 from dixa_state.dixa.streams import (
     ban_stream,
@@ -20,12 +21,11 @@ from dixa_state.dixa.streams import (
     organization_stream,
     read_csid,
 )
-from dixa_state.domain.events import Event, Snapshot
+from dixa_state.domain.events import Event
 from dixa_state.domain.timestamps import parse_time, shorten
 from dixa_state.errors import InvalidInputError
 
 _NO_DATA = Data()
-_NOTHING = Snapshot()
 
 Problem = Literal[
     "not_json", "not_an_object", "no_event_id", "no_event_fqn", "no_timestamp", "no_csid"
@@ -101,15 +101,16 @@ def read_event(
     body: bytes, *, topic: str, received_at: datetime, version: int, position: int
 ) -> Event:
     """Read an admitted body as the event that was stored under this topic."""
-    envelope = decode(body)
-    data = envelope.data or _NO_DATA
-    shown = data.conversation
-    told = Told(
-        envelope.event_fqn,
-        data.others,
-        shown=snapshot(shown) if shown else _NOTHING,
-        beside=data.beside,
+    return event_from(
+        decode(body), topic=topic, received_at=received_at, version=version, position=position
     )
+
+
+def event_from(
+    envelope: Envelope | Body, *, topic: str, received_at: datetime, version: int, position: int
+) -> Event:
+    """Take the event from a decoded body."""
+    shown, told = _contents(envelope)
     if topic == UNRECOGNISED and (known := lookup(envelope.event_fqn)):
         topic = known.topic  # the catalogue has learned it since
     return Event(
@@ -119,11 +120,27 @@ def read_event(
         at=parse_time(envelope.event_timestamp),
         fact=READERS.get(topic, READERS[UNRECOGNISED])(told),
         actor=told.user("author", "actor", *ACTORS.get(topic, ())),
-        snapshot=told.shown if shown else None,
+        snapshot=None if shown is None else shown.snapshot,
         received_at=received_at,
         version=version,
         position=position,
     )
+
+
+def _contents(envelope: Envelope | Body) -> tuple[Seen | None, Told]:
+    """Give what a body shows of its conversation, and what it tells besides."""
+    others: Mapping[str, Any]
+    if isinstance(envelope, Body):
+        others = dict(envelope.data or {})
+        part = others.pop("conversation", None)
+        shown = None if part is None else seen_in(part)
+    else:
+        data = envelope.data or _NO_DATA
+        others = data.others
+        shown = seen(data.conversation) if data.conversation else None
+    if shown is None:
+        return None, Told(envelope.event_fqn, others)
+    return shown, Told(envelope.event_fqn, others, shown=shown.snapshot, beside=shown.beside)
 
 
 def _require_json_object(body: bytes) -> None:
@@ -168,39 +185,37 @@ def _stream(
     envelope: Envelope | Body, event_type: EventType | None, organization_id: str | None
 ) -> str:
     """Choose the stream: that of the subject, or the organization's where none is named."""
-    data = envelope.data or _NO_DATA
     subject = event_type.subject if event_type else "unknown"
+    shown, told = _contents(envelope)
     if subject == "conversation":
-        return conversation_stream(organization_id, _require_csid(envelope, data))
-    shown = snapshot(data.conversation) if data.conversation else _NOTHING
-    told = Told(envelope.event_fqn, data.others, shown=shown)
+        return conversation_stream(organization_id, _require_csid(envelope, shown, told))
     if subject == "enduser" and (user := told.banned_user()) and user.key:
         return ban_stream("enduser", organization_id, user.key)
     if subject == "ip" and (address := told.address()):
         return ban_stream("ip", organization_id, address)
-    if subject == "unknown" and (csid := _any_csid(data)):
+    if subject == "unknown" and (csid := _any_csid(shown, told)):
         return conversation_stream(organization_id, csid)
     return organization_stream(organization_id)
 
 
-def _require_csid(envelope: Envelope | Body, data: Data | Parts) -> int:
+def _require_csid(envelope: Envelope | Body, shown: Seen | None, told: Told) -> int:
     try:
-        return read_csid(_find_csid(data))
+        return read_csid(_find_csid(shown, told))
     except InvalidInputError as error:
         message = f"data.conversation.{error}"
         raise UnreadableError("no_csid", message, envelope.event_id) from error
 
 
-def _any_csid(data: Data | Parts) -> int | None:
+def _any_csid(shown: Seen | None, told: Told) -> int | None:
     try:
-        return read_csid(_find_csid(data))
+        return read_csid(_find_csid(shown, told))
     except InvalidInputError:
         return None
 
 
-def _find_csid(data: Data | Parts) -> object:
+def _find_csid(shown: Seen | None, told: Told) -> object:
     """Look where a csid may stand: in the conversation, or beside it."""
-    if data.conversation is not None and data.conversation.csid is not None:
-        return data.conversation.csid
-    beside = Told("", data.others).parts
-    return beside.get("csid", beside.get("conversationid"))
+    if shown is not None and shown.csid is not None:
+        return shown.csid
+    beside = told.part("csid")
+    return told.part("conversationid") if beside is None else beside

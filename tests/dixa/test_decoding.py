@@ -85,18 +85,27 @@ def test_every_example_is_decoded_fast(name: str) -> None:
         '{"conversation": {"csid": 1, "status": 5}}',
         '{"conversation": {"csid": 1, "requester": {"userType": "Contact"}}}',
         '{"conversation": {"csid": 1, "tags": [5]}}',
-        '{"conversation": {"csid": 1, "new": true}}',
+        '{"conversation": {"csid": 1, "new": true, "score": 5}}',
         '{"conversation": [1]}',
+        '{"conversation": null}',
+        '{"conversation": {"csid": 1}, "messageId": "m", "message_id": null}',
+        '{"conversation": {"csid": 1}, "message_id": "m", "messageId": "n"}',
+        '{"conversation": {"csid": 1}, "messageId": "m", "author": {"id": 5, "userType": "x"}}',
+        '{"conversation": {"csid": 1}, "direction": 1e400}',
         '"nothing"',
-        "[" * 5_000 + "]" * 5_000,
     ],
 )
-def test_what_does_not_fit_exactly_is_read_by_the_models(data: str) -> None:
-    body = f'{{"event_id": "e", "event_fqn": "X", "event_timestamp": "t", "data": {data}}}'
-    try:
-        assert isinstance(decode(body.encode()), Envelope)
-    except ValidationError:
-        assert "[[" in data
+def test_what_does_not_fit_exactly_reads_as_by_the_models(data: str) -> None:
+    head = '"event_id": "e", "event_timestamp": "2026-03-02T08:00:00Z"'
+    for fqn in ("CONVERSATION_MESSAGE_ADDED", "CONVERSATION_RATED", "CONVERSATION_ASSIGNED"):
+        body = f'{{{head}, "event_fqn": "{fqn}", "data": {data}}}'.encode()
+        assert read(body, decode) == read(body, Envelope.model_validate_json)
+
+
+def test_an_envelope_that_does_not_fit_exactly_is_read_by_the_models() -> None:
+    head = '"event_id": "e", "event_fqn": "X", "event_timestamp": "t"'
+    assert isinstance(decode(f'{{{head}, "data": "nothing"}}'.encode()), Envelope)
+    assert isinstance(decode(f'{{{head}, "organization": {{"id": 5}}}}'.encode()), Envelope)
 
 
 ODD_BYTES = [
