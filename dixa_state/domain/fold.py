@@ -69,6 +69,7 @@ def fold(state: Conversation, events: Iterable[Event], *, grace: timedelta = GRA
 
 def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Conversation:
     """Enter one event: first what its snapshot shows of other fields, then what it tells."""
+    shown = event.snapshot
     state = replace(
         state,
         first_event_at=state.first_event_at or event.at,
@@ -77,10 +78,10 @@ def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Co
         version=state.version + 1,
         position=max(state.position, event.position),
         late=state.late + event.late,
+        **(describe(state, shown) if shown is not None else {}),
     )
-    if event.snapshot is not None:
-        state = describe(state, event.snapshot)
-        state = observe(state, event, event.snapshot, grace)
+    if shown is not None:
+        state = observe(state, event, shown, grace)
     return _tell(state, event, event.fact, grace)
 
 

@@ -74,15 +74,10 @@ def status_from_dixa(text: str | None) -> Status | None:
     Webhooks write `OPEN`, the REST API `Open`. `AWAITING_PENDING` is a moment on the way to pending
     that no event reports, so it moves nothing.
     """
-    match text and text.casefold():
-        case "open":
-            return "open"
-        case "pending":
-            return "pending"
-        case "closed":
-            return "closed"
-        case _:
-            return None
+    return None if text is None else _FROM_DIXA.get(text.casefold())
+
+
+_FROM_DIXA: dict[str, Status] = {"open": "open", "pending": "pending", "closed": "closed"}
 
 
 def move(life: Lifecycle, event: Event, way: Move, *, assigned: bool) -> Lifecycle:
