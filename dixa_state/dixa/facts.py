@@ -42,6 +42,8 @@ class Told:
     snapshot to fall back on, `beside` what stands in the conversation under unknown names.
     """
 
+    __slots__ = ("_beside", "_others", "_spelled", "fqn", "shown")
+
     def __init__(
         self,
         fqn: str,
@@ -73,8 +75,9 @@ class Told:
 
     def find(self, read: Callable[[object], T | None], names: Iterable[str]) -> T | None:
         """Give the first of these parts that can be read as what is looked for."""
+        spelled = self._spelled
         for name in names:
-            if name in self._spelled and (found := read(plain(self._part(name)))) is not None:
+            if name in spelled and (found := read(self._part(name))) is not None:
                 return found
         return None
 
@@ -104,10 +107,11 @@ class Told:
 
     def user(self, *names: str) -> User | None:
         """Find a user: `agent` looks for `agentId` too."""
-        for name in _with_ids(names) if self._spelled else ():
-            if name in self._spelled and (found := user_from(self._part(name))) is not None:
-                return found
-        return None
+        return self.find(user_from, _with_ids(names))
+
+    def actor(self, topic: str) -> User | None:
+        """Find who did what an event of this topic tells."""
+        return self.find(user_from, _ACTORS.get(topic, _AUTHOR))
 
     def agent(self) -> User | UnsetType | None:
         """Find the agent that an assignment names, in full if only the snapshot shows them so."""
@@ -146,7 +150,7 @@ def _with_ids(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _spelled(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Find names by what `spelling` makes of them."""
-    return _place_kept(names) if sum(map(len, names)) <= _KEPT_LENGTH else _place(names)
+    return _place_kept(names) if len("".join(names)) <= _KEPT_LENGTH else _place(names)
 
 
 def _place(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
@@ -276,16 +280,20 @@ READERS: dict[str, Callable[[Told], AnyFact]] = {
     "conversation.message_delivery_spam_complaint": _delivery("spam_complaint"),
     UNRECOGNISED: lambda told: events.Unrecognised(fqn=told.fqn),
 }
-ACTORS: dict[str, tuple[str, ...]] = {
-    "conversation.closed": ("closedby", "user", "agent"),
-    "conversation.open": ("openedby", "user", "agent"),
-    "conversation.pending": ("pendingbyuser", "user", "agent"),
-    "conversation.assigned": ("assignedby", "user"),
-    "conversation.unassigned": ("unassignedby", "user"),
-    "conversation.transferred": ("transferredby", "user"),
-    "typing.started": ("agent", "user"),
-    "enduser.banned": ("agent", "bannedby"),
-    "enduser.unbanned": ("agent", "unbannedby"),
-    "ip.banned": ("agent", "bannedby", "user"),
-    "ip.unbanned": ("agent", "unbannedby", "user"),
+_AUTHOR = _with_ids(("author", "actor"))
+_ACTORS: dict[str, tuple[str, ...]] = {
+    topic: _AUTHOR + _with_ids(names)
+    for topic, names in {
+        "conversation.closed": ("closedby", "user", "agent"),
+        "conversation.open": ("openedby", "user", "agent"),
+        "conversation.pending": ("pendingbyuser", "user", "agent"),
+        "conversation.assigned": ("assignedby", "user"),
+        "conversation.unassigned": ("unassignedby", "user"),
+        "conversation.transferred": ("transferredby", "user"),
+        "typing.started": ("agent", "user"),
+        "enduser.banned": ("agent", "bannedby"),
+        "enduser.unbanned": ("agent", "unbannedby"),
+        "ip.banned": ("agent", "bannedby", "user"),
+        "ip.unbanned": ("agent", "unbannedby", "user"),
+    }.items()
 }

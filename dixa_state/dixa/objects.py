@@ -58,12 +58,18 @@ def _user(part: bytes) -> User | None:
     return user_from(plain(Raw(part))) if shown is None else user(shown)
 
 
+def _queue(part: bytes) -> Queue | None:
+    return queue_from(plain(Raw(part)))
+
+
+_queue_kept = lru_cache(maxsize=1_000)(_queue)
 _seen_kept = lru_cache(maxsize=1_000)(_seen)
 _user_kept = lru_cache(maxsize=1_000)(_user)
 
 
 def snapshot(shown: ConversationPayload) -> Snapshot:
     """Take from a body's conversation what the fold reads."""
+    attributes = shown.custom_attributes
     return Snapshot(
         status=shown.status,
         channel=shown.channel,
@@ -75,9 +81,9 @@ def snapshot(shown: ConversationPayload) -> Snapshot:
         queue=_unless_nameless(queue, shown.queue),
         subject=shown.subject,
         tags=None if shown.tags is None else _tag_names(shown.tags),
-        tag_ids=_tag_ids(shown.tags or ()),
-        custom_attributes=attributes_from(shown.custom_attributes),
-        attribute_ids=_attribute_ids(shown.custom_attributes),
+        tag_ids=_tag_ids(shown.tags) if shown.tags else {},
+        custom_attributes=attributes_from(attributes),
+        attribute_ids=_attribute_ids(attributes) if attributes else {},
     )
 
 
@@ -121,6 +127,9 @@ def user_from(value: object) -> User | None:
 
 def queue_from(value: object) -> Queue | None:
     """Read a queue from whatever stands in a queue's place: an object, or an id alone."""
+    if isinstance(value, Raw):
+        part = bytes(value)
+        return _queue_kept(part) if len(part) <= _KEPT_LENGTH else _queue(part)
     if isinstance(value, dict):
         return queue(convert(value, QueuePayload))
     identifier = text_from(value)
@@ -129,6 +138,7 @@ def queue_from(value: object) -> Queue | None:
 
 def text_from(value: object) -> str | None:
     """Read a text from whatever stands in its place: of an object its name or id, or digits."""
+    value = plain(value)
     if isinstance(value, dict):
         return text_from(value.get("name")) or text_from(value.get("id"))
     if isinstance(value, str):
@@ -138,6 +148,7 @@ def text_from(value: object) -> str | None:
 
 def number_from(value: object) -> float | None:
     """Read a number, if it is one that can be reckoned with."""
+    value = plain(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return value if abs(value) <= float_info.max else None
@@ -155,6 +166,7 @@ def time_from(text: str | None) -> datetime | None:
 
 def attributes_from(value: object) -> dict[str, Any] | None:
     """Read custom attributes: a list of them, a single one, or a map from identifier to value."""
+    value = plain(value)
     match value:
         case list():
             entries = [entry for entry in value if isinstance(entry, dict)]

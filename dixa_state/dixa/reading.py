@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import UNRECOGNISED, EventType, lookup
 from dixa_state.dixa.decoding import Address, Body, address, decode, is_harmless
-from dixa_state.dixa.facts import ACTORS, READERS, Told
+from dixa_state.dixa.facts import READERS, Told
 from dixa_state.dixa.objects import Seen, seen, seen_in
 from dixa_state.dixa.payloads import Data, Envelope
 from dixa_state.dixa.streams import (
@@ -119,7 +119,7 @@ def event_from(
         topic=topic,
         at=parse_time(envelope.event_timestamp),
         fact=READERS.get(topic, READERS[UNRECOGNISED])(told),
-        actor=told.user("author", "actor", *ACTORS.get(topic, ())),
+        actor=told.actor(topic),
         snapshot=None if shown is None else shown.snapshot,
         received_at=received_at,
         version=version,

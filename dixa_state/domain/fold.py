@@ -88,10 +88,26 @@ def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Co
 def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
     state: Conversation, event: Event, fact: AnyFact, grace: timedelta
 ) -> Conversation:
-    match fact:
+    match fact:  # the most frequent first: each arm that is passed by takes time
+        case MessageAdded():
+            added = add_message(state.messages, event.at, fact)
+            return replace(state, messages=added)
+        case SlaEvaluated() | SlaEvaluationBegan():
+            return replace(state, sla=evaluate(state.sla, event, fact))
+        case DeliveryReported():
+            return replace(
+                state, deliveries_failed=state.deliveries_failed + (fact.fate == "failed")
+            )
+        case Assigned():
+            return assign_to(state, event, fact.agent, "assigned", grace)
+        case Enqueued():
+            queued = put_in_queue(state, event, fact.queue)
+            return replace(queued, visits=enter(state.visits, queued.queue, event.at))
         case Created():
             created = replace(state, created_at=state.created_at or event.at)
             return move(created, event, lifecycle.CREATED, grace, shown=_shown_status(event))
+        case Closed():
+            return move(state, event, lifecycle.CLOSED, grace)
         case Reopened():
             return move(state, event, lifecycle.REOPENED, grace)
         case FollowUpAdded():
@@ -100,14 +116,9 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
             shown = _shown_status(event)
             still = shown if shown != "pending" else None  # what expired cannot still be pending
             return move(state, event, lifecycle.FOLLOW_UP_EXPIRED, grace, shown=still)
-        case Closed():
-            return move(state, event, lifecycle.CLOSED, grace)
         case Abandoned():
             named = put_in_queue(state, event, fact.queue)
             return move(named, event, lifecycle.ABANDONED, grace)
-        case Enqueued():
-            queued = put_in_queue(state, event, fact.queue)
-            return replace(queued, visits=enter(state.visits, queued.queue, event.at))
         case TransferredToQueue():
             led_to = fact.queue or None  # UNSET is false
             left = transfer(state.visits, led_to, event.at)
@@ -116,13 +127,8 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
         case TransferredToAgent():
             counted = replace(state, transfers=state.transfers + 1)
             return assign_to(counted, event, fact.agent, "transferred", grace)
-        case Assigned():
-            return assign_to(state, event, fact.agent, "assigned", grace)
         case Unassigned():
             return take_from(state, event, fact.agent, grace)
-        case MessageAdded():
-            added = add_message(state.messages, event.at, fact)
-            return replace(state, messages=added)
         case NoteAdded():
             return replace(state, notes=state.notes + 1)
         case TagAdded():
@@ -136,14 +142,8 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
             return belong_to(before, event, fact.new or state.requester)
         case Rated():
             return replace(state, ratings=rate(state.ratings, event.at, fact))
-        case SlaEvaluated() | SlaEvaluationBegan():
-            return replace(state, sla=evaluate(state.sla, event, fact))
         case TypingStarted():
             return replace(state, typing=state.typing + 1)
-        case DeliveryReported():
-            return replace(
-                state, deliveries_failed=state.deliveries_failed + (fact.fate == "failed")
-            )
         case Unrecognised() | EndUserBanned() | EndUserUnbanned() | IpBanned() | IpUnbanned():
             return state
         case _:

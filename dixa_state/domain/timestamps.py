@@ -25,7 +25,13 @@ def parse_time(text: str) -> datetime:
     UTC, the only zone Dixa writes), digits beyond microseconds (cut), `Z[GMT]`, a date alone
     (its midnight). Raises `InvalidInputError` on anything else.
     """
-    if _is_canonical(text):
+    length = len(text)
+    if (
+        (length == _MILLISECONDS or (length == _MICROSECONDS and text[19] == "."))
+        and text[10] == "T"
+        and text[-1] == "Z"
+        and text[7] == "-"
+    ):
         try:
             return datetime.fromisoformat(text)
         except ValueError:
@@ -39,14 +45,6 @@ def parse_time(text: str) -> datetime:
         return time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _unusable(text) from error
-
-
-def _is_canonical(text: str) -> bool:
-    """Tell whether it looks like what `format_time` writes; a comma for the point is seen too."""
-    length = len(text)
-    if length != _MILLISECONDS and (length != _MICROSECONDS or text[19] != "."):
-        return False
-    return text[10] == "T" and text[-1] == "Z" and text[7] == "-"
 
 
 def format_time(time: datetime) -> str:
