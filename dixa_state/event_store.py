@@ -177,14 +177,8 @@ _BODY = b',"body":'
 
 def encode_state(delivery: Delivery) -> bytes:
     """Write the state of a stored event: one JSON object, the body in it byte for byte."""
-    return _write(
-        _State(
-            format_time(delivery.received_at),
-            delivery.subscription_id,
-            delivery.signature,
-            Raw(delivery.body),
-        )
-    )
+    received_at, body = format_time(delivery.received_at), Raw(delivery.body)
+    return _write(_State(received_at, delivery.subscription_id, delivery.signature, body))
 
 
 def decode_state(state: bytes) -> StoredWebhook:
@@ -196,8 +190,9 @@ def decode_state(state: bytes) -> StoredWebhook:
     )
 
 
-_Stored = defstruct("_Stored", [("received_at", datetime), ("body", ExactBody)], frozen=True)
-_STORED: Decoder[Any] = Decoder(_Stored)
+_STORED: Decoder[Any] = Decoder(
+    defstruct("_Stored", [("received_at", datetime), ("body", ExactBody)])
+)
 
 
 def decode_event(state: bytes) -> tuple[datetime, Envelope | Body]:

@@ -87,10 +87,10 @@ def _fold(
 
 
 def _evolve(state: State | None, stream: str, event: Event, grace: timedelta) -> State:
-    if isinstance(state, Ban):
-        return bans.evolve(state, event)
-    if state is not None:
+    if isinstance(state, Conversation):
         return evolve(state, event, grace=grace)
+    if state is not None:
+        return bans.evolve(state, event)
     if stream.startswith("conversation/"):
         return evolve(initial(event.organization_id, csid_of(stream)), event, grace=grace)
     kind: bans.BanKind = "enduser" if stream.startswith("enduser/") else "ip"

@@ -269,3 +269,18 @@ def test_times_in_milliseconds_sort_as_text_as_they_do_in_time(times: list[datet
 def test_a_text_from_outside_is_cut_to_fit_into_a_message() -> None:
     assert shorten("x" * 80) == "x" * 80
     assert shorten("x" * 81) == "x" * 79 + "…"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-02T08:00:00,123456Z",
+        "2026-03-02T08:00:00.12345xZ",
+        "2026-W09-1T08:00:00.123456Z",
+        "2026-03-02T080000.12345678Z",
+        "2026-02-30T08:00:00.123456Z",
+    ],
+)
+def test_a_text_that_only_looks_like_a_time_to_the_microsecond_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError):
+        parse_time(text)
