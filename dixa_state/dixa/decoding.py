@@ -2,8 +2,8 @@
 
 The models in `payloads` say what a body is made of, and read it whatever has become of it. From
 them structs are made here with the same names and the exact types, which msgspec decodes in a
-fraction of the time. A body that does not fit them exactly is read by the models; where it fits,
-both give the same.
+fraction of the time. What does not fit them exactly is read by the models, be it the envelope of a
+body or a part of it; where it fits, both give the same. A part stays undecoded until it is wanted.
 """
 
 from functools import cache
