@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from dixa_state.errors import DixaStateError
 from dixa_state.web import api, description, operations, search, stream
-from dixa_state.web.edge import WEBHOOKS, Edge
+from dixa_state.web.edge import WEBHOOKS, Edge, request_id
 from dixa_state.web.errors import error_response, our_fault, refusal
 from dixa_state.web.questions import told
 from dixa_state.web.service import Service
@@ -86,7 +86,7 @@ async def _error(_request: Request, error: Exception) -> Response:
 
 async def _failure(request: Request, _error: Exception) -> Response:
     """Answer in our shape before the edge, to which the framework raises the error again."""
-    return our_fault(request.scope["dixa_state.told"]["request_id"])
+    return our_fault(request_id(request.scope))
 
 
 async def _wrong_question(_request: Request, error: Exception) -> Response:

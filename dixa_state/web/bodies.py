@@ -1,11 +1,16 @@
 """Reading a request's body within bounds: of size, of time, and of memory over all requests."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from dixa_state.errors import OverloadedError
+
+Head = Mapping[bytes, bytes]
+"""The headers of a request: the first one of each name, which is in lower case."""
 
 PATIENCE = 10.0
 """Seconds in which a body must have come in."""
@@ -21,30 +26,37 @@ class Bodies:
         """Begin with none."""
         self._reading = 0
 
-    async def read(self, request: Request, limit: int, *, declared: bool = False) -> bytes:
+    async def read(
+        self, head: Head, receive: Receive, limit: int, *, declared: bool = False
+    ) -> bytes:
         """Read the body of a request that carries JSON, and with `declared` says so.
 
         Raises `HTTPException` with 415 for another type or a compressed body, 413 for one beyond
         `limit` bytes, 408 for one that is too slow; `OverloadedError` if there are too many.
         """
-        require_json(request, declared=declared)
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > limit:
+        require_json(head, declared=declared)
+        length = head.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) > limit:
             raise _too_large(limit)
         try:
             async with asyncio.timeout(PATIENCE):
-                return await self._read(request, limit)
+                return await self._read(receive, limit)
         except TimeoutError:
             message = f"body: expected all of it within {PATIENCE:.0f} s"
             raise HTTPException(408, message, {"Connection": "close"}) from None
         except ClientDisconnect:
             raise HTTPException(400, "body: expected all of it, got a part") from None
 
-    async def _read(self, request: Request, limit: int) -> bytes:
+    async def _read(self, receive: Receive, limit: int) -> bytes:
         chunks: list[bytes] = []
         total = 0
+        more = True
         try:
-            async for chunk in request.stream():
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk, more = message.get("body", b""), message.get("more_body", False)
                 total += len(chunk)
                 self._reading += len(chunk)
                 if total > limit:
@@ -57,12 +69,17 @@ class Bodies:
         return b"".join(chunks)
 
 
-def require_json(request: Request, *, declared: bool) -> None:
+def head_of(scope: Scope) -> Head:
+    """Give the headers of a request."""
+    return dict(reversed(scope["headers"]))
+
+
+def require_json(head: Head, *, declared: bool) -> None:
     """Refuse what is declared as anything but plain JSON; what declares nothing may pass or not."""
-    encoding = request.headers.get("content-encoding", "identity")
+    encoding = head.get(b"content-encoding", b"identity").decode("latin-1")
     if encoding.strip().casefold() not in ("", "identity"):
         raise HTTPException(415, f"Content-Encoding: expected none, got {encoding[:80]!r}")
-    told = request.headers.get("content-type", "" if declared else "application/json")
+    told = head.get(b"content-type", b"" if declared else b"application/json").decode("latin-1")
     kind = told.partition(";")[0].strip().casefold()
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")

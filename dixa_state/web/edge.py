@@ -6,11 +6,11 @@ the program itself fails. Neither queries nor bodies are logged: they hold what 
 
 import logging
 import re
+from collections.abc import Callable, Mapping
+from random import getrandbits
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dixa_state.web.errors import our_fault
@@ -20,6 +20,7 @@ _log = logging.getLogger("dixa_state.web")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 WEBHOOKS = "/webhooks/dixa"
+_ANSWER = "dixa_state.answer"
 _QUIET = (WEBHOOKS, "/healthz", "/readyz", "/metrics")
 _REFUSED, _UNAUTHENTICATED, _FAILED = 400, 401, 500
 _CONTENT_POLICY = (
@@ -36,10 +37,16 @@ SECURITY = (
 )
 
 
-def tell(request: Request, **fields: Any) -> None:
-    """Add to the line that the log gets about a request."""
-    told = {name: value for name, value in fields.items() if value is not None}
-    request.scope["dixa_state.told"].update(told)
+def tell(scope: Scope, details: Callable[[], Mapping[str, Any]]) -> None:
+    """Add to the line that the log gets about a request; `details` is asked if it gets one."""
+    answer: _Answer = scope[_ANSWER]
+    answer.details = details
+
+
+def request_id(scope: Scope) -> str:
+    """Give the id of a request."""
+    answer: _Answer = scope[_ANSWER]
+    return answer.request_id
 
 
 class Edge:
@@ -67,10 +74,10 @@ class Edge:
 
     def _conclude(self, scope: Scope, answer: "_Answer") -> None:
         route = getattr(scope.get("route"), "path", "none")
-        self._metrics.requests.labels(scope["method"], route, str(answer.status)).inc()
+        self._metrics.requests.add(scope["method"], route, answer.status)
         level = _level(route, answer.status)
         if _log.isEnabledFor(level):
-            _log.log(level, "request", extra=answer.told | {"route": route})
+            _log.log(level, "request", extra=answer.told(scope) | {"route": route})
 
 
 def _level(route: str, status: int | None) -> int:
@@ -82,31 +89,36 @@ def _level(route: str, status: int | None) -> int:
 
 
 def _given_id(scope: Scope) -> str | None:
-    given = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    return given[0].decode() if given and _REQUEST_ID.fullmatch(given[0]) else None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode() if _REQUEST_ID.fullmatch(value) else None
+    return None
 
 
 class _Answer:
     """What is known of a request and of its answer."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.request_id = _given_id(scope) or uuid4().hex
+        # What comes from the system's entropy costs more, and nobody gains by guessing an id.
+        self.request_id = _given_id(scope) or f"{getrandbits(128):032x}"
         self.status: int | None = None
+        self.details: Callable[[], Mapping[str, Any]] | None = None
         self._send = send
         self._started = perf_counter()
+        scope[_ANSWER] = self
+
+    def told(self, scope: Scope) -> dict[str, Any]:
+        """Give what the log gets."""
         client = scope.get("client")
-        self._told: dict[str, Any] = {
+        details = self.details() if self.details else {}
+        return {
             "request_id": self.request_id,
             "client": client[0] if client else None,
             "method": scope["method"],
+            **{name: value for name, value in details.items() if value is not None},
+            "status": self.status,
+            "ms": round((perf_counter() - self._started) * 1_000, 1),
         }
-        scope["dixa_state.told"] = self._told
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What the log gets."""
-        milliseconds = round((perf_counter() - self._started) * 1_000, 1)
-        return self._told | {"status": self.status, "ms": milliseconds}
 
     async def send(self, message: Message) -> None:
         """Pass on the answer, with our headers on it."""

@@ -18,23 +18,43 @@ _GAUGES = {
 }
 
 
+class Tally:
+    """A counter with labels; those that came before are found without looking them up again."""
+
+    def __init__(self, counter: Counter) -> None:
+        """Count in this."""
+        self._counter = counter
+        self._known: dict[tuple[object, ...], Counter] = {}
+
+    def add(self, *labels: object) -> None:
+        """Count one more with these labels."""
+        one = self._known.get(labels)
+        if one is None:
+            one = self._known[labels] = self._counter.labels(*labels)
+        one.inc()
+
+
 class Metrics:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self) -> None:
         """Begin at zero."""
         self.registry = registry = CollectorRegistry()
-        self.received = Counter(
-            "dixa_state_webhooks_received",
-            "Webhooks that were kept, by what became of them",
-            ["outcome", "event"],
-            registry=registry,
+        self.received = Tally(
+            Counter(
+                "dixa_state_webhooks_received",
+                "Webhooks that were kept, by what became of them",
+                ["outcome", "event"],
+                registry=registry,
+            )
         )
-        self.refused = Counter(
-            "dixa_state_webhooks_refused",
-            "Webhooks that were not kept, by reason",
-            ["reason"],
-            registry=registry,
+        self.refused = Tally(
+            Counter(
+                "dixa_state_webhooks_refused",
+                "Webhooks that were not kept, by reason",
+                ["reason"],
+                registry=registry,
+            )
         )
         self.answer = Histogram(
             "dixa_state_webhook_answer_seconds",
@@ -48,11 +68,13 @@ class Metrics:
             buckets=_BATCH_EVENTS,
             registry=registry,
         )
-        self.requests = Counter(
-            "dixa_state_http_requests",
-            "HTTP requests that were answered",
-            ["method", "route", "status"],
-            registry=registry,
+        self.requests = Tally(
+            Counter(
+                "dixa_state_http_requests",
+                "HTTP requests that were answered",
+                ["method", "route", "status"],
+                registry=registry,
+            )
         )
         self._alive = Gauge(
             "dixa_state_projector_alive", "1 while the projector runs", registry=registry
