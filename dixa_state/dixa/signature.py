@@ -13,6 +13,7 @@ _MAX_SIGNATURES = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,}")
 _HEX_DIGITS = re.compile(r"[0-9A-Fa-f]+")
+_USUAL = re.compile(r"t=([0-9]{1,15}),v1=([0-9a-f]{64})")
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -40,6 +41,8 @@ class Secrets:
         of keys and proves nothing. A named id never unlocks another subscription's keys, and
         leaving the id out gains a forger nothing, who still needs one of the keys.
         """
+        if not self.bound:
+            return self.unbound
         wanted = _normal_id(subscription_id or "")
         return tuple(key for owner, key in self.bound if wanted in ("", owner)) + self.unbound
 
@@ -115,6 +118,8 @@ def sign(body: bytes, secret: bytes, *, t: int) -> str:
 
 
 def _read(header: str | bytes | None) -> tuple[str, list[str]]:
+    if isinstance(header, str) and (usual := _USUAL.fullmatch(header)):
+        return usual[1], [usual[2]]
     if header is None:
         raise SignatureError("missing", "Expected the header X-DIXA-SIGNATURE; none came")
     if len(header) > _MAX_CHARACTERS:
