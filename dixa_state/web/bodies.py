@@ -1,13 +1,17 @@
 """Reading a request's body within bounds: of size, of time, and of memory over all requests."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Generator, Mapping
+from types import coroutine
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from dixa_state.errors import OverloadedError
+
+T = TypeVar("T")
 
 Head = Mapping[bytes, bytes]
 """The headers of a request: the first one of each name, which is in lower case."""
@@ -39,8 +43,7 @@ class Bodies:
         if length.isdigit() and int(length[:20]) > limit:
             raise _too_large(limit)
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await self._read(receive, limit)
+            return await _within(PATIENCE, self._read(receive, limit))
         except TimeoutError:
             message = f"body: expected all of it within {PATIENCE:.0f} s"
             raise HTTPException(408, message, {"Connection": "close"}) from None
@@ -67,6 +70,29 @@ class Bodies:
         finally:
             self._reading -= total
         return b"".join(chunks)
+
+
+async def _within(seconds: float, reading: Coroutine[Any, None, T]) -> T:
+    """Await what mostly need not wait: only if it does, set the time limit, which costs more."""
+    try:
+        waited = reading.send(None)
+    except StopIteration as end:
+        done: T = end.value
+        return done
+    async with asyncio.timeout(seconds):
+        return await _go_on(reading, waited)
+
+
+@coroutine
+def _go_on(reading: Coroutine[Any, None, T], waited: Any) -> Generator[Any, None, T]:
+    """Await the rest of what has begun to wait."""
+    try:
+        yield waited
+    except BaseException:
+        reading.close()
+        raise
+    read: T = yield from reading
+    return read
 
 
 def head_of(scope: Scope) -> Head:
