@@ -5,11 +5,13 @@ is refused in our shape.
 """
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from uuid import uuid4
 
@@ -39,6 +41,7 @@ BACKLOG = 2_048
 """Connections that the system keeps until they are taken."""
 
 _FRAME = 16
+_YOUNG = 10_000
 _log = logging.getLogger("dixa_state.web")
 
 
@@ -201,12 +204,35 @@ class Server(uvicorn.Server):
         elif self.started:
             self._ready()
 
+    async def main_loop(self) -> None:
+        """Answer until told to stop."""
+        with _settled():
+            await super().main_loop()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop on a signal, having finished what is under way; a second Ctrl-C does not wait."""
         del frame
         self._service.feed.end_streams()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Keep the collector of cycles from looking at what stays, and from looking too often.
+
+    Requests that wait for a commit would else have it look through them, and all else, again and
+    again, and there is nothing for it to find.
+    """
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def listen(host: str, port: int) -> socket.socket:
