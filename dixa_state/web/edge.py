@@ -6,7 +6,7 @@ the program itself fails. Neither queries nor bodies are logged: they hold what 
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import getrandbits
 from time import perf_counter
 from typing import Any
@@ -18,9 +18,18 @@ from dixa_state.web.metrics import Metrics
 
 _log = logging.getLogger("dixa_state.web")
 
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Write headers as HTTP/1.1 does."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 WEBHOOKS = "/webhooks/dixa"
 _ANSWER = "dixa_state.answer"
+WHOLE = "dixa_state.whole"
+"""The extension of a server that sends an answer in one piece, by `send` of lines and a body."""
+
 _QUIET = (WEBHOOKS, "/healthz", "/readyz", "/metrics")
 _REFUSED, _UNAUTHENTICATED, _FAILED = 400, 401, 500
 _CONTENT_POLICY = (
@@ -35,6 +44,22 @@ SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
+_OK = b"content-length: %d\r\ncontent-type: application/json\r\nx-request-id: %b\r\n" + lines_of(
+    SECURITY
+)
+
+
+async def answer_json(scope: Scope, send: Send, body: bytes) -> None:
+    """Answer 200; in one piece where the server can, which costs much less than in two."""
+    whole = scope.get("extensions", {}).get(WHOLE)
+    if whole:
+        answer: _Answer = scope[_ANSWER]
+        answer.status = 200
+        await whole["send"](_OK % (len(body), answer.request_id.encode()), body)
+        return
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def tell(scope: Scope, details: Callable[[], Mapping[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from dixa_state.documents import outcome_document
 from dixa_state.errors import DixaStateError, SignatureError
 from dixa_state.event_store import Delivery, Outcome
 from dixa_state.web.bodies import Bodies, Head, head_of
-from dixa_state.web.edge import WEBHOOKS, tell
+from dixa_state.web.edge import WEBHOOKS, answer_json, tell
 from dixa_state.web.errors import code_of, error_response
 from dixa_state.web.inbox import Inbox
 from dixa_state.web.metrics import Metrics
@@ -58,7 +58,7 @@ class Receiver:
         self._metrics.answer.observe(perf_counter() - started)
         self._metrics.received.add(outcome.kind, outcome.topic or "none")
         tell(scope, partial(_details, outcome))
-        await _send_json(send, to_json(outcome_document(outcome)))
+        await answer_json(scope, send, to_json(outcome_document(outcome)))
 
     async def _keep(self, scope: Scope, receive: Receive) -> Outcome:
         if scope["method"] != "POST":
@@ -102,9 +102,3 @@ def _joined(scope: Scope, head: Head, name: bytes) -> str | None:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
-
-
-async def _send_json(send: Send, body: bytes) -> None:
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -12,17 +12,22 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from uuid import uuid4
 
 import uvicorn
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from dixa_state.errors import InvalidInputError
 from dixa_state.web.app import Application
-from dixa_state.web.edge import SECURITY
+from dixa_state.web.edge import SECURITY, WHOLE, lines_of
 from dixa_state.web.errors import refusal
 
 HEAD_SECONDS = 10.0
@@ -128,12 +133,13 @@ class Protocol(HttpToolsProtocol):
         more = {"Connection": "close", "X-Request-Id": uuid4().hex}
         answer = refusal(400, "invalid", msg, headers=more)
         headers = [*answer.raw_headers, *SECURITY]
-        head = b"".join(b"%s: %s\r\n" % header for header in headers)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s\r\n%s" % (head, bytes(answer.body)))
+        lines = lines_of(headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s\r\n%s" % (lines, bytes(answer.body)))
         self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
+        cycle.scope["extensions"] = {WHOLE: {"send": partial(_send_whole, cycle)}}
         super()._start_asgi_task(cycle, app)
 
     def _is_upgrade(self) -> bool:
@@ -173,6 +179,22 @@ class Protocol(HttpToolsProtocol):
         if self._read_deadline is not None:
             self._read_deadline.cancel()
             self._read_deadline = None
+
+
+async def _send_whole(cycle: RequestResponseCycle, lines: bytes, body: bytes) -> None:
+    """Send an answer of status 200 in one piece: head and body are else written one by one."""
+    if cycle.flow.write_paused and not cycle.disconnected:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    cycle.response_started = cycle.response_complete = True
+    last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+    first = lines_of(cycle.default_headers)
+    cycle.transport.write(b"".join((STATUS_LINE[200], first, lines, last, body)))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
 
 
 class Server(uvicorn.Server):

@@ -1,13 +1,23 @@
 """What the receiver keeps, and what it refuses."""
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from servers import Running, Serve, signed
+from sockets import exchange, webhook
 
 from dixa_state.dixa.signature import sign
+from dixa_state.event_store import Delivery, Outcome
+from dixa_state.web.bodies import Bodies
+from dixa_state.web.edge import Edge
+from dixa_state.web.metrics import Metrics
+from dixa_state.web.policy import Policy
+from dixa_state.web.receiver import Receiver
 
 KEY = "00112233445566778899aabbccddeeff"
 OTHER = "ffeeddccbbaa99887766554433221100"
@@ -49,6 +59,51 @@ def test_the_body_is_stored_byte_for_byte_with_its_signature(
     assert stored["body"].encode() == day_lines[0]
     assert stored["signature"].startswith("t=")
     assert stored["subscription_id"] == "s-1"
+
+
+@pytest.mark.parametrize("last", ["HTTP/1.1", "HTTP/1.0"])
+def test_an_answer_says_that_it_is_the_last_one(
+    shared: Running, day_lines: list[bytes], last: str
+) -> None:
+    sent = webhook(day_lines[0], last=last == "HTTP/1.1").replace(b"HTTP/1.1", last.encode(), 1)
+    [reply] = exchange(shared, sent)
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert {"date", "x-request-id", "x-frame-options"} < reply.headers.keys()
+    assert json.loads(reply.body)["outcome"] in ("appended", "duplicate")
+
+
+def sent_by_a_server_without_extensions(body: bytes) -> list[dict[str, Any]]:
+    """Have the receiver answer a webhook, and give what it sends."""
+    sent: list[dict[str, Any]] = []
+
+    async def put(_delivery: Delivery) -> Outcome:
+        return Outcome("appended", "e-1", 1)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    metrics, inbox = Metrics(), SimpleNamespace(put=put)
+    policy = Policy(allow_unsigned=True)
+    receiver = Receiver(inbox, Bodies(), policy, metrics, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "headers": headers}
+    asyncio.run(Edge(receiver, metrics)(scope, receive, send))  # type: ignore[arg-type]
+    return sent
+
+
+def test_another_server_sends_the_same_answer(shared: Running, day_lines: list[bytes]) -> None:
+    start, end = sent_by_a_server_without_extensions(day_lines[0])
+    ours = shared.post(day_lines[0])
+    assert (start["status"], json.loads(end["body"]).keys()) == (200, ours.json().keys())
+    theirs = {name.decode(): value.decode() for name, value in start["headers"]}
+    assert theirs.pop("content-length") == str(len(end["body"]))
+    assert len(theirs.pop("x-request-id")) == len(ours.headers["x-request-id"])
+    different = {"date", "content-length", "x-request-id"}
+    assert theirs == {name: value for name, value in ours.headers.items() if name not in different}
 
 
 def flipped(body: bytes) -> bytes:
