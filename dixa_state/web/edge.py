@@ -96,6 +96,9 @@ class Edge:
                 await our_fault(answer.request_id)(scope, receive, answer.send)
         finally:
             self._conclude(scope, answer)
+            # These refer back to the scope: without them it is gone at once, and no garbage.
+            del scope[_ANSWER]
+            scope.pop("extensions", None)
 
     def _conclude(self, scope: Scope, answer: "_Answer") -> None:
         route = getattr(scope.get("route"), "path", "none")

@@ -1,6 +1,7 @@
 """What the receiver keeps, and what it refuses."""
 
 import asyncio
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from servers import Running, Serve, signed
 from sockets import exchange, webhook
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from dixa_state.dixa.signature import sign
 from dixa_state.event_store import Delivery, Outcome
@@ -104,6 +106,19 @@ def test_another_server_sends_the_same_answer(shared: Running, day_lines: list[b
     assert len(theirs.pop("x-request-id")) == len(ours.headers["x-request-id"])
     different = {"date", "content-length", "x-request-id"}
     assert theirs == {name: value for name, value in ours.headers.items() if name not in different}
+
+
+def test_a_request_that_is_answered_leaves_nothing_for_the_collector_of_cycles(
+    server: Running, day_lines: list[bytes]
+) -> None:
+    gc.disable()
+    try:
+        for _ in range(50):
+            server.post(day_lines[0])
+        left = [one for one in gc.get_objects() if isinstance(one, RequestResponseCycle)]
+    finally:
+        gc.enable()
+    assert len(left) < 10
 
 
 def flipped(body: bytes) -> bytes:
