@@ -18,12 +18,6 @@ from dixa_state.web.metrics import Metrics
 
 _log = logging.getLogger("dixa_state.web")
 
-
-def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Write headers as HTTP/1.1 does."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 WEBHOOKS = "/webhooks/dixa"
 _ANSWER = "dixa_state.answer"
@@ -44,9 +38,15 @@ SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-_OK = b"content-length: %d\r\ncontent-type: application/json\r\nx-request-id: %b\r\n" + lines_of(
-    SECURITY
-)
+
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Write headers as HTTP/1.1 does."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+_SECURITY_LINES = lines_of(SECURITY)
+_OK = b"content-length: %d\r\ncontent-type: application/json\r\nx-request-id: %b\r\n%b"
 
 
 async def answer_json(scope: Scope, send: Send, body: bytes) -> None:
@@ -55,7 +55,8 @@ async def answer_json(scope: Scope, send: Send, body: bytes) -> None:
     if whole:
         answer: _Answer = scope[_ANSWER]
         answer.status = 200
-        await whole["send"](_OK % (len(body), answer.request_id.encode()), body)
+        lines = _OK % (len(body), answer.request_id.encode(), _SECURITY_LINES)
+        await whole["send"](lines, body)
         return
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
