@@ -23,14 +23,10 @@ Read = Callable[[Notification], Event]
 
 
 class Folded(NamedTuple):
-    """The state of a stream, None where nothing of it could be folded, and what was skipped.
-
-    `before` is the state whose rows the views hold, None if they hold none.
-    """
+    """The state of a stream, None where nothing of it could be folded, and what was skipped."""
 
     state: State | None
     poison: tuple[Poison, ...] = ()
-    before: State | None = None
 
 
 def is_shown(stream: str) -> bool:
@@ -51,9 +47,9 @@ def fold_further(
 ) -> Folded | None:
     """Fold newly arrived events on top of a state; None if one belongs before what is folded."""
     events, poison = _read_all(stored, read)
-    if sorted(events, key=_order) != events or (events and not _follows(events[0], before)):
+    if not all(_follows(event, before) for event in events):
         return None
-    return _fold(before, stream, events, grace, poison)
+    return _fold(before, stream, sorted(mark_late(events), key=_order), grace, poison)
 
 
 def _follows(event: Event, before: State) -> bool:

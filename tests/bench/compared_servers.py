@@ -14,6 +14,7 @@ from typing import Any
 
 from dixa_state.asgi import open_application
 from dixa_state.settings import Settings
+from dixa_state.web.edge import WHOLE
 from dixa_state.web.server import Server, listen
 
 SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
@@ -22,7 +23,7 @@ SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
 class Nothing:
     """Reads a body and answers 200."""
 
-    service = SimpleNamespace(feed=SimpleNamespace(end_streams=lambda: None))
+    service = SimpleNamespace(feed=SimpleNamespace(end_streams=lambda: None), failure=None)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer."""
@@ -36,9 +37,8 @@ class Nothing:
             if not message.get("more_body"):
                 break
         await self.keep(body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"{}"})
+        lines = b"content-type: application/json\r\ncontent-length: 2\r\n"
+        await scope["extensions"][WHOLE]["send"](lines, b"{}")
 
     async def keep(self, body: bytes) -> None:
         """Do nothing."""

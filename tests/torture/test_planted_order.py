@@ -56,8 +56,9 @@ def test_a_page_that_is_folded_on_top_of_what_is_later_is_found(
 
 
 def half(page: Page) -> Page:
-    streams = list(page.folded)[: len(page.folded) // 2]
-    return page._replace(folded={stream: page.folded[stream] for stream in streams})
+    kept = list(page.folded)[: len(page.folded) // 2]
+    gone, new = ([row for row in some if row.stream in kept] for some in (page.gone, page.new))
+    return page._replace(gone=gone, new=new)
 
 
 def test_a_projector_that_loses_half_a_page_is_found(
