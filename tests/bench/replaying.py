@@ -1,10 +1,12 @@
 """`replay`: every view from the event store, end to end."""
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import sleep
 
 from measuring import Beside, Result, in_turns, timed
 from plain import Kept, application
@@ -13,7 +15,7 @@ from traffic import EVENTS_EACH, deliveries, webhooks
 
 from dixa_state import open_tracker
 
-EVENTS = 60_000
+EVENTS = 120_000
 AGGREGATES = 600
 PAGE = 1_000
 MOST_MEGABYTES = 256
@@ -45,16 +47,36 @@ def replay(store: str, make: MakeStore) -> Iterator[Result]:
             Beside("the library's repository", rates["repository"], at_least=8),
         ),
     )
-    yield Result("replay, memory", store, "MB", max(peaks), at_most=MOST_MEGABYTES)
+    yield Result(
+        "replay, memory of all its processes", store, "MB", max(peaks), at_most=MOST_MEGABYTES
+    )
 
 
 def _replayed(url: str, peaks: list[float]) -> float:
     words = [sys.executable, "-c", "from dixa_state.cli import main; main()"]
     words += ["replay", "--json", "--store", url]
-    done = subprocess.run(words, capture_output=True, check=True)
-    peaks.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-    told = json.loads(done.stdout)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as replaying:
+        peak = 0.0
+        while replaying.poll() is None:
+            peak = max(peak, _megabytes(replaying.pid))
+            sleep(0.05)
+        assert replaying.stdout
+        assert replaying.returncode == 0
+        told = json.loads(replaying.stdout.read())
+    peaks.append(peak)
     return EVENTS / float(told["seconds"])
+
+
+def _megabytes(session: int) -> float:
+    """Sum up the memory of a session's processes; what several share counts once."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                lines = (process / "smaps_rollup").read_text().splitlines()
+                found += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found / 1024
 
 
 def _read(url: str) -> float:
