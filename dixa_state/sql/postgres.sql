@@ -78,8 +78,10 @@ WHERE views.name = 'views'
   AND views.position >= head.position - 1000
   AND kept.csid = %(csid)s
   AND NOT EXISTS (
-    SELECT 1 FROM stored_events
-    WHERE notification_id > views.position AND originator_id LIKE 'conversation/%%/' || %(csid)s
+    SELECT 1 FROM (
+        SELECT originator_id FROM stored_events
+        WHERE notification_id > views.position ORDER BY notification_id LIMIT 1000
+    ) AS newer WHERE originator_id LIKE 'conversation/%%/' || %(csid)s
 );
 
 -- next_stream: the first stream at or after a name

@@ -65,6 +65,22 @@ def test_an_event_that_the_views_do_not_have_yet_is_in_the_state_all_the_same(
     assert others
 
 
+def test_views_that_are_far_behind_are_not_looked_at(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, _ = place
+    deliver(tracker, day_lines)
+    project(place)
+    [csid, *_] = csids(tracker)
+    others = [line.replace(b"7043", b"9043") for line in day_lines]
+    for day in days(others, 22):
+        deliver(tracker, day)
+    assert not is_folded(tracker, monkeypatch, csid)
+    for day in days(others, 2, first=22):
+        deliver(tracker, day)
+    assert is_folded(tracker, monkeypatch, csid)
+
+
 def test_a_store_without_views_and_one_in_memory_are_folded(
     store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
