@@ -111,7 +111,7 @@ class Told:
 
     def actor(self, topic: str) -> User | None:
         """Find who did what an event of this topic tells."""
-        return self.find(user_from, _ACTORS.get(topic, _AUTHOR))
+        return self.find(user_from, ACTORS.get(topic, _AUTHOR))
 
     def agent(self) -> User | UnsetType | None:
         """Find the agent that an assignment names, in full if only the snapshot shows them so."""
@@ -281,7 +281,7 @@ READERS: dict[str, Callable[[Told], AnyFact]] = {
     UNRECOGNISED: lambda told: events.Unrecognised(fqn=told.fqn),
 }
 _AUTHOR = _with_ids(("author", "actor"))
-_ACTORS: dict[str, tuple[str, ...]] = {
+ACTORS: dict[str, tuple[str, ...]] = {
     topic: _AUTHOR + _with_ids(names)
     for topic, names in {
         "conversation.closed": ("closedby", "user", "agent"),
