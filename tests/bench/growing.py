@@ -1,7 +1,8 @@
 """A store that grows to a million conversations, and what is measured in it on the way.
 
 Each conversation has one event, one of those of the simulator under a number and an id of its own:
-what grows with a store are its tables and indexes, however many events a conversation has.
+what grows with a store are its tables and indexes, however many events a conversation has. Beyond a
+hundred thousand, copies of what is there are made in the database, under other numbers.
 """
 
 import re
@@ -28,7 +29,8 @@ from dixa_state.projection.views import Views
 from dixa_state.queries import Filters, Queries
 
 MILLION = 1_000_000
-SIZES = (10_000, 100_000, MILLION)
+REAL = 100_000
+SIZES = (10_000, REAL, MILLION)
 
 _BATCH = 1_000
 _KINDS = 5_000
@@ -82,11 +84,14 @@ def _bodies() -> Iterator[bytes]:
 def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], size: int) -> Mark:
     """Grow to a size, and measure there."""
     have = tracker.event_recorder.max_notification_id() or 0
-    for at in range(have, size, _BATCH):
-        _append(tracker, bodies, min(_BATCH, size - at))
     views = open_views(tracker.event_recorder)
-    replay(tracker, views, partial(open_tracker, url, create=False))
     with connect(url) as raw:
+        if size > REAL:
+            raw.multiply(-(-size // have))
+        else:
+            for at in range(have, size, _BATCH):
+                _append(tracker, bodies, min(_BATCH, size - at))
+            replay(tracker, views, partial(open_tracker, url, create=False))
         raw.refresh()
         shown = [row[0] for row in raw.rows("SELECT stream FROM conversations ORDER BY csid")]
         streams = shown[:: max(len(shown) // 400, 1)]
@@ -113,7 +118,7 @@ def _late(tracker: ConversationTracker, views: Views, csid: int) -> float:
     old = next(tracker.events(csid)).webhook.body
     found = _PARTS.match(old)
     assert found
-    body = old.replace(found[1], found[1] + b"-late").replace(found[2], b"2025-12-31T00:00:00.000Z")
+    body = old.replace(found[1], b"late-%d" % csid).replace(found[2], b"2025-12-31T00:00:00.000Z")
 
     def work() -> None:
         tracker.append(body)
