@@ -71,10 +71,7 @@ class _Pool(SQLiteConnectionPool):
     def _get(self, timeout: float | None, *, is_writer: bool | None) -> SQLiteConnection:
         if self._closing:
             raise persistence.ConnectionPoolClosedError
-        connection = super().get_connection(timeout, is_writer=is_writer)
-        if is_writer:
-            connection.cursor().sqlite_cursor.execute("PRAGMA synchronous=FULL")
-        return connection
+        return super().get_connection(timeout, is_writer=is_writer)
 
     def put_connection(self, conn: SQLiteConnection) -> None:
         wrote = conn.is_writer
@@ -96,6 +93,7 @@ class _Pool(SQLiteConnectionPool):
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
         with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
         return connection
 

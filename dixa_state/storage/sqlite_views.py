@@ -16,9 +16,6 @@ LEASE = 5.0
 """Seconds after which a projector that has not been heard of counts as gone."""
 
 _POLL = 0.05
-# Rows can be made anew from the events, so their commits do not wait for the disk. They cannot get
-# ahead of the events either: what was committed before them is synced, or lost with them.
-_UNSYNCED = "PRAGMA synchronous=NORMAL"
 
 
 class SqliteViews(Views):
@@ -52,9 +49,7 @@ class SqliteViews(Views):
                 yield connection
             return
         with self._recorder.datastore.get_connection(commit=True) as pooled:
-            connection = pooled.cursor().sqlite_cursor.connection
-            connection.execute(_UNSYNCED)
-            yield connection
+            yield pooled.cursor().sqlite_cursor.connection
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
