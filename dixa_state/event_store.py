@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -282,12 +282,12 @@ class EventRecorder(ApplicationRecorder, ABC):
     def close(self) -> None:
         """Give back all connections."""
 
-    def kept_conversations(self, csid: int) -> Mapping[str, bytes]:
+    def kept_conversations(self, csid: int, grace: timedelta) -> Mapping[str, bytes]:
         """Give the conversations of a number as the views hold them: their states, by stream.
 
-        None where there are no views that have everything in them that is stored about it.
+        None unless there are views, made with this grace, of everything stored about the number.
         """
-        del csid
+        del csid, grace
         return {}
 
     def select_streams(self, prefix: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dixa_state.dixa.reading import event_from
-from dixa_state.dixa.streams import conversation_stream
+from dixa_state.dixa.streams import MAX_CSID, conversation_stream
 from dixa_state.domain import bans
 from dixa_state.domain.bans import Ban, BanKind
 from dixa_state.domain.conversation import Conversation, initial
@@ -283,8 +283,9 @@ class ConversationTracker(Application[str]):
         self._event_recorder.resolve(quarantine_id, "discarded", self._clock())
 
     def _kept(self, csid: int, organization: str | None) -> bytes | None:
-        """Take the state from the views, which are made with the usual grace."""
-        found = self._event_recorder.kept_conversations(csid) if self._grace == GRACE else {}
+        if not 1 <= csid <= MAX_CSID:
+            return None
+        found = self._event_recorder.kept_conversations(csid, self._grace)
         if organization is not None:
             return found.get(conversation_stream(organization, csid))
         return next(iter(found.values())) if len(found) == 1 else None

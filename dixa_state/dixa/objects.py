@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from sys import float_info
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from dixa_state.dixa.decoding import conversation_in, convert, plain, user_in
@@ -171,12 +172,17 @@ def attributes_from(value: object) -> dict[str, Any] | None:
         case list():
             entries = [entry for entry in value if isinstance(entry, dict)]
             found = {name: entry.get("value") for entry in entries if (name := _named(entry))}
-            return found if found or not value else None
+            return _finite(found) if found or not value else None
         case dict():
             name = _named(value) if "value" in value else None
-            return {name: value["value"]} if name else dict(value)
+            return _finite({name: value["value"]} if name else value)
         case _:
             return None
+
+
+def _finite(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Have no number that is beyond all floats: in a state, which is kept as JSON, it is null."""
+    return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(attributes)))
 
 
 def _named(attribute: dict[str, Any]) -> str | None:

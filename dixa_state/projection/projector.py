@@ -38,7 +38,7 @@ class Page(NamedTuple):
     """What a page of events comes to, ready to be written: the lock is held for that alone."""
 
     at: Progress
-    last: int
+    to: Progress
     folded: dict[str, Folded]
     gone: list[Row]
     new: list[Row]
@@ -62,7 +62,7 @@ class _Kept:
 
     def enter(self, page: Page, *, led: bool) -> None:
         """Enter what a page has written; what was not written for longest is forgotten."""
-        self._at = page.at._replace(position=page.last) if led else None
+        self._at = page.to if led else None
         for stream, folded in page.folded.items():
             self._states.pop(stream, None)
             if folded.state is not None:
@@ -130,7 +130,7 @@ class Projector:
             if led:
                 self._write(connection, page)
         self._kept.enter(page, led=led)
-        return page.last
+        return page.to.position
 
     def _lead(self, stop: Signal, progress: Callable[[int | None], None]) -> None:
         with self._views.leading("projector") as lead:
@@ -168,7 +168,8 @@ class Projector:
 
     def _fold(self, news: News) -> Page:
         folded = {stream: self._fold_stream(stream, news) for stream in news.events}
-        page = Page(news.at, news.last, folded, [], [])
+        to = news.at.moved(news.last, self._tracker.grace)
+        page = Page(news.at, to, folded, [], [])
         for stream, done in folded.items():
             if done.state is not None:
                 gone, new = changed_rows(stream, news.before.get(stream), done.state)
@@ -193,7 +194,7 @@ class Projector:
         for folded in page.folded.values():
             for poison in folded.poison:
                 connection.run(self._views.statement("poison", generation), **poison._asdict())
-        connection.run(self._views.statement("advance"), name=self._name, position=page.last)
+        self._views.advance(connection, self._name, page.to)
 
 
 def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, State]:

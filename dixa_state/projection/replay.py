@@ -78,7 +78,7 @@ def _begin(tracker: ConversationTracker, views: Views) -> Progress:
         live = views.read_progress(connection)
         left = [_drop(views, connection, name) for name in (BUILDING, RETIRED)]
         generation = 1 + max(known.generation for known in (live, *left) if known)
-        building = Progress(generation, VIEW_VERSION, position)
+        building = Progress(generation, VIEW_VERSION, 0).moved(position, tracker.grace)
         views.create(connection, generation, indexes=False)
         views.set_progress(connection, BUILDING, building)
     return building

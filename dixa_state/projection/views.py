@@ -8,6 +8,7 @@ changes in the transaction that changes the rows.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any, Literal, NamedTuple, Protocol
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
@@ -20,14 +21,26 @@ Rows = list[tuple[Any, ...]]
 Role = Literal["projector", "replay"]
 
 LIVE, BUILDING, RETIRED = "views", "building", "retired"
+UNMADE, MIXED = -1, -2
 
 
 class Progress(NamedTuple):
-    """Where the views are: their generation, the version of their rows, and their position."""
+    """Where the views are: their generation, the version of their rows, and their position.
+
+    `grace` is that with which all rows were made, in microseconds; or `UNMADE` or `MIXED`.
+    """
 
     generation: int
     view_version: int
     position: int
+    grace: int = UNMADE
+
+    def moved(self, position: int, grace: timedelta) -> "Progress":
+        """Give where they are when rows up to a position have been made with a grace."""
+        made = grace // timedelta(microseconds=1)
+        return self._replace(
+            position=position, grace=made if self.grace in (UNMADE, made) else MIXED
+        )
 
     @property
     def prefix(self) -> str:
@@ -129,6 +142,11 @@ class Views(TrackingRecorder, ABC):
         """Enter a generation under a name."""
         connection.run(self.statement("set_progress"), name=name, **progress._asdict())
 
+    def advance(self, connection: Connection, name: str, progress: Progress) -> None:
+        """Move a generation on."""
+        moved = {"position": progress.position, "grace": progress.grace}
+        connection.run(self.statement("advance"), name=name, **moved)
+
     def make_ready(self) -> None:
         """Make the first generation where there is none, once, however many open the store."""
         with self.transaction(write=True) as connection:
@@ -182,7 +200,7 @@ class Views(TrackingRecorder, ABC):
             found = self.read_progress(connection, hold=True)
             if found and found.position >= tracking.notification_id:
                 raise IntegrityError(f"position {tracking.notification_id} was reached before")
-            connection.run(self.statement("advance"), name=LIVE, position=tracking.notification_id)
+            self.advance(connection, LIVE, Progress(0, 0, tracking.notification_id, MIXED))
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Give the position of the views, as the library understands it."""

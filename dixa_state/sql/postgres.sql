@@ -75,6 +75,7 @@ SELECT kept.stream, kept.state
 FROM projection AS views, head, conversations AS kept
 WHERE views.name = 'views'
   AND views.view_version = %(view_version)s
+  AND views.grace = %(grace)s
   AND views.position >= head.position - 1000
   AND kept.csid = %(csid)s
   AND NOT EXISTS (
@@ -82,7 +83,7 @@ WHERE views.name = 'views'
         SELECT originator_id FROM stored_events
         WHERE notification_id > views.position ORDER BY notification_id LIMIT 1000
     ) AS newer WHERE originator_id LIKE 'conversation/%%/' || %(csid)s
-);
+) AND NOT EXISTS (SELECT 1 FROM poison WHERE stream LIKE 'conversation/%%/' || %(csid)s);
 
 -- next_stream: the first stream at or after a name
 SELECT originator_id FROM stored_events

@@ -47,7 +47,8 @@ CREATE TABLE IF NOT EXISTS projection (
     name TEXT PRIMARY KEY,
     generation BIGINT NOT NULL,
     view_version BIGINT NOT NULL,
-    position BIGINT NOT NULL
+    position BIGINT NOT NULL,
+    grace BIGINT NOT NULL                     -- microseconds, that of all rows; -1 none yet, -2 several
 );
 
 -- Who projects, and who replays, until when; times are microseconds since 1970.

@@ -62,6 +62,7 @@ SELECT kept.stream, kept.state
 FROM projection AS views, head, conversations AS kept
 WHERE views.name = 'views'
   AND views.view_version = :view_version
+  AND views.grace = :grace
   AND views.position >= head.position - 1000
   AND kept.csid = :csid
   AND NOT EXISTS (
@@ -69,7 +70,7 @@ WHERE views.name = 'views'
         SELECT originator_id FROM stored_events
         WHERE notification_id > views.position ORDER BY notification_id LIMIT 1000
     ) AS newer WHERE originator_id LIKE 'conversation/%/' || :csid
-);
+) AND NOT EXISTS (SELECT 1 FROM poison WHERE stream LIKE 'conversation/%/' || :csid);
 
 -- next_stream: the first stream at or after a name
 SELECT originator_id FROM stored_events

@@ -1,9 +1,9 @@
 """The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from eventsourcing import persistence
@@ -25,6 +25,8 @@ from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
 from dixa_state.storage.readers import Readers
 from dixa_state.storage.reads import DatabaseRecorder
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for a connection."""
@@ -121,17 +123,16 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
     def _listed(self, values: Sequence[Any]) -> list[Any]:
         return list(values)
 
-    def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
-        with translated():
-            try:
-                return self._asked(statement, parameters)
-            except psycopg.OperationalError:  # the server may have gone and come back since
-                self.readers.forget()
-                return self._asked(statement, parameters)
+    def _lacks_views(self, error: StoreUnavailableError) -> bool:
+        return isinstance(error.__cause__, psycopg.errors.UndefinedTable)
 
-    def _asked(self, statement: str, parameters: dict[str, Any]) -> list[TupleRow]:
-        with self.readers.lent() as connection, connection.cursor(binary=True) as cursor:
-            return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
+    def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
+        def ask(connection: psycopg.Connection[TupleRow]) -> list[TupleRow]:
+            with connection.cursor(binary=True) as cursor:
+                return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
+
+        with translated(), begun(self.readers, ask) as (_, rows):
+            return rows
 
 
 class _PostgresWriter(Writer):
@@ -205,6 +206,28 @@ def _datastore(url: str) -> PostgresDatastore:
     datastore.pool.reconnect_timeout = _RECONNECT_TIMEOUT
     datastore.pool.kwargs = {**_parameters(url), "row_factory": psycopg.rows.dict_row}
     return datastore
+
+
+@contextmanager
+def begun(
+    readers: Readers[psycopg.Connection[TupleRow]],
+    begin: Callable[[psycopg.Connection[TupleRow]], T],
+) -> Iterator[tuple[psycopg.Connection[TupleRow], T]]:
+    """Lend a connection with what it was first asked for.
+
+    One that turns out to be lost, as all are when the server has gone and come back, is replaced.
+    """
+    with ExitStack() as stack:
+        connection = stack.enter_context(readers.lent())
+        try:
+            found = begin(connection)
+        except psycopg.OperationalError:
+            if not connection.broken:
+                raise
+            readers.forget()
+            connection = stack.enter_context(readers.lent(new=True))
+            found = begin(connection)
+        yield connection, found
 
 
 def _is_free(connection: psycopg.Connection[TupleRow]) -> bool:

@@ -1,7 +1,7 @@
 """The views on PostgreSQL, in the database of the event store."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from threading import Lock, local
 from time import monotonic, sleep
 from typing import Any, get_args, get_type_hints
@@ -13,8 +13,7 @@ from dixa_state.errors import StoreUnavailableError
 from dixa_state.projection.rows import TABLES, Row
 from dixa_state.projection.views import Role, Rows, Views
 from dixa_state.sql.statements import with_percent
-from dixa_state.storage.postgres import PostgresRecorder, translated, unavailable
-from dixa_state.storage.readers import Readers
+from dixa_state.storage.postgres import PostgresRecorder, begun, translated, unavailable
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
@@ -62,14 +61,14 @@ class PostgresViews(Views):
 
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:
-        readers = self._recorder.readers
-        with ExitStack() as stack:
+        with (
+            begun(self._recorder.readers, lambda lent: lent.execute(_READING)) as (connection, _),
+            connection.cursor(binary=True) as cursor,
+        ):
             try:
-                cursor = stack.enter_context(_begun(readers))
-            except psycopg.OperationalError:  # the server may have gone and come back since
-                readers.forget()
-                cursor = stack.enter_context(_begun(readers))
-            yield cursor
+                yield cursor
+            finally:
+                connection.rollback()  # there is nothing to commit
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
@@ -113,18 +112,6 @@ class PostgresViews(Views):
         """Close the connection that listens."""
         if self._ears is not None:
             self._ears.close()
-
-
-@contextmanager
-def _begun(
-    readers: Readers[psycopg.Connection[TupleRow]],
-) -> Iterator[psycopg.Cursor[TupleRow]]:
-    with readers.lent() as connection, connection.cursor(binary=True) as cursor:
-        connection.execute(_READING)
-        try:
-            yield cursor
-        finally:
-            connection.rollback()  # there is nothing to commit
 
 
 class _Lock:

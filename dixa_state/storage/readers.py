@@ -21,9 +21,11 @@ class Connection(Protocol):
 
 C = TypeVar("C", bound=Connection)
 
+_MOST_IDLE = 8
+
 
 class Readers(Generic[C]):
-    """As many connections as have been in use at the same time."""
+    """As many connections as are in use at the same time; a few of them stay for later."""
 
     def __init__(self, connect: Callable[[], C], is_free: Callable[[C], bool]) -> None:
         """Make connections by `connect`; those that come back and are free are lent again."""
@@ -33,12 +35,12 @@ class Readers(Generic[C]):
         self._closed = False
 
     @contextmanager
-    def lent(self) -> Iterator[C]:
-        """Lend a connection."""
+    def lent(self, *, new: bool = False) -> Iterator[C]:
+        """Lend a connection, a new one on demand."""
         if self._closed:
             raise ConnectionPoolClosedError
         try:
-            connection = self._idle.pop()
+            connection = self._connect() if new else self._idle.pop()
         except IndexError:
             connection = self._connect()
         try:
@@ -60,7 +62,7 @@ class Readers(Generic[C]):
         self.forget()
 
     def _take_back(self, connection: C) -> None:
-        if not self._is_free(connection):
+        if not self._is_free(connection) or len(self._idle) >= _MOST_IDLE:
             connection.close()
             return
         self._idle.append(connection)

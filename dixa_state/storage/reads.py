@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -29,12 +30,19 @@ class DatabaseRecorder(EventRecorder):
         """Read a stream in order of arrival."""
         return [notification(row) for row in self._rows("stream", stream=stream)]
 
-    def kept_conversations(self, csid: int) -> Mapping[str, bytes]:
+    @abstractmethod
+    def _lacks_views(self, error: StoreUnavailableError) -> bool:
+        """Tell whether a statement failed because no views have been made yet."""
+
+    def kept_conversations(self, csid: int, grace: timedelta) -> Mapping[str, bytes]:
         """Give the conversations of a number as the views hold them, if they have everything."""
+        asked = {"view_version": VIEW_VERSION, "grace": grace // timedelta(microseconds=1)}
         try:
-            rows = self._rows("kept_conversations", csid=csid, view_version=VIEW_VERSION)
-        except StoreUnavailableError:  # as it is where there are no views yet
-            return {}
+            rows = self._rows("kept_conversations", csid=csid, **asked)
+        except StoreUnavailableError as error:
+            if self._lacks_views(error):
+                return {}
+            raise
         return {stream: bytes(state) for stream, state in rows}
 
     def next_stream(self, name: str) -> str | None:

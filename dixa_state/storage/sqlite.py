@@ -173,6 +173,9 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
     def _listed(self, values: Sequence[Any]) -> str:
         return json.dumps(list(values))
 
+    def _lacks_views(self, error: StoreUnavailableError) -> bool:
+        return "no such table" in str(error.__cause__)
+
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with translated(), self.readers.lent() as connection:
             return connection.execute(_SQL[statement], parameters).fetchall()

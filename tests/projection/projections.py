@@ -28,9 +28,9 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Place]:
+def opened(url: str, **options: Any) -> Iterator[Place]:
     """Open a store, made if there is none, and its views."""
-    with open_tracker(url) as tracker:
+    with open_tracker(url, **options) as tracker:
         views = open_views(tracker.event_recorder)
         try:
             yield tracker, views

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from projections import HOME, Place, days, deliver, opened, project
+from projections import HOME, Place, days, deliver, opened, project, replay
 
 from dixa_state import AmbiguousError, ConversationTracker, NotFoundError, open_tracker
-from dixa_state.domain.states import as_kept
+from dixa_state.dixa.facts import READERS
+from dixa_state.domain.states import encode
 
 
 @pytest.fixture
@@ -41,10 +42,10 @@ def test_views_that_have_all_events_give_the_state_that_a_fold_gives(
     project(place)
     for csid in csids(tracker):
         assert not is_folded(tracker, monkeypatch, csid)
-        folded = as_kept(tracker.conversation(csid, up_to=2**63 - 1))
-        assert tracker.conversation(csid) == folded
+        folded = tracker.conversation(csid, up_to=2**63 - 1)
+        assert encode(tracker.conversation(csid)) == encode(folded)
         named = tracker.conversation(csid, organization=folded.organization_id)
-        assert named == folded
+        assert encode(named) == encode(folded)
 
 
 def test_an_event_that_the_views_do_not_have_yet_is_in_the_state_all_the_same(
@@ -56,8 +57,8 @@ def test_an_event_that_the_views_do_not_have_yet_is_in_the_state_all_the_same(
         if number % 3 == 0:
             project(place)
         for csid in csids(tracker):
-            state = as_kept(tracker.conversation(csid, up_to=2**63 - 1))
-            assert tracker.conversation(csid) == state
+            state = tracker.conversation(csid, up_to=2**63 - 1)
+            assert encode(tracker.conversation(csid)) == encode(state)
     project(place)
     [csid, *others] = csids(tracker)
     deliver(tracker, [day_lines[0].replace(b'"event_id":"', b'"event_id":"new-')])
@@ -101,13 +102,59 @@ def test_views_of_another_version_are_not_believed(
     assert all(is_folded(tracker, monkeypatch, csid) for csid in csids(tracker))
 
 
-def test_another_grace_than_the_usual_one_is_folded(
-    store_url: str, place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("projected", "asked"), [(3, 3), (3, 10), (10, 3)])
+def test_rows_are_believed_by_those_who_go_by_the_same_grace(
+    store_url: str,
+    day_lines: list[bytes],
+    projected: int,
+    asked: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    deliver(place[0], day_lines)
+    with opened(store_url, grace=timedelta(seconds=projected)) as place:
+        deliver(place[0], day_lines)
+        project(place)
+    with open_tracker(store_url, grace=timedelta(seconds=asked)) as tracker:
+        for csid in csids(tracker):
+            assert is_folded(tracker, monkeypatch, csid) is (projected != asked)
+
+
+def test_rows_that_were_made_with_several_graces_are_believed_by_nobody(
+    store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seconds, part in ((3, slice(0, 20)), (10, slice(20, None))):
+        with opened(store_url, grace=timedelta(seconds=seconds)) as place:
+            deliver(place[0], day_lines[part])
+            project(place)
+    with opened(store_url) as place:
+        csid = csids(place[0])[0]
+        assert is_folded(place[0], monkeypatch, csid)
+        replay(store_url, place)
+        assert not is_folded(place[0], monkeypatch, csid)
+
+
+def test_an_event_that_cannot_be_folded_is_missing_in_no_answer(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no reader for this")
+
+    tracker, _ = place
+    deliver(tracker, day_lines)
+    monkeypatch.setitem(READERS, "conversation.note_added", fail)
     project(place)
-    with open_tracker(store_url, grace=timedelta(seconds=3)) as other:
-        assert all(is_folded(other, monkeypatch, csid) for csid in csids(other))
+    [csid] = [
+        int(event.originator_id.rpartition("/")[2])
+        for event in tracker.event_recorder.select_notifications(1, 99)
+        if event.topic == "conversation.note_added"
+    ]
+    with pytest.raises(ValueError, match="no reader"):
+        tracker.conversation(csid)
+
+
+@pytest.mark.parametrize("csid", [0, -1, 2**63, 10**30])
+def test_a_number_that_no_conversation_can_have_is_not_found(place: Place, csid: int) -> None:
+    with pytest.raises(NotFoundError):
+        place[0].conversation(csid)
 
 
 def test_a_number_is_looked_for_in_every_organization(place: Place, day_lines: list[bytes]) -> None:

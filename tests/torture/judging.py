@@ -128,6 +128,13 @@ def _judge_with_drops(story: Story, told: Document) -> None:
         require_same(f"the last move of {story.stream}", truth["status"], last["to"])
 
 
+def judge_asked(tracker: ConversationTracker, story: Story, state: State) -> None:
+    """Whoever asks is told what is folded, be it from the views."""
+    if isinstance(state, Conversation):
+        told = tracker.conversation(state.csid, organization=story.truth["organization_id"])
+        require_same(f"what is told of {story.stream}", encode(state), encode(told))
+
+
 def judge_arrival(tracker: ConversationTracker, story: Story, state: State) -> None:
     """Late is what came after something later, by a definition of our own."""
     late, seen = set(), list[Order]()

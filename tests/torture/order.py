@@ -17,6 +17,7 @@ from grounds import Grounds
 from judging import (
     events_of,
     judge_arrival,
+    judge_asked,
     judge_bytes,
     judge_outcomes,
     judge_truth,
@@ -75,6 +76,8 @@ def _in_database(grounds: Grounds, one: Case, batches: list[list[Sent]], dice: R
     project_all(place, dice)
     _judge(grounds, one, tracker, sent)
     judge_views(place, [story.stream for story in one.stories])
+    for story in one.stories:
+        judge_asked(tracker, story, state_of(tracker, story))
     return len(sent)
 
 

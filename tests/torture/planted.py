@@ -101,12 +101,11 @@ def position_before_the_rows() -> None:
             return None
         page = self._fold(news)
         with self._views.transaction(write=True) as first:
-            advance = self._views.statement("advance")
-            first.run(advance, name=self._name, position=page.last)
+            self._views.advance(first, self._name, page.to)
         sleep(5 * _WIDE)
         with self._views.transaction(write=True) as second:
             self._write(second, page)
-        return page.last
+        return page.to.position
 
     Projector.step = step  # type: ignore[method-assign]
 
