@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import growing
 from folding import fold
 from http_requests import http
 from keeping import disk, ingest
@@ -40,12 +41,20 @@ BENCHMARKS: dict[str, Benchmark] = {
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
 @click.option("--store", "only", type=click.Choice([*STORES]), help="Only on this database.")
+@click.option("--ten-million", is_flag=True, help="Grow to that too; takes some 70 GB.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table.")
 def main(
-    names: tuple[str, ...], only: str | None, json_file: Path | None, markdown: Path | None
+    names: tuple[str, ...],
+    only: str | None,
+    json_file: Path | None,
+    markdown: Path | None,
+    *,
+    ten_million: bool,
 ) -> None:
     """Measure all of it, or what is named."""
+    if ten_million:
+        growing.SIZES = (*growing.SIZES, 10 * growing.MILLION)
     say = Console(stderr=True, highlight=False).print
     results: list[Result] = []
     for store, opened in STORES.items():

@@ -55,12 +55,12 @@ class Mark(NamedTuple):
 _marks: dict[str, list[Mark]] = {}
 
 
-def grown(store: str, make: MakeStore, sizes: Sequence[int] = SIZES) -> list[Mark]:
+def grown(store: str, make: MakeStore, sizes: Sequence[int] = ()) -> list[Mark]:
     """Grow a store once, and give what was measured at each size."""
     if store not in _marks:
         url, bodies = make(), _bodies()
         with open_tracker(url) as tracker:
-            _marks[store] = [_measured(url, tracker, bodies, size) for size in sizes]
+            _marks[store] = [_measured(url, tracker, bodies, size) for size in sizes or SIZES]
     return _marks[store]
 
 
