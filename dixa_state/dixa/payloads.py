@@ -123,11 +123,6 @@ class Data(Payload):
         """The parts besides the conversation, as they came."""
         return self.model_extra or {}
 
-    @property
-    def beside(self) -> Mapping[str, Any]:
-        """The parts of the conversation that we have no name for."""
-        return (self.conversation and self.conversation.model_extra) or {}
-
 
 Name = Annotated[str, StringConstraints(min_length=1, strict=True)]
 

@@ -23,7 +23,7 @@ from dixa_state.event_store import (
 )
 from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
-from dixa_state.storage.readers import Readers
+from dixa_state.storage.lending import Lender
 from dixa_state.storage.reads import DatabaseRecorder
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         """
         self._url = url
         self._make_ready(url, create=create)
-        self.readers = Readers(self.connect, _is_free)
+        self.reading = Lender(self.connect, _is_free)
         super().__init__(_datastore(url))
 
     def create_table(self) -> None:
@@ -117,7 +117,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     def close(self) -> None:
         """Close all connections."""
-        self.readers.close()
+        self.reading.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> list[Any]:
@@ -131,7 +131,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             with connection.cursor(binary=True) as cursor:
                 return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
 
-        with translated(), begun(self.readers, ask) as (_, rows):
+        with translated(), begun(self.reading, ask) as (_, rows):
             return rows
 
 
@@ -210,7 +210,7 @@ def _datastore(url: str) -> PostgresDatastore:
 
 @contextmanager
 def begun(
-    readers: Readers[psycopg.Connection[TupleRow]],
+    lender: Lender[psycopg.Connection[TupleRow]],
     begin: Callable[[psycopg.Connection[TupleRow]], T],
 ) -> Iterator[tuple[psycopg.Connection[TupleRow], T]]:
     """Lend a connection with what it was first asked for.
@@ -218,14 +218,14 @@ def begun(
     One that turns out to be lost, as all are when the server has gone and come back, is replaced.
     """
     with ExitStack() as stack:
-        connection = stack.enter_context(readers.lent())
+        connection = stack.enter_context(lender.lent())
         try:
             found = begin(connection)
         except psycopg.OperationalError:
             if not connection.broken:
                 raise
-            readers.forget()
-            connection = stack.enter_context(readers.lent(new=True))
+            lender.forget()
+            connection = stack.enter_context(lender.lent(new=True))
             found = begin(connection)
         yield connection, found
 

@@ -62,7 +62,7 @@ class PostgresViews(Views):
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:
         with (
-            begun(self._recorder.readers, lambda lent: lent.execute(_READING)) as (connection, _),
+            begun(self._recorder.reading, lambda lent: lent.execute(_READING)) as (connection, _),
             connection.cursor(binary=True) as cursor,
         ):
             try:

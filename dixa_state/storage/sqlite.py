@@ -30,7 +30,7 @@ from dixa_state.event_store import (
 )
 from dixa_state.sql.statements import SCHEMA_VERSION, schema, statements
 from dixa_state.storage import quarantine
-from dixa_state.storage.readers import Readers
+from dixa_state.storage.lending import Lender
 from dixa_state.storage.reads import DatabaseRecorder
 
 LOCK_TIMEOUT = 60
@@ -117,7 +117,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         )
         self.moved = Condition()
         """Told of each commit of this process."""
-        self.readers = Readers(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
+        self.reading = Lender(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
         super().__init__(datastore)
 
     def create_table(self) -> None:
@@ -167,7 +167,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     def close(self) -> None:
         """Close all connections."""
-        self.readers.close()
+        self.reading.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> str:
@@ -177,7 +177,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         return "no such table" in str(error.__cause__)
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with translated(), self.readers.lent() as connection:
+        with translated(), self.reading.lent() as connection:
             return connection.execute(_SQL[statement], parameters).fetchall()
 
 

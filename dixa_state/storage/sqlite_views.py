@@ -45,7 +45,7 @@ class SqliteViews(Views):
     @contextmanager
     def _connection(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         if not write:
-            with self._recorder.readers.lent() as connection:
+            with self._recorder.reading.lent() as connection:
                 yield connection
             return
         with self._recorder.datastore.get_connection(commit=True) as pooled:

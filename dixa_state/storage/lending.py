@@ -24,7 +24,7 @@ C = TypeVar("C", bound=Connection)
 _MOST_IDLE = 8
 
 
-class Readers(Generic[C]):
+class Lender(Generic[C]):
     """As many connections as are in use at the same time; a few of them stay for later."""
 
     def __init__(self, connect: Callable[[], C], is_free: Callable[[C], bool]) -> None:
