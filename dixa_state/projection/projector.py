@@ -194,7 +194,7 @@ class Projector:
         for folded in page.folded.values():
             for poison in folded.poison:
                 connection.run(self._views.statement("poison", generation), **poison._asdict())
-        self._views.advance(connection, self._name, page.to)
+        self._views.advance(connection, self._name, page.at, page.to)
 
 
 def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, State]:

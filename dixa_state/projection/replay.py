@@ -150,7 +150,7 @@ def _show(views: Views, connection: Connection, generation: int) -> Progress | N
         return None
     views.show(connection, generation)
     views.set_progress(connection, LIVE, building)
-    connection.run(views.statement("forget_progress"), name=BUILDING)
+    views.forget_progress(connection, BUILDING)
     if live is not None:
         views.set_progress(connection, RETIRED, live)
     return building
@@ -168,7 +168,7 @@ def _drop(views: Views, connection: Connection, name: str) -> Progress | None:
     found = views.read_progress(connection, name)
     if found is not None:
         views.drop(connection, found.generation)
-        connection.run(views.statement("forget_progress"), name=name)
+        views.forget_progress(connection, name)
     return found
 
 

@@ -139,13 +139,21 @@ class Views(TrackingRecorder, ABC):
         return Progress(*found[0]) if found else None
 
     def set_progress(self, connection: Connection, name: str, progress: Progress) -> None:
-        """Enter a generation under a name."""
-        connection.run(self.statement("set_progress"), name=name, **progress._asdict())
+        """Enter a generation under a name, and beside it the grace of its rows."""
+        entered = {"generation": progress.generation, "view_version": progress.view_version}
+        for entry, number in ((name, progress.position), (_grace_of(name), progress.grace)):
+            connection.run(self.statement("set_progress"), name=entry, position=number, **entered)
 
-    def advance(self, connection: Connection, name: str, progress: Progress) -> None:
+    def forget_progress(self, connection: Connection, name: str) -> None:
+        """Drop the name of a generation."""
+        for entry in (name, _grace_of(name)):
+            connection.run(self.statement("forget_progress"), name=entry)
+
+    def advance(self, connection: Connection, name: str, at: Progress, to: Progress) -> None:
         """Move a generation on."""
-        moved = {"position": progress.position, "grace": progress.grace}
-        connection.run(self.statement("advance"), name=name, **moved)
+        if to.grace != at.grace:
+            self.set_progress(connection, name, at._replace(grace=to.grace))
+        connection.run(self.statement("advance"), name=name, position=to.position)
 
     def make_ready(self) -> None:
         """Make the first generation where there is none, once, however many open the store."""
@@ -200,12 +208,16 @@ class Views(TrackingRecorder, ABC):
             found = self.read_progress(connection, hold=True)
             if found and found.position >= tracking.notification_id:
                 raise IntegrityError(f"position {tracking.notification_id} was reached before")
-            self.advance(connection, LIVE, Progress(0, 0, tracking.notification_id, MIXED))
+            connection.run(self.statement("advance"), name=LIVE, position=tracking.notification_id)
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """Give the position of the views, as the library understands it."""
         del application_name
         return self.progress().position or None
+
+
+def _grace_of(name: str) -> str:
+    return f"{name}.grace"
 
 
 def prefix(generation: int) -> str:

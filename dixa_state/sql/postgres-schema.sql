@@ -42,8 +42,7 @@ CREATE TABLE IF NOT EXISTS projection (
     name TEXT PRIMARY KEY,
     generation BIGINT NOT NULL,
     view_version BIGINT NOT NULL,
-    position BIGINT NOT NULL,
-    grace BIGINT NOT NULL                     -- microseconds, that of all rows; -1 none yet, -2 several
+    position BIGINT NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS dixa_state_schema (

@@ -75,7 +75,7 @@ SELECT kept.stream, kept.state
 FROM projection AS views, head, conversations AS kept
 WHERE views.name = 'views'
   AND views.view_version = %(view_version)s
-  AND views.grace = %(grace)s
+  AND %(grace)s = (SELECT position FROM projection WHERE name = 'views.grace')
   AND views.position >= head.position - 1000
   AND kept.csid = %(csid)s
   AND NOT EXISTS (

@@ -62,7 +62,7 @@ SELECT kept.stream, kept.state
 FROM projection AS views, head, conversations AS kept
 WHERE views.name = 'views'
   AND views.view_version = :view_version
-  AND views.grace = :grace
+  AND :grace = (SELECT position FROM projection WHERE name = 'views.grace')
   AND views.position >= head.position - 1000
   AND kept.csid = :csid
   AND NOT EXISTS (

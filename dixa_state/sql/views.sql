@@ -1,23 +1,28 @@
 -- progress: where a generation is: its number, the version of its rows, the position it has reached
-SELECT generation, view_version, position, grace FROM projection WHERE name = :name;
+SELECT shown.generation, shown.view_version, shown.position, COALESCE(
+    (SELECT made.position FROM projection AS made WHERE made.name = shown.name || '.grace'),
+    CASE shown.position WHEN 0 THEN -1 ELSE -2 END
+) FROM projection AS shown WHERE shown.name = :name;
 
 -- progress_held: the same, held against other projectors until the transaction ends
-SELECT generation, view_version, position, grace FROM projection WHERE name = :name {for_update};
+SELECT shown.generation, shown.view_version, shown.position, COALESCE(
+    (SELECT made.position FROM projection AS made WHERE made.name = shown.name || '.grace'),
+    CASE shown.position WHEN 0 THEN -1 ELSE -2 END
+) FROM projection AS shown WHERE shown.name = :name {for_update};
 
 -- set_progress: enter a generation under a name: views (the live one), building, or retired
-INSERT INTO projection (name, generation, view_version, position, grace)
-VALUES (:name, :generation, :view_version, :position, :grace)
+INSERT INTO projection (name, generation, view_version, position)
+VALUES (:name, :generation, :view_version, :position)
 ON CONFLICT (name) DO UPDATE SET
     generation = excluded.generation,
     view_version = excluded.view_version,
-    position = excluded.position,
-    grace = excluded.grace;
+    position = excluded.position;
 
 -- forget_progress: drop the name of a generation that is gone
 DELETE FROM projection WHERE name = :name;
 
 -- advance: move a position on
-UPDATE projection SET position = :position, grace = :grace WHERE name = :name AND position < :position;
+UPDATE projection SET position = :position WHERE name = :name AND position < :position;
 
 -- poison: record an event that could not be folded
 INSERT INTO {v}poison (position, stream, topic, error)

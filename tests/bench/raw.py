@@ -67,7 +67,7 @@ class Raw(ABC):
         for index in indexes:
             self.run(index)
         self.run(f"UPDATE head SET position = {times * step}")  # noqa: S608
-        self.run(f"UPDATE projection SET position = {times * step}")  # noqa: S608
+        self.run(f"UPDATE projection SET position = {times * step} WHERE name = 'views'")  # noqa: S608
 
     def _copy(self, table: str, columns: tuple[str, ...], times: int, step: int) -> None:
         self.run(f"CREATE TEMPORARY TABLE original AS SELECT * FROM {table}")  # noqa: S608

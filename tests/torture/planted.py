@@ -101,7 +101,7 @@ def position_before_the_rows() -> None:
             return None
         page = self._fold(news)
         with self._views.transaction(write=True) as first:
-            self._views.advance(first, self._name, page.to)
+            self._views.advance(first, self._name, page.at, page.to)
         sleep(5 * _WIDE)
         with self._views.transaction(write=True) as second:
             self._write(second, page)
