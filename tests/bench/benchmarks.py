@@ -41,7 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
 @click.option("--store", "only", type=click.Choice([*STORES]), help="Only on this database.")
-@click.option("--ten-million", is_flag=True, help="Grow to that too; takes some 70 GB.")
+@click.option("--ten-million", is_flag=True, help="Grow to that too; wants some 70 GB.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table.")
 def main(
