@@ -20,7 +20,7 @@ from dixa_state.domain.ratings import Rating
 from dixa_state.domain.sla import SlaEvaluation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.event_store import Outcome, Quarantined
-from dixa_state.projection.rows import SlaEvaluationRow, from_micros
+from dixa_state.projection.tables import SlaEvaluationRow, from_micros
 from dixa_state.queries import Day, EndUser, Share, Stats
 from dixa_state.tracker import Step, StoredBody
 

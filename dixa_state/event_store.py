@@ -16,14 +16,11 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
-from msgspec import MsgspecError, Raw, Struct, defstruct
-from msgspec.json import Decoder, Encoder
-from pydantic_core import from_json
+from msgspec import Struct
+from msgspec.json import Encoder
 
-from dixa_state.dixa.decoding import Body, ExactBody, decode
-from dixa_state.dixa.payloads import Envelope
+from dixa_state.deliveries import Delivery, decode_state, encode_state
 from dixa_state.dixa.reading import Problem, UnreadableError, admit
-from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.errors import InvalidInputError
 
 T = TypeVar("T")
@@ -33,15 +30,6 @@ _write = Encoder().encode
 MAX_BATCH_EVENTS = 1_000
 MAX_BATCH_BYTES = 8 << 20
 """A batch is one transaction in memory; bounded in bytes too, since a body may be a megabyte."""
-
-
-class Delivery(Struct, frozen=True):
-    """A body as it came in, with what its request said of it."""
-
-    body: bytes
-    received_at: datetime
-    subscription_id: str | None = None
-    signature: str | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -101,15 +89,6 @@ class Quarantined(Struct, frozen=True):
 Resolution = Literal["appended", "duplicate", "discarded"]
 
 
-class StoredWebhook(NamedTuple):
-    """What the state of a stored event holds."""
-
-    received_at: datetime
-    subscription_id: str | None
-    signature: str | None
-    body: bytes
-
-
 def prepare(delivery: Delivery) -> Arrival | Refusal:
     """Judge a delivery before any lock is taken.
 
@@ -163,46 +142,6 @@ def event_key(organization_id: str | None, event_id: str) -> bytes:
 def digest(content: bytes) -> bytes:
     """Give sixteen bytes that stand for a content."""
     return blake2b(content, digest_size=16).digest()
-
-
-class _State(Struct, frozen=True):
-    received_at: str
-    subscription_id: str | None
-    signature: str | None
-    body: Raw
-
-
-_BODY = b',"body":'
-
-
-def encode_state(delivery: Delivery) -> bytes:
-    """Write the state of a stored event: one JSON object, the body in it byte for byte."""
-    received_at, body = format_time(delivery.received_at), Raw(delivery.body)
-    return _write(_State(received_at, delivery.subscription_id, delivery.signature, body))
-
-
-def decode_state(state: bytes) -> StoredWebhook:
-    """Read the state of a stored event; no string in JSON can hold the mark before the body."""
-    head, _, rest = state.partition(_BODY)
-    fields = from_json(head + b"}")
-    return StoredWebhook(
-        parse_time(fields["received_at"]), fields["subscription_id"], fields["signature"], rest[:-1]
-    )
-
-
-_STORED: Decoder[Any] = Decoder(
-    defstruct("_Stored", [("received_at", datetime), ("body", ExactBody)])
-)
-
-
-def decode_event(state: bytes) -> tuple[datetime, Envelope | Body]:
-    """Read the webhook in the state of a stored event, and when it was received."""
-    try:
-        stored = _STORED.decode(state)
-    except (MsgspecError, RecursionError):
-        webhook = decode_state(state)
-        return webhook.received_at, decode(webhook.body)
-    return stored.received_at, stored.body
 
 
 class Writer(ABC):

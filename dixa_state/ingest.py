@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from dixa_state.deliveries import Delivery
 from dixa_state.errors import InvalidInputError
-from dixa_state.event_store import Delivery, Outcome, batches
+from dixa_state.event_store import Outcome, batches
 from dixa_state.sources import Body, Source
 from dixa_state.tracker import ConversationTracker
 

@@ -19,6 +19,7 @@ from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dixa_state.deliveries import Delivery, StoredWebhook, decode_event, decode_state
 from dixa_state.dixa.reading import event_from
 from dixa_state.dixa.streams import MAX_CSID, conversation_stream
 from dixa_state.domain import bans
@@ -31,16 +32,7 @@ from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.states import as_kept, decode_conversation
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
-from dixa_state.event_store import (
-    Delivery,
-    EventRecorder,
-    Outcome,
-    Quarantined,
-    StoredWebhook,
-    decode_event,
-    decode_state,
-    prepare,
-)
+from dixa_state.event_store import EventRecorder, Outcome, Quarantined, prepare
 
 
 class WebhookMapper(Mapper[str]):

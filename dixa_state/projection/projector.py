@@ -10,7 +10,8 @@ from eventsourcing.persistence import Notification
 from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.projection.folding import Folded, State, fold_further, fold_stream, is_shown
-from dixa_state.projection.rows import Row, changed_rows
+from dixa_state.projection.rows import changed_rows
+from dixa_state.projection.tables import Row
 from dixa_state.projection.views import LIVE, Connection, Progress, Views
 from dixa_state.tracker import ConversationTracker
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from dixa_state.errors import StoreError
 from dixa_state.projection.projector import Projector
 from dixa_state.projection.ranges import Range, fold_range, on_all_cores, split
-from dixa_state.projection.rows import TABLES, VIEW_VERSION, Row, group, rows
+from dixa_state.projection.rows import rows
+from dixa_state.projection.tables import TABLES, VIEW_VERSION, Row, group
 from dixa_state.projection.views import (
     BUILDING,
     LIVE,

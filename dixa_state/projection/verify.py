@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 
 from eventsourcing.persistence import Notification
 
+from dixa_state.deliveries import Delivery, decode_state, encode_state
 from dixa_state.dixa.catalog import UNRECOGNISED
 from dixa_state.dixa.signature import is_well_formed
+from dixa_state.domain.states import as_json
 from dixa_state.domain.timestamps import shorten
-from dixa_state.event_store import Arrival, Delivery, Known, decode_state, encode_state, prepare
+from dixa_state.event_store import Arrival, Known, prepare
 from dixa_state.projection.folding import fold_stream, is_shown
 from dixa_state.projection.ranges import Range, on_all_cores, read_range, split
-from dixa_state.projection.rows import TABLES, Row, group, rows
+from dixa_state.projection.rows import rows
+from dixa_state.projection.tables import TABLES, Row, group
 from dixa_state.projection.views import Connection, Views
 from dixa_state.tracker import ConversationTracker
 
@@ -105,16 +108,18 @@ def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Itera
 def _compared(
     table: str, expected: Sequence[tuple[Any, ...]], got: Sequence[tuple[Any, ...]]
 ) -> Iterator[Finding]:
-    should, are = {_plain(row) for row in expected}, {_plain(row) for row in got}
+    should, are = {plain(row) for row in expected}, {plain(row) for row in got}
     for row in sorted(should - are, key=repr):
         yield Finding(f"{table} of {_stream(table, row)}", shorten(repr(row), 300), "no such row")
     for row in sorted(are - should, key=repr):
         yield Finding(f"{table} of {_stream(table, row)}", "no such row", shorten(repr(row), 300))
 
 
-def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give a row that can be compared, whatever a driver makes of bytes."""
-    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give a row that can be compared and shown, whatever a driver makes of bytes."""
+    return tuple(
+        as_json(bytes(value)) if isinstance(value, bytes | memoryview) else value for value in row
+    )
 
 
 def _stream(table: str, row: tuple[Any, ...]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from dixa_state.projection.rows import AttributeRow, Row, TagRow, WordRow
+from dixa_state.projection.tables import AttributeRow, Row, TagRow, WordRow
 
 Made = Mapping[str, Sequence[Row]]
 """All rows that one conversation makes, by table."""

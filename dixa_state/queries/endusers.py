@@ -10,7 +10,7 @@ from dixa_state.domain.events import User
 from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import AmbiguousError, NotFoundError
-from dixa_state.projection.rows import from_micros
+from dixa_state.projection.tables import from_micros
 from dixa_state.projection.views import Connection
 from dixa_state.queries.conditions import Condition, OneOf, Parameters, where
 from dixa_state.queries.filters import as_stored, of_conversation

@@ -10,7 +10,7 @@ from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time, shorten
 from dixa_state.errors import ConflictError, InvalidInputError
-from dixa_state.projection.rows import micros
+from dixa_state.projection.tables import micros
 from dixa_state.projection.texts import findable, storable, words
 from dixa_state.queries.conditions import (
     Between,

@@ -13,7 +13,8 @@ from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import decode_conversation
 from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import ConflictError, InvalidInputError
-from dixa_state.projection.rows import TABLES, group, rows
+from dixa_state.projection.rows import rows
+from dixa_state.projection.tables import TABLES, group
 from dixa_state.projection.views import Connection
 from dixa_state.queries.conditions import Condition, Made, Parameters, hold, where
 from dixa_state.queries.filters import Narrowed

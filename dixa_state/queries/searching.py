@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dixa_state.dixa.catalog import spelling
-from dixa_state.projection.rows import micros
+from dixa_state.projection.tables import micros
 from dixa_state.queries.conditions import (
     AllOf,
     AnyOf,

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from eventsourcing.persistence import Notification
 
+from dixa_state.deliveries import decode_state
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation, initial
@@ -17,8 +18,7 @@ from dixa_state.domain.fold import fold
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.states import decode_ban, decode_conversation, decode_transition
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.event_store import decode_state
-from dixa_state.projection.rows import SlaEvaluationRow, micros
+from dixa_state.projection.tables import SlaEvaluationRow, micros
 from dixa_state.projection.views import Connection, Views
 from dixa_state.queries.changes import BANS as CHANGED_BANS
 from dixa_state.queries.changes import CONVERSATIONS as CHANGED_CONVERSATIONS

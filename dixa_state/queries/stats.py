@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from dixa_state.projection.rows import micros
+from dixa_state.projection.tables import micros
 from dixa_state.projection.views import Connection, Views
 from dixa_state.queries.conditions import Condition, Parameters, where
 from dixa_state.queries.filters import of_conversation

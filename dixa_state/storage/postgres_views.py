@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.projection.rows import TABLES, Row
+from dixa_state.projection.tables import TABLES, Row
 from dixa_state.projection.views import Role, Rows, Views
 from dixa_state.sql.statements import with_percent
 from dixa_state.storage.postgres import PostgresRecorder, begun, translated, unavailable

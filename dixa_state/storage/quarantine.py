@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dixa_state.deliveries import Delivery
 from dixa_state.domain.timestamps import format_time, parse_time
-from dixa_state.event_store import Delivery, Quarantined, Refusal, digest, storable
+from dixa_state.event_store import Quarantined, Refusal, digest, storable
 
 
 def to_row(refusal: Refusal) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.projection.rows import Row
+from dixa_state.projection.tables import Row
 from dixa_state.projection.views import Role, Rows, Views
 from dixa_state.storage.sqlite import SqliteRecorder, translated
 

@@ -1,8 +1,8 @@
-"""A store that grows to a million conversations, and what is measured in it on the way.
+"""Stores that grow, and what is measured in them on the way.
 
-Each conversation has one event, one of those of the simulator under a number and an id of its own:
-what grows with a store are its tables and indexes, however many events a conversation has. Beyond a
-hundred thousand, copies of what is there are made in the database, under other numbers.
+One grows to a million conversations of one event each, one of those of the simulator under a number
+and an id of its own; another to ten million events, in conversations as the simulator has them.
+Beyond a hundred thousand, copies of what is there are made in the database, under other numbers.
 """
 
 import re
@@ -21,8 +21,8 @@ from traffic import webhooks
 
 from dixa_state import ConversationTracker, open_tracker
 from dixa_state.bootstrap import open_views
+from dixa_state.deliveries import Delivery
 from dixa_state.domain.timestamps import format_time
-from dixa_state.event_store import Delivery
 from dixa_state.projection.projector import Projector
 from dixa_state.projection.replay import replay
 from dixa_state.projection.views import Views
@@ -31,9 +31,12 @@ from dixa_state.queries import Filters, Queries
 MILLION = 1_000_000
 REAL = 100_000
 SIZES = (10_000, REAL, MILLION)
+TEN_MILLION = (REAL, 10 * MILLION)
 
 _BATCH = 1_000
+_APPENDED = 2_000
 _KINDS = 5_000
+_FIRST = 1 << 16
 _PARTS = re.compile(
     rb'^\{"event_id":"([^"]+)".*?"event_timestamp":"([^"]+)".*?"csid":([0-9]+)', re.DOTALL
 )
@@ -41,7 +44,7 @@ _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Mark(NamedTuple):
-    """What was measured at a size: milliseconds, and events a second for `append`."""
+    """What was measured at a number of events: milliseconds, and for `append` events a second."""
 
     size: int
     append: float
@@ -55,19 +58,27 @@ class Mark(NamedTuple):
 _marks: dict[str, list[Mark]] = {}
 
 
-def grown(store: str, make: MakeStore, sizes: Sequence[int] = ()) -> list[Mark]:
-    """Grow a store once, and give what was measured at each size."""
+def grown(store: str, make: MakeStore) -> list[Mark]:
+    """Grow a store of short conversations, once, and give what was measured at each size."""
     if store not in _marks:
-        url, bodies = make(), _bodies()
-        with open_tracker(url) as tracker:
-            _marks[store] = [_measured(url, tracker, bodies, size) for size in sizes or SIZES]
+        _marks[store] = _grow(make(), _bodies(), SIZES)
     return _marks[store]
+
+
+def grown_to_ten_million(make: MakeStore) -> list[Mark]:
+    """Grow a store of simulated conversations, and give what was measured at each size."""
+    return _grow(make(), iter(webhooks(REAL + len(TEN_MILLION) * _APPENDED)), TEN_MILLION)
+
+
+def _grow(url: str, bodies: Iterator[bytes], sizes: Sequence[int]) -> list[Mark]:
+    with open_tracker(url) as tracker:
+        return [_measured(url, tracker, bodies, size) for size in sizes]
 
 
 def _bodies() -> Iterator[bytes]:
     """Give webhooks without end, each of a conversation of its own."""
     kinds = [body for body in webhooks(_KINDS) if _PARTS.match(body)]
-    for number, body in enumerate(cycle(kinds), start=1):
+    for number, body in enumerate(cycle(kinds), start=_FIRST):
         found = _PARTS.match(body)
         assert found
         parts = body
@@ -87,6 +98,7 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
     views = open_views(tracker.event_recorder)
     with connect(url) as raw:
         if size > REAL:
+            assert Projector(tracker, views).catch_up()
             raw.multiply(-(-size // have))
         else:
             for at in range(have, size, _BATCH):
@@ -103,7 +115,8 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
         )
         ours, by_hand = _lists(Queries(tracker, views), raw)
     late = median(_late(tracker, views, number) for number in numbers[:40])
-    append = 100 / median(_timed(lambda: _append(tracker, bodies, 100)) for _ in range(20))
+    times = (_timed(lambda: _append(tracker, bodies, 100)) for _ in range(_APPENDED // 100))
+    append = 100 / median(times)
     views.close()
     return Mark(size, append, median(status), median(select), late * 1_000, ours, by_hand)
 

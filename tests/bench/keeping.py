@@ -13,7 +13,7 @@ from stores import MakeStore
 from traffic import deliveries, webhooks
 
 from dixa_state import open_tracker
-from dixa_state.event_store import encode_state
+from dixa_state.deliveries import encode_state
 from dixa_state.ingest import ingest as ingest_files
 from dixa_state.sources import Source
 

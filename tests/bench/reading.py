@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from growing import MILLION, grown
+from growing import MILLION, Mark, grown, grown_to_ten_million
 from measuring import Beside, Result
 from stores import MakeStore
 
@@ -26,12 +26,24 @@ def lists(store: str, make: MakeStore) -> Iterator[Result]:
 
 
 def growth(store: str, make: MakeStore) -> Iterator[Result]:
-    """Tell how an append of 100, and a late event until it shows, go on as the store grows."""
-    first, *more = grown(store, make)
+    """Tell how an append of 100, a status and a late event until it shows go on as it grows."""
+    return _growth(store, grown(store, make))
+
+
+def ten_million(store: str, make: MakeStore) -> Iterator[Result]:
+    """Tell the same of ten million events, in conversations as the simulator has them."""
+    return _growth(store, grown_to_ten_million(make))
+
+
+def _growth(store: str, marks: list[Mark]) -> Iterator[Result]:
+    first, *more = marks
+    at = f"at {first.size:,}"
     for mark in more:
-        appended = Beside(f"at {first.size:,}", first.append)
         name = f"growth, append of 100 at {mark.size:,}"
-        yield Result(name, store, "events/s", mark.append, (appended,))
+        yield Result(name, store, "events/s", mark.append, (Beside(at, first.append),))
     for mark in more:
-        shown = Beside(f"at {first.size:,}", first.late)
-        yield Result(f"growth, late event at {mark.size:,}", store, "ms", mark.late, (shown,))
+        name = f"growth, status at {mark.size:,}"
+        yield Result(name, store, "ms", mark.status, (Beside(at, first.status),))
+    for mark in more:
+        name = f"growth, late event at {mark.size:,}"
+        yield Result(name, store, "ms", mark.late, (Beside(at, first.late),))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from functools import cache
 
-from dixa_state.event_store import Delivery
+from dixa_state.deliveries import Delivery
 from dixa_state.simulate import Plan, bodies
 
 EVENTS_EACH = 15

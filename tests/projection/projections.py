@@ -15,7 +15,7 @@ from dixa_state.bootstrap import open_place, open_views
 from dixa_state.projection import replay as replaying
 from dixa_state.projection import verify as verifying
 from dixa_state.projection.projector import Projector
-from dixa_state.projection.rows import TABLES
+from dixa_state.projection.tables import TABLES
 from dixa_state.projection.verify import Finding
 from dixa_state.projection.views import Poison, Progress, Views
 

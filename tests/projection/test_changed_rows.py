@@ -8,7 +8,8 @@ from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import evolve
 from dixa_state.domain.states import as_kept
-from dixa_state.projection.rows import KEYS, TABLE_OF, Row, changed_rows, rows
+from dixa_state.projection.rows import changed_rows, rows
+from dixa_state.projection.tables import KEYS, TABLE_OF, Row
 from dixa_state.simulate import Plan, bodies
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

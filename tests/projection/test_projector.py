@@ -30,8 +30,8 @@ from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import as_kept
 from dixa_state.projection.projector import Projector
-from dixa_state.projection.rows import group
 from dixa_state.projection.rows import rows as rows_of
+from dixa_state.projection.tables import group
 from dixa_state.projection.views import Views
 
 banned = st.sampled_from(["AGENT_BANNED_ENDUSER", "AGENT_UNBANNED_ENDUSER"])

@@ -9,7 +9,7 @@ import pytest
 from projections import Place, deliver, findings, opened, project
 
 from dixa_state.cli import run
-from dixa_state.projection.rows import TABLES
+from dixa_state.projection.tables import TABLES
 
 CONVERSATION = "conversation/5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11/70431"
 ELSEWHERE = "conversation/5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11/70432"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from places import Place
 
-from dixa_state.projection.rows import (
+from dixa_state.projection.tables import (
     AssignmentRow,
     AttributeRow,
     BanRow,

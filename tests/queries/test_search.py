@@ -22,7 +22,8 @@ from places import (
 from dixa_state import InvalidInputError
 from dixa_state.bootstrap import open_place
 from dixa_state.domain.conversation import Conversation
-from dixa_state.projection.rows import ConversationRow, group, micros, rows
+from dixa_state.projection.rows import rows
+from dixa_state.projection.tables import ConversationRow, group, micros
 from dixa_state.projection.verify import verify
 from dixa_state.queries import SORTS, Asked, Page, Search, read_search
 from dixa_state.queries.conditions import hold

@@ -15,6 +15,7 @@ from upgrade import SUBSCRIPTION, UPGRADE, digests
 
 from dixa_state import open_tracker
 from dixa_state.bootstrap import open_place
+from dixa_state.deliveries import decode_state
 from dixa_state.dixa.catalog import CATALOG, UNRECOGNISED
 from dixa_state.dixa.signature import Secrets, verify
 from dixa_state.dixa.streams import csid_of
@@ -22,7 +23,6 @@ from dixa_state.documents import status_document, transition_document
 from dixa_state.domain.conversation import initial
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import fold
-from dixa_state.event_store import decode_state
 from dixa_state.projection import replay as replaying
 from dixa_state.projection import verify as verifying
 from dixa_state.projection.folding import fold_stream

@@ -1,0 +1,247 @@
+"""The tables of the views: each row type names its columns.
+
+Times are microseconds since 1970 in UTC, durations seconds, intervals half-open: [since, until),
+still running where `until` is None.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+VIEW_VERSION = 2
+"""Counts what the rows have been like; in version 1, states were kept as JSON."""
+OLDEST_VIEWS = 1
+"""Views from here on are read and kept up to date as they are; others must be replayed."""
+
+
+class ConversationRow(NamedTuple):
+    """The state of a conversation: what lists filter and sort by, and all of it besides.
+
+    `dixa_status` is Dixa's own word where it is none of ours, as `spelling` reduces it.
+    `assigned_at` is when the agent who has it now got it. `closed_at` is when it was closed or
+    abandoned last, which is a close to Dixa too; it stays when the conversation is opened again.
+    `duration` is from creation to there, None as long as the conversation has not ended.
+    """
+
+    stream: str
+    organization_id: str | None
+    csid: int
+    status: str | None
+    dixa_status: str | None
+    status_since: int | None
+    channel: str | None
+    direction: str | None
+    queue_id: str | None
+    queue_name: str | None
+    assignee_id: str | None
+    assignee_name: str | None
+    assignee_email: str | None
+    requester_id: str | None
+    requester_email: str | None
+    sla_status: str
+    created_at: int
+    last_event_at: int
+    last_message_at: int | None
+    assigned_at: int | None
+    closed_at: int | None
+    duration: float | None
+    entered_queue: bool
+    irregular: int
+    inferred: int
+    first_response: float | None
+    first_resolution: float | None
+    full_resolution: float | None
+    version: int
+    position: int
+    state: bytes
+
+
+class TransitionRow(NamedTuple):
+    """A lifecycle transition, and the interval of the status that it began."""
+
+    stream: str
+    sequence: int
+    organization_id: str | None
+    csid: int
+    before: str | None
+    after: str
+    since: int
+    until: int | None
+    irregular: str | None
+    inferred: bool
+    late: bool
+    move: bytes
+
+
+class AssignmentRow(NamedTuple):
+    """An interval with an agent."""
+
+    stream: str
+    number: int
+    agent_id: str | None
+    agent_name: str | None
+    agent_email: str | None
+    since: int
+    until: int | None
+    how: str
+
+
+class QueueIntervalRow(NamedTuple):
+    """An interval in which the conversation belonged to a queue."""
+
+    stream: str
+    number: int
+    queue_id: str | None
+    queue_name: str | None
+    since: int
+    until: int | None
+
+
+class QueueVisitRow(NamedTuple):
+    """A wait in a queue; `wait` once it has ended."""
+
+    stream: str
+    number: int
+    queue_id: str | None
+    queue_name: str | None
+    enqueued_at: int
+    left_at: int | None
+    outcome: str | None
+    wait: float | None
+
+
+class TagRow(NamedTuple):
+    """An interval with a tag, and Dixa's id of that tag where a snapshot ever showed it."""
+
+    stream: str
+    number: int
+    tag: str
+    tag_id: str | None
+    since: int
+    until: int | None
+
+
+class AttributeRow(NamedTuple):
+    """A value of a custom attribute as text; an attribute with a list of values has a row each."""
+
+    stream: str
+    number: int
+    identifier: str
+    attribute_id: str | None
+    value: str
+
+
+class SlaEvaluationRow(NamedTuple):
+    """An SLA evaluation, beside what its shares are broken down by."""
+
+    stream: str
+    number: int
+    organization_id: str | None
+    csid: int
+    evaluation_id: str | None
+    policy: str | None
+    metric: str | None
+    status: str
+    deadline: int | None
+    since: int
+    began_at: int
+    channel: str | None
+    queue_id: str | None
+    queue_name: str | None
+    assignee_id: str | None
+    assignee_name: str | None
+
+
+class RatingRow(NamedTuple):
+    """A rating."""
+
+    stream: str
+    number: int
+    organization_id: str | None
+    csid: int
+    type: str | None
+    score: float | None
+    comment: str | None
+    agent_id: str | None
+    agent_name: str | None
+    rated_at: int
+
+
+class WordRow(NamedTuple):
+    """A word by which a conversation can be found."""
+
+    word: str
+    stream: str
+
+
+class BanRow(NamedTuple):
+    """Whether an end user or an address is banned."""
+
+    stream: str
+    kind: str
+    organization_id: str | None
+    subject: str
+    banned: bool
+    position: int
+    state: bytes
+
+
+Row = (
+    ConversationRow
+    | TransitionRow
+    | AssignmentRow
+    | QueueIntervalRow
+    | QueueVisitRow
+    | TagRow
+    | AttributeRow
+    | SlaEvaluationRow
+    | RatingRow
+    | WordRow
+    | BanRow
+)
+
+TABLES: dict[str, type[Row]] = {
+    "conversations": ConversationRow,
+    "transitions": TransitionRow,
+    "assignments": AssignmentRow,
+    "queue_intervals": QueueIntervalRow,
+    "queue_visits": QueueVisitRow,
+    "tags": TagRow,
+    "custom_attributes": AttributeRow,
+    "sla_evaluations": SlaEvaluationRow,
+    "ratings": RatingRow,
+    "words": WordRow,
+    "bans": BanRow,
+}
+TABLE_OF = {row_type: name for name, row_type in TABLES.items()}
+KEYS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(TABLES, ("stream", "number")),
+    "conversations": ("stream",),
+    "transitions": ("stream", "sequence"),
+    "words": ("word", "stream"),
+    "bans": ("stream",),
+}
+"""The columns that tell the rows of a table apart."""
+
+
+def group(made: Iterable[Row]) -> dict[str, list[Row]]:
+    """Put rows under the names of their tables."""
+    by_table: dict[str, list[Row]] = defaultdict(list)
+    for row in made:
+        by_table[TABLE_OF[type(row)]].append(row)
+    return by_table
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(time: datetime) -> int:
+    """Give a time as the views keep it."""
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def from_micros(time: int | None) -> datetime | None:
+    """Give a time that the views keep."""
+    return None if time is None else EPOCH + timedelta(microseconds=time)
