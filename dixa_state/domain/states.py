@@ -1,10 +1,5 @@
-"""States as bytes, in one spelling: what the views keep, and read back as it was.
+"""States as JSON, in one spelling: what the views keep, and read back as it was."""
 
-The spelling is MessagePack, which is read more than twice as fast as JSON. States that were written
-as JSON, by views of version 1, are read as well.
-"""
-
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,34 +11,21 @@ from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.ratings import Rating
 
 S = TypeVar("S", bound=Conversation | Ban)
-T = TypeVar("T")
 
 
 def encode(state: Conversation | Ban | Transition) -> bytes:
-    """Write a state in one spelling only, so that equal states have equal bytes."""
-    return msgspec.msgpack.encode(state, order="deterministic")
+    """Write a state as JSON, in one spelling only, so that equal states have equal bytes."""
+    return _encode(state)
 
 
-def _decoder(kind: type[T]) -> Callable[[bytes], T]:
-    packed, spelled = msgspec.msgpack.Decoder(kind).decode, msgspec.json.Decoder(kind).decode
-
-    def decode(state: bytes) -> T:
-        return spelled(state) if state.startswith(b"{") else packed(state)
-
-    return decode
-
-
-decode_conversation = _decoder(Conversation)
-decode_ban = _decoder(Ban)
-decode_transition = _decoder(Transition)
-
-
-def as_json(kept: bytes) -> bytes:
-    """Show a state as JSON, in whichever spelling it is kept; what is no state stays as it is."""
-    try:
-        return msgspec.json.encode(msgspec.msgpack.decode(kept))
-    except msgspec.MsgspecError:
-        return kept
+_CONVERSATIONS = msgspec.json.Decoder(Conversation)
+_BANS = msgspec.json.Decoder(Ban)
+_TRANSITIONS = msgspec.json.Decoder(Transition)
+decode_conversation, decode_ban, decode_transition = (
+    _CONVERSATIONS.decode,
+    _BANS.decode,
+    _TRANSITIONS.decode,
+)
 
 
 def as_kept(state: S) -> S:

@@ -9,14 +9,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-VIEW_VERSION = 2
-"""Counts what the rows have been like; in version 1, states were kept as JSON."""
-OLDEST_VIEWS = 1
-"""Views from here on are read and kept up to date as they are; others must be replayed."""
+VIEW_VERSION = 1
+"""Counts the meanings that the rows have had; views of another version must be replayed."""
 
 
 class ConversationRow(NamedTuple):
-    """The state of a conversation: what lists filter and sort by, and all of it besides.
+    """The state of a conversation: what lists filter and sort by, and all of it as JSON.
 
     `dixa_status` is Dixa's own word where it is none of ours, as `spelling` reduces it.
     `assigned_at` is when the agent who has it now got it. `closed_at` is when it was closed or

@@ -11,7 +11,6 @@ from eventsourcing.persistence import Notification
 from dixa_state.deliveries import Delivery, decode_state, encode_state
 from dixa_state.dixa.catalog import UNRECOGNISED
 from dixa_state.dixa.signature import is_well_formed
-from dixa_state.domain.states import as_json
 from dixa_state.domain.timestamps import shorten
 from dixa_state.event_store import Arrival, Known, prepare
 from dixa_state.projection.folding import fold_stream, is_shown
@@ -108,18 +107,16 @@ def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Itera
 def _compared(
     table: str, expected: Sequence[tuple[Any, ...]], got: Sequence[tuple[Any, ...]]
 ) -> Iterator[Finding]:
-    should, are = {plain(row) for row in expected}, {plain(row) for row in got}
+    should, are = {_plain(row) for row in expected}, {_plain(row) for row in got}
     for row in sorted(should - are, key=repr):
         yield Finding(f"{table} of {_stream(table, row)}", shorten(repr(row), 300), "no such row")
     for row in sorted(are - should, key=repr):
         yield Finding(f"{table} of {_stream(table, row)}", "no such row", shorten(repr(row), 300))
 
 
-def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give a row that can be compared and shown, whatever a driver makes of bytes."""
-    return tuple(
-        as_json(bytes(value)) if isinstance(value, bytes | memoryview) else value for value in row
-    )
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give a row that can be compared, whatever a driver makes of bytes."""
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
 
 
 def _stream(table: str, row: tuple[Any, ...]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
 from dixa_state.errors import SchemaError
-from dixa_state.projection.tables import KEYS, OLDEST_VIEWS, TABLES, VIEW_VERSION, Row, group
+from dixa_state.projection.tables import KEYS, TABLES, VIEW_VERSION, Row, group
 from dixa_state.sql.statements import statements, views_indexes, views_tables
 
 Rows = list[tuple[Any, ...]]
@@ -25,7 +25,7 @@ UNMADE, MIXED = -1, -2
 
 
 class Progress(NamedTuple):
-    """Where the views are: their generation, the version of their newest rows, their position.
+    """Where the views are: their generation, the version of their rows, and their position.
 
     `grace` is that with which all rows were made, in microseconds; or `UNMADE` or `MIXED`.
     """
@@ -38,8 +38,9 @@ class Progress(NamedTuple):
     def moved(self, position: int, grace: timedelta) -> "Progress":
         """Give where they are when rows up to a position have been made with a grace."""
         made = grace // timedelta(microseconds=1)
-        grace_of_all = made if self.grace in (UNMADE, made) else MIXED
-        return Progress(self.generation, VIEW_VERSION, position, grace_of_all)
+        return self._replace(
+            position=position, grace=made if self.grace in (UNMADE, made) else MIXED
+        )
 
     @property
     def prefix(self) -> str:
@@ -114,7 +115,7 @@ class Views(TrackingRecorder, ABC):
     def progress(self, name: str = LIVE) -> Progress:
         """Tell where the views are.
 
-        Raises `SchemaError` if they are of a version that this program does not read.
+        Raises `SchemaError` if they were made by another version of the views.
         """
         with self.transaction() as connection:
             return self.require_progress(connection, name)
@@ -122,7 +123,7 @@ class Views(TrackingRecorder, ABC):
     def require_progress(self, connection: Connection, name: str = LIVE) -> Progress:
         """Tell the same inside a transaction."""
         found = self.read_progress(connection, name)
-        if found is None or not OLDEST_VIEWS <= found.view_version <= VIEW_VERSION:
+        if found is None or found.view_version != VIEW_VERSION:
             raise SchemaError(
                 f"views: expected version {VIEW_VERSION}, got {found and found.view_version}; "
                 "`dixa-state replay` rebuilds them while the old ones stay readable"
@@ -150,8 +151,8 @@ class Views(TrackingRecorder, ABC):
 
     def advance(self, connection: Connection, name: str, at: Progress, to: Progress) -> None:
         """Move a generation on."""
-        if to._replace(position=at.position) != at:
-            self.set_progress(connection, name, to._replace(position=at.position))
+        if to.grace != at.grace:
+            self.set_progress(connection, name, at._replace(grace=to.grace))
         connection.run(self.statement("advance"), name=name, position=to.position)
 
     def make_ready(self) -> None:

@@ -61,7 +61,7 @@ FROM stored_events WHERE originator_id = :stream ORDER BY originator_version;
 SELECT kept.stream, kept.state
 FROM projection AS views, head, conversations AS kept
 WHERE views.name = 'views'
-  AND views.view_version BETWEEN :oldest AND :newest
+  AND views.view_version = :view_version
   AND :grace = (SELECT position FROM projection WHERE name = 'views.grace')
   AND views.position >= head.position - 1000
   AND kept.csid = :csid

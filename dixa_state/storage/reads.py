@@ -9,11 +9,10 @@ from eventsourcing.persistence import Notification, StoredEvent
 
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.event_store import EventRecorder, Quarantined
-from dixa_state.projection.tables import OLDEST_VIEWS, VIEW_VERSION
+from dixa_state.projection.tables import VIEW_VERSION
 from dixa_state.storage import quarantine
 
 _NO_LIMIT = 2**63 - 1
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class DatabaseRecorder(EventRecorder):
@@ -37,7 +36,7 @@ class DatabaseRecorder(EventRecorder):
 
     def kept_conversations(self, csid: int, grace: timedelta) -> Mapping[str, bytes]:
         """Give the conversations of a number as the views hold them, if they have everything."""
-        asked = {"oldest": OLDEST_VIEWS, "newest": VIEW_VERSION, "grace": grace // _MICROSECOND}
+        asked = {"view_version": VIEW_VERSION, "grace": grace // timedelta(microseconds=1)}
         try:
             rows = self._rows("kept_conversations", csid=csid, **asked)
         except StoreUnavailableError as error:

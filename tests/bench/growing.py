@@ -36,7 +36,6 @@ TEN_MILLION = (REAL, 10 * MILLION)
 _BATCH = 1_000
 _APPENDED = 2_000
 _KINDS = 5_000
-_FIRST = 1 << 16
 _PARTS = re.compile(
     rb'^\{"event_id":"([^"]+)".*?"event_timestamp":"([^"]+)".*?"csid":([0-9]+)', re.DOTALL
 )
@@ -78,7 +77,7 @@ def _grow(url: str, bodies: Iterator[bytes], sizes: Sequence[int]) -> list[Mark]
 def _bodies() -> Iterator[bytes]:
     """Give webhooks without end, each of a conversation of its own."""
     kinds = [body for body in webhooks(_KINDS) if _PARTS.match(body)]
-    for number, body in enumerate(cycle(kinds), start=_FIRST):
+    for number, body in enumerate(cycle(kinds), start=1):
         found = _PARTS.match(body)
         assert found
         parts = body

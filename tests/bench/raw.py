@@ -32,10 +32,6 @@ class Raw(ABC):
         """Give the SQL of a state with another text in the place of one."""
 
     @abstractmethod
-    def numbered(self, old: str, new: str) -> str:
-        """Give the SQL of a state in a view with another number; both are above 65,535."""
-
-    @abstractmethod
     def key(self, more: int) -> str:
         """Give the SQL of another key of an event."""
 
@@ -89,9 +85,7 @@ class Raw(ABC):
                 return f"{bare} || ({csid} + {more})"
             case "csid" | "notification_id" | "position":
                 return f"{column} + {more}"
-            case "state" if "csid" in columns:
-                return self.numbered(csid, f"{csid} + {more}")
-            case "state" if "topic" in columns:
+            case "state" if "csid" in columns or "topic" in columns:
                 old, new = (f"'\"csid\":' || {one} || ','" for one in (csid, f"({csid} + {more})"))
                 return self.changed(old, new)
             case "event_key":
@@ -118,11 +112,6 @@ def connect(url: str) -> Iterator[Raw]:
             yield _Postgres(connection)
 
 
-def _numbered(state: bytes, old: int, new: int) -> bytes:
-    was, now = (b"\xa4csid\xce" + number.to_bytes(4, "big") for number in (old, new))
-    return state.replace(was, now)
-
-
 class _Lite(Raw):
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -135,10 +124,6 @@ class _Lite(Raw):
 
     def changed(self, old: str, new: str) -> str:
         return f"CAST(replace(CAST(state AS TEXT), {old}, {new}) AS BLOB)"
-
-    def numbered(self, old: str, new: str) -> str:
-        self._connection.create_function("numbered", 3, _numbered, deterministic=True)
-        return f"numbered(state, {old}, {new})"
 
     def key(self, more: int) -> str:
         return f"CAST(hex(event_key) || '{more}' AS BLOB)"
@@ -161,10 +146,6 @@ class _Postgres(Raw):
 
     def changed(self, old: str, new: str) -> str:
         return f"convert_to(replace(convert_from(state, 'UTF8'), {old}, {new}), 'UTF8')"
-
-    def numbered(self, old: str, new: str) -> str:
-        was, now = (f"'a463736964ce' || lpad(to_hex({one}), 8, '0')" for one in (old, new))
-        return f"decode(replace(encode(state, 'hex'), {was}, {now}), 'hex')"
 
     def key(self, more: int) -> str:
         return f"event_key || convert_to('{more}', 'UTF8')"

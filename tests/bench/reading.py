@@ -43,7 +43,8 @@ def _growth(store: str, marks: list[Mark]) -> Iterator[Result]:
         yield Result(name, store, "events/s", mark.append, (Beside(at, first.append),))
     for mark in more:
         name = f"growth, status at {mark.size:,}"
-        yield Result(name, store, "ms", mark.status, (Beside(at, first.status),))
+        beside = (Beside(at, first.status), Beside("SELECT of its row", mark.select))
+        yield Result(name, store, "ms", mark.status, beside)
     for mark in more:
         name = f"growth, late event at {mark.size:,}"
         yield Result(name, store, "ms", mark.late, (Beside(at, first.late),))

@@ -11,7 +11,7 @@ from dixa_state import ConversationTracker
 from dixa_state.cli import run
 from dixa_state.dixa.facts import READERS
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
-from dixa_state.projection.tables import OLDEST_VIEWS, VIEW_VERSION
+from dixa_state.projection.tables import VIEW_VERSION
 from dixa_state.projection.views import BUILDING, LIVE, RETIRED, Views
 from dixa_state.storage.postgres import PostgresRecorder
 from dixa_state.storage.sqlite import SqliteRecorder
@@ -175,7 +175,7 @@ def old_version(store_url: str, day_lines: list[bytes]) -> str:
         deliver(tracker, day_lines)
         project((tracker, views))
         with views.transaction(write=True) as connection:
-            connection.run("UPDATE projection SET view_version = :old", old=OLDEST_VIEWS - 1)
+            connection.run("UPDATE projection SET view_version = :old", old=VIEW_VERSION - 1)
     return store_url
 
 

@@ -13,7 +13,6 @@ from dixa_state.projection.folding import Folded, fold_further, fold_stream, is_
 from dixa_state.projection.projector import News, Page, Projector
 from dixa_state.projection.rows import rows
 from dixa_state.projection.tables import TABLES, Row
-from dixa_state.projection.verify import plain
 from dixa_state.projection.views import Connection, Poison, Views
 from dixa_state.tracker import ConversationTracker
 
@@ -120,7 +119,7 @@ def _from_nothing(tracker: ConversationTracker, stream: str) -> Iterator[tuple[s
     stored = tracker.event_recorder.select_stream(stream)
     state = fold_stream(stream, stored, tracker.read, tracker.grace).state
     made: Iterator[Row] = rows(stream, state) if state is not None else iter(())
-    yield from ((_TABLE_OF[type(row)], plain(row)) for row in made)
+    yield from ((_TABLE_OF[type(row)], tuple(row)) for row in made)
 
 
 _TABLE_OF = {row_type: table for table, row_type in TABLES.items()}
@@ -132,4 +131,4 @@ def _shown(connection: Connection, stream: str) -> Iterator[tuple[str, Any]]:
         columns = ", ".join(row_type._fields)
         sql = f"SELECT {columns} FROM {table} WHERE stream = :stream"  # noqa: S608 — names of ours
         for row in connection.run(sql, stream=stream):
-            yield table, plain(row)
+            yield table, tuple(bytes(v) if isinstance(v, memoryview) else v for v in row)

@@ -17,7 +17,7 @@ from servers import Running, Serve, eventually
 
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.facts import READERS
-from dixa_state.projection.tables import OLDEST_VIEWS, VIEW_VERSION
+from dixa_state.projection.tables import VIEW_VERSION
 from dixa_state.storage import postgres
 from dixa_state.web import feed, operations, service
 
@@ -243,7 +243,7 @@ def test_on_views_of_another_version_it_does_not_start_and_names_the_way_out(
     with open_tracker(store_url) as tracker:
         views = open_views(tracker.event_recorder)
         with views.transaction(write=True) as connection:
-            connection.run("UPDATE projection SET view_version = :old", old=OLDEST_VIEWS - 1)
+            connection.run("UPDATE projection SET view_version = :old", old=VIEW_VERSION - 1)
         views.close()
     program = Path(sys.executable).with_name("dixa-state")
     words = [program, "serve", "--port", "0", "--store", store_url]
@@ -252,6 +252,6 @@ def test_on_views_of_another_version_it_does_not_start_and_names_the_way_out(
         words, env=own, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
     )
     assert done.returncode == 1
-    assert f"views: expected version {VIEW_VERSION}, got {OLDEST_VIEWS - 1}" in done.stderr
+    assert f"views: expected version {VIEW_VERSION}, got {VIEW_VERSION - 1}" in done.stderr
     assert "`dixa-state replay`" in done.stderr
     assert "Traceback" not in done.stderr
