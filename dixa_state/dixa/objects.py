@@ -25,6 +25,7 @@ P = TypeVar("P")
 
 
 _KEPT_LENGTH = 2_000  # what is longer is no part that repeats, and would fill the memory
+_EXACT = 2**53  # whole numbers are exact as floats up to here
 
 
 class Seen(Struct, frozen=True):
@@ -148,11 +149,16 @@ def text_from(value: object) -> str | None:
 
 
 def number_from(value: object) -> float | None:
-    """Read a number, if it is one that can be reckoned with."""
+    """Read a number, if it is one that can be reckoned with.
+
+    Beyond 2^53 it is a float, as precise as most programs read numbers in JSON (RFC 8259, 6).
+    """
     value = plain(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return value if abs(value) <= float_info.max else None
+    if not abs(value) <= float_info.max:  # which is so of NaN, too
+        return None
+    return float(value) if abs(value) > _EXACT else value
 
 
 def time_from(text: str | None) -> datetime | None:

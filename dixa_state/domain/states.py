@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.lifecycle import Transition
-from dixa_state.domain.ratings import Rating
 
 S = TypeVar("S", bound=Conversation | Ban)
 
@@ -31,20 +30,16 @@ decode_conversation, decode_ban, decode_transition = (
 def as_kept(state: S) -> S:
     """Give a state as the views give it back.
 
-    What has a type comes back as it was. What came in a body without one may not: a number beyond
-    64 bits comes back as a float, and names in the order of the alphabet.
+    What has a type comes back as it was. Custom attributes have none: their names come back in the
+    order of the alphabet.
     """
-    if isinstance(state, Conversation) and (state.custom_attributes or state.ratings):
-        return replace(
-            state,
-            custom_attributes=_ATTRIBUTES.decode(_encode(state.custom_attributes)),
-            ratings=_RATINGS.decode(_encode(state.ratings)),
-        )
+    if isinstance(state, Conversation) and state.custom_attributes:
+        attributes = _ATTRIBUTES.decode(_encode(state.custom_attributes))
+        return replace(state, custom_attributes=attributes)
     return state
 
 
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, Any])
-_RATINGS = msgspec.json.Decoder(tuple[Rating, ...])
 
 
 def _encode(value: object) -> bytes:

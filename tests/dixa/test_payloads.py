@@ -545,7 +545,7 @@ def test_a_score_of_zero_is_a_score() -> None:
 
 @pytest.mark.parametrize(
     "score",
-    [None, True, "5", [], {}, float("1e308") * 10, 10**400],
+    [None, True, "5", [], {}, float("1e308") * 10, float("nan"), 10**400],
     ids=lambda score: repr(score)[:9],
 )
 def test_a_score_that_is_no_number_is_hidden(score: object) -> None:

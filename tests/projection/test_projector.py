@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from threading import Barrier, Event, Thread
 from typing import Any
 
@@ -28,7 +29,7 @@ from dixa_state.bootstrap import open_views
 from dixa_state.dixa.facts import READERS
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.states import as_kept
+from dixa_state.domain.states import as_kept, encode
 from dixa_state.projection.projector import Projector
 from dixa_state.projection.rows import rows as rows_of
 from dixa_state.projection.tables import group
@@ -176,6 +177,29 @@ def test_an_event_that_cannot_be_folded_is_recorded_and_skipped_and_the_world_go
         replay(store_url, place)
         assert rows(place[1])["poison"] == []
         assert findings(store_url, place) == []
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.1, -0.0])
+def test_numbers_of_any_size_have_rows(store_url: str, data: Path, number: float) -> None:
+    told = json.dumps(number)
+    bodies = [
+        (data / f"conversation_{name}.json")
+        .read_text()
+        .replace('"AU-1187"', told)
+        .replace('"score": 5', f'"score": {told}')
+        .encode()
+        for name in ("custom_attribute_updated", "rated")
+    ]
+    with opened(store_url) as place:
+        deliver(place[0], bodies)
+        project(place)
+        assert rows(place[1])["poison"] == []
+        assert findings(store_url, place) == []
+        state = place[0].conversation(70431)
+        assert state.custom_attributes == {"order_number": number}
+        assert state.ratings[0].score == float(number)
+        folded = place[0].conversation(70431, up_to=2)
+        assert encode(state) == encode(folded)
 
 
 def test_a_stream_of_which_nothing_can_be_folded_has_no_rows(
