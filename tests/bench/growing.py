@@ -40,6 +40,7 @@ _PARTS = re.compile(
     rb'^\{"event_id":"([^"]+)".*?"event_timestamp":"([^"]+)".*?"csid":([0-9]+)', re.DOTALL
 )
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+_BEFORE_ALL = datetime(2025, 12, 31, tzinfo=UTC)
 
 
 class Mark(NamedTuple):
@@ -66,7 +67,8 @@ def grown(store: str, make: MakeStore) -> list[Mark]:
 
 def grown_to_ten_million(make: MakeStore) -> list[Mark]:
     """Grow a store of simulated conversations, and give what was measured at each size."""
-    return _grow(make(), iter(webhooks(REAL + len(TEN_MILLION) * _APPENDED)), TEN_MILLION)
+    bodies = (body for body in webhooks(REAL * 11 // 10) if _PARTS.match(body))
+    return _grow(make(), bodies, TEN_MILLION)
 
 
 def _grow(url: str, bodies: Iterator[bytes], sizes: Sequence[int]) -> list[Mark]:
@@ -113,7 +115,7 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
             [(number, stream) for number, stream in zip(numbers, streams, strict=True)],
         )
         ours, by_hand = _lists(Queries(tracker, views), raw)
-    late = median(_late(tracker, views, number) for number in numbers[:40])
+    late = median(_late(tracker, views, number, size) for number in numbers[:40])
     times = (_timed(lambda: _append(tracker, bodies, 100)) for _ in range(_APPENDED // 100))
     append = 100 / median(times)
     views.close()
@@ -125,15 +127,16 @@ def _append(tracker: ConversationTracker, bodies: Iterator[bytes], count: int) -
     tracker.append_many([Delivery(body, now) for body in islice(bodies, count)])
 
 
-def _late(tracker: ConversationTracker, views: Views, csid: int) -> float:
+def _late(tracker: ConversationTracker, views: Views, csid: int, size: int) -> float:
     """Time an event that happened before all others of its conversation, until it shows."""
     old = next(tracker.events(csid)).webhook.body
     found = _PARTS.match(old)
     assert found
-    body = old.replace(found[1], b"late-%d" % csid).replace(found[2], b"2025-12-31T00:00:00.000Z")
+    at = format_time(_BEFORE_ALL - timedelta(minutes=size.bit_length())).encode()
+    body = old.replace(found[1], b"late-%d-%d" % (csid, size)).replace(found[2], at)
 
     def work() -> None:
-        tracker.append(body)
+        assert tracker.append(body).kind == "appended"
         assert Projector(tracker, views).catch_up()
 
     return _timed(work)

@@ -16,12 +16,14 @@ import psycopg
 from judgement import shown
 from programs import HarnessError, until
 from reports import Report, progress, with_report, with_seed
+from shifted import COMMAND
 from stage import Stage, stage
 
 from dixa_state.web.server import READ_SECONDS
 
 RECOVERS_WITHIN = 20.0
 _HOUR = 3_600
+_SLOW_FOR = 5.0
 _BUFFERS_FULL_WITHIN = 120.0
 
 Bring = Callable[[Stage], AbstractContextManager[None]]
@@ -68,6 +70,18 @@ def paused(on: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def slowed(on: Stage) -> Iterator[None]:
+    """Let the database run for a small part of the time."""
+    end = monotonic() + _SLOW_FOR
+    while monotonic() < end:
+        on.database.pause()
+        sleep(0.2)
+        on.database.resume()
+        sleep(0.02)
+    yield
+
+
+@contextmanager
 def thrown_out(on: Stage) -> Iterator[None]:
     """End all connections, again and again."""
     end = monotonic() + 3
@@ -111,6 +125,13 @@ def postgres_disk_full(on: Stage) -> Iterator[None]:
 
 
 # The network
+
+
+@contextmanager
+def network_slow(on: Stage) -> Iterator[None]:
+    on.network.slow(0.1)
+    yield
+    on.network.flow()
 
 
 @contextmanager
@@ -235,10 +256,12 @@ FAULTS = {
         Fault("restarted", restarted, 0),
         Fault("stands still", paused, 4),
         Fault("stands still for longer than the patience", paused, 26),
+        Fault("is slow", slowed, 0),
         Fault("throws its clients out", thrown_out, 0),
         Fault("has no connections left", out_of_connections, 4),
         Fault("is read-only", read_only, 3),
         Fault("disk full", postgres_disk_full, 4, _no_disk),
+        Fault("network is slow", network_slow, 5),
         Fault("network stalls", network_stalls, 4),
         Fault("network stalls for longer than the patience", network_stalls, 26),
         Fault("network stalls, then is cut", network_stalls_and_is_cut, 4),
@@ -255,15 +278,18 @@ FAULTS = {
 }
 
 
-def torture(kind: str, seed: int, *, only: Sequence[str] = ()) -> Report:
+def torture(
+    kind: str, seed: int, *, only: Sequence[str] = (), command: Sequence[str] = COMMAND
+) -> Report:
     """Bring one fault after the other to one service, and judge its store at the end.
 
-    `only` names the faults, by some of their words; all, if none is named.
+    `only` names the faults, by some of their words; all, if none is named. `command` is the
+    program.
     """
     names = only or ("",)
     chosen = [fault for fault in FAULTS[kind] if any(words in fault.name for words in names)]
     report = Report("faults", {"store": kind, "seed": seed})
-    with stage(kind, seed) as on, progress(f"faults, {kind}", len(chosen)) as done:
+    with stage(kind, seed, command) as on, progress(f"faults, {kind}", len(chosen)) as done:
         try:
             for fault in chosen:
                 done(fault.name)

@@ -1,6 +1,7 @@
 """Makes odd inputs out of good ones: changes to the JSON where there is some, else to the bytes."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -56,7 +57,7 @@ def _changed_json(data: bytes, others: Sequence[bytes], dice: Random) -> bytes |
     if not places:
         return None
     holder, key = dice.choice(places)
-    change = dice.choice((_replace, _replace, _remove, _rename, _wrap, _repeat, _graft))
+    change = dice.choice((_replace, _exchange, _exchange, _remove, _rename, _wrap, _repeat, _graft))
     change(holder, key, value, parsed(dice.choice(others)) if others else None, dice)
     with suppress(ValueError):  # it has grown into itself
         return json.dumps(value, ensure_ascii=dice.random() < 0.5).encode("utf-8", "surrogatepass")
@@ -84,6 +85,20 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 def _replace(holder: Any, key: Any, _value: Any, _other: Any, dice: Random) -> None:
     holder[key] = deepcopy(dice.choice(NASTY))
+
+
+def _exchange(_holder: Any, _key: Any, value: Any, _other: Any, dice: Random) -> None:
+    """Put a nasty value in the place of one of its kind: of numbers there are few in a document."""
+    kinds: dict[type, list[tuple[Any, Any]]] = defaultdict(list)
+    for holder, key in _places(value):
+        kinds[_kind(holder[key])].append((holder, key))
+    kind = dice.choice(list(kinds))
+    holder, key = dice.choice(kinds[kind])
+    holder[key] = deepcopy(dice.choice([nasty for nasty in NASTY if _kind(nasty) is kind]))
+
+
+def _kind(value: Any) -> type:
+    return float if type(value) is int else type(value)
 
 
 def _remove(holder: Any, key: Any, _value: Any, _other: Any, _dice: Random) -> None:

@@ -9,16 +9,19 @@ delay, so that a few rounds are enough.
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import random
 from time import sleep
 from unittest.mock import patch
 
 from dixa_state import cli, event_store
+from dixa_state.errors import StoreUnavailableError
 from dixa_state.event_store import Arrival, EventRecorder, Known, Outcome, Refusal, prepare
 from dixa_state.projection.projector import Projector
 from dixa_state.storage import postgres, sqlite
 from dixa_state.web import inbox
+from dixa_state.web.projection import Projection
 
 _WIDE = 0.05
 
@@ -110,11 +113,28 @@ def position_before_the_rows() -> None:
     Projector.step = step  # type: ignore[method-assign]
 
 
+def commits_that_are_put_off() -> None:
+    """Leave it to the database whether a commit is on disk when it returns."""
+    postgres._SQL = {**postgres._SQL, "durable": ""}  # type: ignore[assignment]
+
+
+def no_second_try() -> None:
+    """Let the projector end, silently, when the store is away."""
+
+    def _run(self: Projection) -> None:
+        with suppress(StoreUnavailableError):
+            self._projector._lead(self._stop, self._got_on)
+
+    Projection._run = _run  # type: ignore[method-assign]
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "acknowledge-before-commit": acknowledge_before_commit,
     "check-then-insert": check_then_insert,
     "positions-before-the-lock": positions_before_the_lock,
     "position-before-the-rows": position_before_the_rows,
+    "commits-that-are-put-off": commits_that_are_put_off,
+    "no-second-try": no_second_try,
 }
 
 

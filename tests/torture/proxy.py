@@ -13,7 +13,7 @@ _CHUNK = 1 << 16
 
 
 class Proxy:
-    """Passes everything on to a port of this machine, unless it stalls or is cut."""
+    """Passes everything on to a port of this machine, unless it is slow, stalls or is cut."""
 
     def __init__(self, port: int) -> None:
         self.port = 0
@@ -21,6 +21,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._flows = asyncio.Event()
         self._cut = False
+        self._delay = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._ready = Signal()
         self._thread = Thread(target=self._run, name="proxy", daemon=True)
@@ -34,12 +35,16 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    def slow(self, seconds: float) -> None:
+        """Pass everything on later by so much, each way."""
+        self._loop.call_soon_threadsafe(setattr, self, "_delay", seconds)
+
     def stall(self) -> None:
         """Keep all connections, and pass nothing on: neither side can tell."""
         self._loop.call_soon_threadsafe(self._flows.clear)
 
     def flow(self) -> None:
-        """Pass on again what waits and what comes; take connections again."""
+        """Pass on again what waits and what comes, at once; take connections again."""
         self._loop.call_soon_threadsafe(self._restore)
 
     def cut(self) -> None:
@@ -62,7 +67,7 @@ class Proxy:
         self._loop.close()
 
     def _restore(self) -> None:
-        self._cut = False
+        self._cut, self._delay = False, 0.0
         self._flows.set()
 
     def _break(self) -> None:
@@ -102,6 +107,7 @@ class Proxy:
         """Pass one direction on until it ends, which ends the other, too."""
         while data := await reader.read(_CHUNK):
             await self._flows.wait()
+            await asyncio.sleep(self._delay)
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -17,7 +17,6 @@ from load import Load
 from prober import Prober
 from programs import HarnessError, Program, Programs, until
 from proxy import Proxy
-from shifted import COMMAND
 from stock import Stock
 
 _SLACK = 4 << 20
@@ -111,15 +110,18 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: str, seed: int) -> Iterator[Stage]:
-    """Set a stage on SQLite or PostgreSQL, on a small disk of its own where that may be mounted."""
+def stage(kind: str, seed: int, command: Sequence[str]) -> Iterator[Stage]:
+    """Set a stage on SQLite or PostgreSQL, on a small disk of its own where that may be mounted.
+
+    `command` is the program that serves.
+    """
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     with ExitStack() as stack:
         stack.callback(rmtree, folder, ignore_errors=True)
         disk = stack.enter_context(_disk(folder))
         made = Stage(folder, disk, seed)
         store = _store(made, kind, stack)
-        made.programs = Programs(store, folder, command=COMMAND, settings={})
+        made.programs = Programs(store, folder, command=command, settings={})
         os.environ["TORTURE_CLOCK"] = str(made.clock)
         stack.callback(os.environ.pop, "TORTURE_CLOCK")
         stack.callback(made.programs.close)
@@ -127,6 +129,8 @@ def stage(kind: str, seed: int) -> Iterator[Stage]:
         made.judge = Judge(_directly(made, store), ledger)
         made.load = Load(Stock(seed), ledger, clients=12, rest=0.02, seed=seed)
         made.serve()
+        if made.cluster is not None:
+            made.cluster.execute("CHECKPOINT")  # so that a crash can lose no more than the load
         stack.enter_context(made.load)
         made.prober = stack.enter_context(Prober(made.server))
         yield made

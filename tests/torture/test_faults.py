@@ -5,7 +5,7 @@ from faults import torture
 
 SHORT = {
     "sqlite": ("no file may grow", "another hour"),
-    "postgres": ("killed", "is cut"),
+    "postgres": ("killed", "is slow", "is cut"),
 }
 
 

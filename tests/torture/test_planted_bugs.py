@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import concurrency
+import faults
 import kill
 from concurrency import SMALL
 from planted import command
@@ -41,3 +42,15 @@ def test_positions_that_are_handed_out_before_the_lock_are_found(
         postgres_url, tmp_path, bodies=200, seed=1, size=SMALL, command=bug
     )
     assert finds(report, "a reader at")
+
+
+def test_commits_that_the_database_puts_off_are_found() -> None:
+    bug = command("commits-that-are-put-off")
+    report = faults.torture("postgres", seed=1, only=("killed",), command=bug)
+    assert finds(report, "but there is")
+
+
+def test_a_projector_that_ends_when_the_store_is_away_is_found() -> None:
+    bug = command("no-second-try")
+    report = faults.torture("postgres", seed=1, only=("is cut",), command=bug)
+    assert finds(report, "views that follow")
