@@ -42,18 +42,13 @@ def _growth(store: str, marks: list[Mark]) -> Iterator[Result]:
     first, *more = marks
     at = f"at {first.size:,}"
     for mark in more:
+        appended = Beside(at, first.append, at_least=round(1 / _FLAT, 2))
         name = f"growth, append of 100 at {mark.size:,}"
-        yield Result(
-            name,
-            store,
-            "events/s",
-            mark.append,
-            (Beside(at, first.append, at_least=round(1 / _FLAT, 2)),),
-        )
+        yield Result(name, store, "events/s", mark.append, (appended,))
     for mark in more:
-        name = f"growth, status at {mark.size:,}"
-        beside = (Beside(at, first.status, at_most=_FLAT), Beside("SELECT of its row", mark.select))
-        yield Result(name, store, "ms", mark.status, beside)
+        told = Beside(at, first.status, at_most=_FLAT)
+        select = Beside("SELECT of its row", mark.select)
+        yield Result(f"growth, status at {mark.size:,}", store, "ms", mark.status, (told, select))
     for mark in more:
-        name = f"growth, late event at {mark.size:,}"
-        yield Result(name, store, "ms", mark.late, (Beside(at, first.late, at_most=_FLAT),))
+        shown = Beside(at, first.late, at_most=_FLAT)
+        yield Result(f"growth, late event at {mark.size:,}", store, "ms", mark.late, (shown,))
