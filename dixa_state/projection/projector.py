@@ -18,6 +18,10 @@ from dixa_state.tracker import ConversationTracker
 PAGE = 1_000
 """Events a transaction: enough to share a commit, few enough not to hold up writers."""
 
+_SLICE = 100
+_MOST_BYTES = 8 << 20
+"""A page ends with the slice that reaches this: a webhook may be a megabyte."""
+
 _IDLE = 1.0
 _REST = 0.0002
 """Seconds of rest for each event of a page: the more comes in, the more the next page gathers. That
@@ -152,9 +156,7 @@ class Projector:
     def _read(self) -> News | None:
         with self._views.transaction() as connection:
             at = self._views.require_progress(connection, self._name)
-            stored = self._recorder.select_notifications(
-                at.position, self._page, inclusive_of_start=False
-            )
+            stored = self._next(at.position)
             if not stored:
                 return None
             events = {
@@ -166,6 +168,20 @@ class Projector:
             unknown = [stream for stream in events if stream not in before]
             before |= _states(connection, at.prefix, unknown)
         return News(at, stored[-1].id, events, before)
+
+    def _next(self, position: int) -> list[Notification]:
+        """Read the events after a position, as many as a page may hold."""
+        stored: list[Notification] = []
+        size = 0
+        while len(stored) < self._page and size < _MOST_BYTES:
+            last = stored[-1].id if stored else position
+            limit = min(_SLICE, self._page - len(stored))
+            more = self._recorder.select_notifications(last, limit, inclusive_of_start=False)
+            stored += more
+            size += sum(len(event.state) for event in more)
+            if len(more) < limit:
+                break
+        return stored
 
     def _fold(self, news: News) -> Page:
         folded = {stream: self._fold_stream(stream, news) for stream in news.events}

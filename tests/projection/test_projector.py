@@ -179,6 +179,19 @@ def test_an_event_that_cannot_be_folded_is_recorded_and_skipped_and_the_world_go
         assert findings(store_url, place) == []
 
 
+def test_a_page_of_large_webhooks_ends_sooner(store_url: str, data: Path) -> None:
+    note = (data / "conversation_note_added.json").read_bytes()
+    filler = b'"data": {"filler": "%s",' % (b"x" * 100_000)
+    large = [
+        note.replace(b'"data": {', filler).replace(b'"event_id": "', b'"event_id": "%d-' % number)
+        for number in range(250)
+    ]
+    with opened(store_url) as place:
+        deliver(place[0], large)
+        assert [Projector(*place).step() for _ in range(4)] == [100, 200, 250, None]
+        assert findings(store_url, place) == []
+
+
 @pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.1, -0.0])
 def test_numbers_of_any_size_have_rows(store_url: str, data: Path, number: float) -> None:
     told = json.dumps(number)
