@@ -3,10 +3,10 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from shutil import disk_usage, rmtree
+from shutil import rmtree
 from subprocess import run
 from time import monotonic
 
@@ -88,13 +88,15 @@ class Stage:
         if self.disk is None:
             raise HarnessError("no disk of our own to be filled")
         ballast = self.disk / "ballast"
-        with ballast.open("wb") as file:
+        try:
+            file = ballast.open("wb")
+        except OSError as error:
+            sizes = {str(one): one.stat().st_size for one in self.disk.rglob("*")}
+            raise HarnessError(f"{error}, before it was filled: {sizes}") from error
+        with suppress(OSError), file:
             block = bytes(1 << 16)
-            try:
-                while file.write(block) == len(block):
-                    file.flush()
-            except OSError:
-                pass
+            while file.write(block) == len(block):
+                file.flush()
         return ballast
 
     def finish(self) -> list[str]:
@@ -168,8 +170,3 @@ def _disk(folder: Path) -> Iterator[Path | None]:
     finally:
         if mounted:
             run(["umount", "-l", str(disk)], capture_output=True, check=False)
-
-
-def room(stage: Stage) -> int:
-    """Give the bytes that are free on the disk."""
-    return disk_usage(stage.disk or stage.folder).free
