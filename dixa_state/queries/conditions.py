@@ -152,10 +152,19 @@ class Tagged(Struct, frozen=True):
         running = "SELECT 1 FROM tags WHERE tags.stream = t.stream AND tags.until IS NULL"
         parts = [f"NOT EXISTS ({running})"] if self.none else []
         if self.tags:
-            listed = parameters.bind_all(self.tags)
-            names = f"SELECT stream FROM tags WHERE tag IN {listed} AND until IS NULL"  # noqa: S608
-            parts.append(f"t.stream IN ({names})")
+            parts.append(f"t.stream IN ({self.streams(parameters)})")
         return f"({' OR '.join(parts)})"
+
+    def streams(self, parameters: Parameters) -> str:
+        """Find the streams that have one of the tags."""
+        listed = parameters.bind_all(self.tags)
+        return f"SELECT stream FROM tags WHERE tag IN {listed} AND until IS NULL"  # noqa: S608
+
+    def of_row(self, parameters: Parameters) -> str:
+        """Look at the tags of each row, where rows are found otherwise."""
+        fits = f"(tag IN {parameters.bind_all(self.tags)}) IS TRUE"
+        running = "SELECT 1 FROM tags WHERE tags.stream = t.stream AND tags.until IS NULL"
+        return f"EXISTS ({running} AND {fits})"
 
     def holds(self, row: Row, made: Made) -> bool:
         """Look among the intervals that still run."""
@@ -290,12 +299,19 @@ class Worded(Struct, frozen=True):
 
     def sql(self, parameters: Parameters) -> str:
         """Look for words between this one and the next that does not begin like it."""
+        return f"t.stream IN ({self.streams(parameters)})"
+
+    def streams(self, parameters: Parameters) -> str:
+        """Find the streams that have such a word."""
         low = parameters.bind(self.word)
         if self.whole:
-            return f"t.stream IN (SELECT stream FROM words WHERE word = {low})"  # noqa: S608
+            return f"SELECT stream FROM words WHERE word = {low}"  # noqa: S608
         high = parameters.bind(_after(self.word))
-        found = f"SELECT stream FROM words WHERE word >= {low} AND word < {high}"  # noqa: S608
-        return f"t.stream IN ({found})"
+        return f"SELECT stream FROM words WHERE word >= {low} AND word < {high}"  # noqa: S608
+
+    def of_row(self, parameters: Parameters) -> str:
+        """Look at the words of each row, where rows are found otherwise."""
+        return f"EXISTS ({self.streams(parameters)} AND words.stream = t.stream)"
 
     def holds(self, row: Row, made: Made) -> bool:
         """Look at the words, or at their beginnings."""

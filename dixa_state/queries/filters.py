@@ -84,19 +84,19 @@ class SlaFilters(Struct, frozen=True, omit_defaults=True):
 
 
 def conversation_conditions(filters: Filters) -> list[Condition]:
-    """Give the conditions on the table of conversations."""
+    """Give the conditions on the table of conversations, the coarse ones first."""
     made: list[Condition] = of_conversation(filters.organization, filters.csid)
     _known("status", filters.status, STATUSES)
     _known("sla", filters.sla, SLA_SUMMARIES)
     made += _one_of(("status",), filters.status)
     made += _one_of(("channel",), _in_capitals(filters.channel))
     made += _one_of(("direction",), _in_capitals(filters.direction))
+    made += _one_of(("sla_status",), filters.sla)
     made += _one_of(("queue_id", "queue_name"), filters.queue, nobody=True)
     made += _one_of(
         ("assignee_id", "assignee_name", "assignee_email"), filters.assignee, nobody=True
     )
     made += _one_of(("requester_id", "requester_email"), filters.requester)
-    made += _one_of(("sla_status",), filters.sla)
     made += _tagged(filters.tag)
     made += worded("text", filters.text)
     made += _between("created", "created_at", filters.created_since, filters.created_until)
@@ -120,14 +120,14 @@ def transition_conditions(filters: TransitionFilters) -> list[Condition]:
 
 
 def sla_conditions(filters: SlaFilters) -> list[Condition]:
-    """Give the conditions on the table of SLA evaluations."""
+    """Give the conditions on the table of SLA evaluations, the coarse ones first."""
     made: list[Condition] = of_conversation(filters.organization, filters.csid)
     _known("status", filters.status, SLA_STATUSES)
     made += _one_of(("status",), filters.status)
+    made += _one_of(("channel",), _in_capitals(filters.channel), nobody=True)
     made += _between("due", "deadline", None, filters.due_before)
     made += _one_of(("queue_id", "queue_name"), filters.queue, nobody=True)
     made += _one_of(("assignee_id", "assignee_name"), filters.agent, nobody=True)
-    made += _one_of(("channel",), _in_capitals(filters.channel), nobody=True)
     made += _tagged(filters.tag)
     return made
 

@@ -16,8 +16,9 @@ from dixa_state.errors import ConflictError, InvalidInputError
 from dixa_state.projection.rows import rows
 from dixa_state.projection.tables import TABLES, group
 from dixa_state.projection.views import Connection
-from dixa_state.queries.conditions import Condition, Made, Parameters, hold, where
+from dixa_state.queries.conditions import Condition, Made, Parameters, hold
 from dixa_state.queries.filters import Narrowed
+from dixa_state.queries.planning import Way, find_way
 
 LIMIT, MAX_LIMIT = 50, 200
 
@@ -88,15 +89,24 @@ class Listing:
     ) -> list[Item]:
         """Select rows after the cursor, of those that have not moved on since the first page."""
         row_type: Any = TABLES[self.table]
-        sql, values = self.statement(cursor, limit, narrowed=narrowed)
+        sql, values = self.statement(connection, cursor, limit, narrowed=narrowed)
         return [self._item(row_type._make(found)) for found in connection.run(sql, **values)]
 
     def statement(
-        self, cursor: Cursor, limit: int, *, narrowed: Narrowed | None = None
+        self,
+        connection: Connection,
+        cursor: Cursor,
+        limit: int,
+        *,
+        narrowed: Narrowed | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Give the statement that selects, and its parameters."""
         parameters = Parameters(narrowed.parameters if narrowed else {})
-        clauses = [narrowed.clause if narrowed else where(self.conditions, parameters)]
+        if narrowed:
+            way = Way(self.table, narrowed.clause)
+        else:
+            way = find_way(connection, self.table, self.columns, self.conditions, parameters)
+        clauses = [way.clause]
         if cursor.after is not None:
             bound = ", ".join(parameters.bind(value) for value in cursor.after)
             compared = "<" if self.descending else ">"
@@ -106,7 +116,7 @@ class Listing:
         order = ", ".join(f"t.{column}{direction}" for column in self.columns)
         wanted = ", ".join(f"t.{column}" for column in TABLES[self.table]._fields)
         sql = (
-            f"SELECT {wanted} FROM {self.table} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
+            f"SELECT {wanted} FROM {way.source} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
             f"ORDER BY {order} LIMIT {parameters.bind(limit)}"
         )
         return sql, parameters.values

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from time import monotonic
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -19,7 +19,7 @@ from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.states import decode_ban, decode_conversation, decode_transition
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.projection.tables import SlaEvaluationRow, micros
-from dixa_state.projection.views import Connection, Views
+from dixa_state.projection.views import Connection, Progress, Views
 from dixa_state.queries.changes import BANS as CHANGED_BANS
 from dixa_state.queries.changes import CONVERSATIONS as CHANGED_CONVERSATIONS
 from dixa_state.queries.changes import MAX_CHANGES, changed_states
@@ -133,11 +133,10 @@ class Queries:
         newest = self._tracker.event_recorder.max_notification_id() or 0
         stored = self._tracker.event_recorder.select_notifications(newest, 1) if newest else []
         age = self._tracker.now() - decode_state(stored[0].state).received_at if stored else None
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, at):
             poison = connection.run(self._views.statement("poison_count"))[0][0]
-        views = self._views.progress().position
         seconds = None if age is None else max(age.total_seconds(), 0.0)
-        return Health(newest, views, max(newest - views, 0), poison, seconds)
+        return Health(newest, at.position, max(newest - at.position, 0), poison, seconds)
 
     def changed_since(self, position: int, limit: int = MAX_CHANGES) -> list[Conversation]:
         """Give conversations whose newest event came after a position, in the order of those.
@@ -145,13 +144,13 @@ class Queries:
         Each is as it is now. To follow on, ask again with the position of the last one: a change
         shows when the views have reached it, and never before one of a smaller position.
         """
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             found = changed_states(connection, CHANGED_CONVERSATIONS, position, limit)
         return [decode_conversation(state) for state in found]
 
     def bans_changed_since(self, position: int, limit: int = MAX_CHANGES) -> list[Ban]:
         """Give bans whose newest event came after a position, as `changed_since` does."""
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             found = changed_states(connection, CHANGED_BANS, position, limit)
         return [decode_ban(state) for state in found]
 
@@ -161,7 +160,7 @@ class Queries:
         Raises `NotFoundError` if neither does, and `AmbiguousError` if those of several
         organizations do and none is named.
         """
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             return find_enduser(connection, key, organization)
 
     def conversations(
@@ -185,8 +184,8 @@ class Queries:
         column, descending = sorting(sort)
         listing = Listing("conversations", (column, "stream"), conditions, descending=descending)
         asked = ["conversations", sort, filters, as_of]
-        with self._views.transaction() as connection:
-            cursor = self._cursor(connection, listing, asked, page_key)
+        with self._moment() as (connection, at):
+            cursor = _cursor(at, listing, asked, page_key)
             if as_of is None:
                 found = self._page(connection, listing, cursor, limited(limit))
             else:
@@ -211,8 +210,8 @@ class Queries:
         column, descending = sorting(sort)
         asked = ["search", sort, organization, search]
         order = Listing("conversations", (column, "stream"), (), descending=descending)
-        with self._views.transaction() as connection:
-            cursor = self._cursor(connection, order, asked, page_key)
+        with self._moment() as (connection, at):
+            cursor = _cursor(at, order, asked, page_key)
             now = micros(self._tracker.now()) if cursor.now is None else cursor.now
             conditions = search_conditions(search, now, organization)
             listing = Listing(order.table, order.columns, conditions, descending=descending)
@@ -266,7 +265,7 @@ class Queries:
             f"SELECT {columns[by]}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
             f"{tags if by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3"
         )
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             found = connection.run(sql, **parameters.values)
         if by == "tag" and filters.tag:
             found = [row for row in found if (row[0] or NOBODY) in filters.tag]
@@ -281,18 +280,18 @@ class Queries:
 
     def bans(self) -> list[Ban]:
         """List every end user and IP address that ever was banned."""
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             found = connection.run("SELECT state FROM bans ORDER BY stream")
         return [decode_ban(bytes(state)) for (state,) in found]
 
     def stats(self, organization: str | None = None) -> Stats:
         """Count and measure, over all conversations or those of one organization."""
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             return measured_stats(connection, self._views, organization, self._tracker.now())
 
     def daily(self, filters: TransitionFilters = TransitionFilters()) -> list[Day]:  # noqa: B008 — frozen
         """Count transitions by day (UTC), those that fit or all."""
-        with self._views.transaction() as connection:
+        with self._moment() as (connection, _):
             return daily_counts(connection, transition_conditions(filters))
 
     def every(self, ask: Callable[..., Page[T]]) -> Iterator[T]:
@@ -311,18 +310,16 @@ class Queries:
         page_key: str | None,
         shape: Callable[[Item], T],
     ) -> Page[T]:
-        with self._views.transaction() as connection:
-            cursor = self._cursor(connection, listing, asked, page_key)
+        with self._moment() as (connection, at):
+            cursor = _cursor(at, listing, asked, page_key)
             found = self._page(connection, listing, cursor, limited(limit))
         return paged(found, cursor, asked, limit, shape)
 
-    def _cursor(
-        self, connection: Connection, listing: Listing, asked: list[Any], key: str | None
-    ) -> Cursor:
-        if key is not None:
-            return read_key(key, asked, listing.kinds)
-        progress = self._views.read_progress(connection)
-        return Cursor(progress.position if progress else 0, None)
+    @contextmanager
+    def _moment(self) -> Iterator[tuple[Connection, Progress]]:
+        """Open the moment that a question is answered from, if we can read the rows of it."""
+        with self._views.transaction() as connection:
+            yield connection, self._views.require_progress(connection)
 
     def _page(
         self, connection: Connection, listing: Listing, cursor: Cursor, limit: int
@@ -331,7 +328,7 @@ class Queries:
 
         Conversations that have moved on since the first page are folded as they were then.
         """
-        moved = self._moved(connection, cursor.position)
+        moved = self._moved(connection, cursor)
         found = listing.select(connection, cursor, limit + 1)
         for stream in moved:
             state = self._state_then(stream, cursor.position)
@@ -352,7 +349,7 @@ class Queries:
         Those that have moved on since the first page keep the place that they had on it.
         """
         found: list[Item] = []
-        for stream in self._moved(connection, cursor.position):
+        for stream in self._moved(connection, cursor):
             for at_first in listing.place(stream, self._state_then(stream, cursor.position)):
                 state = self._state_then(stream, cursor.position, narrowed.as_of)
                 found += listing.pick(stream, state, cursor, at_first)
@@ -368,9 +365,11 @@ class Queries:
             at = at._replace(after=candidates[-1].key)
         return sorted(found, key=lambda item: item.key, reverse=listing.descending)[: limit + 1]
 
-    def _moved(self, connection: Connection, position: int) -> list[str]:
+    def _moved(self, connection: Connection, cursor: Cursor) -> list[str]:
+        if cursor.after is None:
+            return []  # the first page is of this very moment
         sql = "SELECT stream FROM conversations WHERE position > :position"
-        return [stream for (stream,) in connection.run(sql, position=position)]
+        return [stream for (stream,) in connection.run(sql, position=cursor.position)]
 
     def _state_then(
         self, stream: str, position: int, as_of: datetime | None = None
@@ -388,6 +387,10 @@ class Queries:
         for notification in stored:
             with suppress(Exception):
                 yield self._tracker.read(notification)
+
+
+def _cursor(at: Progress, listing: Listing, asked: list[Any], key: str | None) -> Cursor:
+    return Cursor(at.position, None) if key is None else read_key(key, asked, listing.kinds)
 
 
 def _move(item: Item) -> Move:

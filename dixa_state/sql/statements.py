@@ -8,6 +8,10 @@ from types import MappingProxyType
 
 _STATEMENT = re.compile(r"^-- (?P<name>\w+): .+\n(?P<sql>(?:(?!-- ).*\n?)+)", re.MULTILINE)
 
+_INDEX = re.compile(
+    r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE \w+ IS NOT NULL)?;$",
+    re.MULTILINE,
+)
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 SCHEMA_VERSION = 1
@@ -36,6 +40,17 @@ def views_tables(dialect: str, prefix: str) -> str:
 def views_indexes(prefix: str) -> str:
     """Give the script that makes the indexes of one generation of the views."""
     return _read("views-indexes.sql").replace("{v}", prefix)
+
+
+@cache
+def views_index_columns(table: str) -> frozenset[tuple[str, ...]]:
+    """Give the columns that the indexes of a table begin with: one, two and more, or all of them.
+
+    An index of some rows only counts where it leaves out no more than those without a value.
+    """
+    found = (match for match in _INDEX.finditer(views_indexes("")) if match["table"] == table)
+    indexes = (tuple(match["columns"].split(", ")) for match in found)
+    return frozenset(index[:many] for index in indexes for many in range(1, len(index) + 1))
 
 
 @cache

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from measuring import percentile
+from msgspec.structs import replace
 from raw import Raw, connect
 from stores import MakeStore
 from traffic import webhooks
@@ -22,6 +23,7 @@ from traffic import webhooks
 from dixa_state import ConversationTracker, open_tracker
 from dixa_state.bootstrap import open_views
 from dixa_state.deliveries import Delivery
+from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time
 from dixa_state.projection.projector import Projector
 from dixa_state.projection.replay import replay
@@ -53,6 +55,7 @@ class Mark(NamedTuple):
     late: float
     list_p99: float
     by_hand_p99: float
+    other_lists_p99: float
 
 
 _marks: dict[str, list[Mark]] = {}
@@ -114,12 +117,14 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
             partial(raw.rows, "SELECT state FROM conversations WHERE stream = ?"),
             [(number, stream) for number, stream in zip(numbers, streams, strict=True)],
         )
-        ours, by_hand = _lists(Queries(tracker, views), raw)
+        queries = Queries(tracker, views)
+        ours, by_hand = _lists(queries, raw)
+        others = percentile(_times(queries.conversations, _other_filters(raw) * 10), 0.99)
     late = median(_late(tracker, views, number, size) for number in numbers[:40])
     times = (_timed(lambda: _append(tracker, bodies, 100)) for _ in range(_APPENDED // 100))
     append = 100 / median(times)
     views.close()
-    return Mark(size, append, median(status), median(select), late * 1_000, ours, by_hand)
+    return Mark(size, append, median(status), median(select), late * 1_000, ours, by_hand, others)
 
 
 def _append(tracker: ConversationTracker, bodies: Iterator[bytes], count: int) -> None:
@@ -158,6 +163,21 @@ def _lists(queries: Queries, raw: Raw) -> tuple[float, float]:
     by_hand = _times(lambda one: raw.rows(sql, *one), wanted)
     raw.drop_index()
     return percentile(ours, 0.99), percentile(by_hand, 0.99)
+
+
+def _other_filters(raw: Raw) -> list[Filters]:
+    """Give filters by values that are common, rare, or in no row; each alone and with a status."""
+    made = [Filters(text="tent"), Filters(text="zebra"), Filters(irregular=True)]
+    for column in ("queue_id", "queue_name", "assignee_name", "requester_email"):
+        sql = (
+            f"SELECT {column} FROM conversations WHERE {column} IS NOT NULL "  # noqa: S608
+            "GROUP BY 1 ORDER BY count(*)"
+        )
+        values = [str(value) for (value,) in raw.rows(sql)]
+        name = column.partition("_")[0]
+        made += [Filters(**{name: (one,)}) for one in (values[0], values[-1], "nobody")]
+    made += [Filters(tag=(str(tag),)) for (tag,) in raw.rows("SELECT DISTINCT tag FROM tags")[:3]]
+    return made + [replace(one, status=(status,)) for one in made for status in STATUSES]
 
 
 def _filters(wanted: tuple[str, str]) -> Filters:

@@ -37,7 +37,7 @@ class Raw(ABC):
 
     @abstractmethod
     def refresh(self) -> None:
-        """Have the database know its tables."""
+        """Have the database know its tables, as far as it does by itself in time."""
 
     @property
     def prefix(self) -> str:
@@ -129,7 +129,7 @@ class _Lite(Raw):
         return f"CAST(hex(event_key) || '{more}' AS BLOB)"
 
     def refresh(self) -> None:
-        self.run("ANALYZE")
+        """Do nothing: SQLite keeps statistics on demand alone, and no store demands them."""
 
 
 class _Postgres(Raw):

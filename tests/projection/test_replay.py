@@ -1,6 +1,7 @@
 """Replay: the same rows again, beside the live ones, shown all at once or not at all."""
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -13,6 +14,7 @@ from dixa_state.dixa.facts import READERS
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.projection.tables import VIEW_VERSION
 from dixa_state.projection.views import BUILDING, LIVE, RETIRED, Views
+from dixa_state.queries import Queries, Search
 from dixa_state.storage.postgres import PostgresRecorder
 from dixa_state.storage.sqlite import SqliteRecorder
 
@@ -189,6 +191,31 @@ def test_views_of_another_version_say_that_a_replay_is_due_and_it_makes_them_new
         replay(old_version, place)
         assert place[1].progress().view_version == VIEW_VERSION
         assert rows(place[1]) == before
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Queries.position,
+        Queries.health,
+        Queries.conversations,
+        Queries.transitions,
+        Queries.sla,
+        Queries.bans,
+        Queries.stats,
+        Queries.daily,
+        lambda queries: queries.search(Search()),
+        lambda queries: queries.attainment("queue"),
+        lambda queries: queries.changed_since(0),
+        lambda queries: queries.bans_changed_since(0),
+        lambda queries: queries.enduser("per"),
+    ],
+)
+def test_no_question_is_answered_from_views_of_another_version(
+    old_version: str, ask: Callable[[Queries], object]
+) -> None:
+    with opened(old_version) as (tracker, views), pytest.raises(SchemaError, match="`dixa-state"):
+        ask(Queries(tracker, views))
 
 
 def test_the_command_replays_views_of_another_version(

@@ -5,6 +5,14 @@ from collections.abc import Iterator
 import pytest
 from places import Place, open_place_at
 
+from dixa_state.queries import planning
+
+
+@pytest.fixture(autouse=True)
+def usual_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what a test has set."""
+    monkeypatch.setattr(planning, "FEW", planning.FEW)
+
 
 @pytest.fixture
 def place(store_url: str) -> Iterator[Place]:

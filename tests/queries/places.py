@@ -16,7 +16,7 @@ from dixa_state.bootstrap import open_views
 from dixa_state.domain.conversation import Conversation
 from dixa_state.projection.projector import Projector
 from dixa_state.projection.views import Views
-from dixa_state.queries import MAX_LIMIT, Page, Queries
+from dixa_state.queries import MAX_LIMIT, Page, Queries, planning
 
 Webhook = dict[str, Any]
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -57,6 +57,11 @@ def open_place_at(url: str) -> Iterator[Place]:
             yield Place(tracker, views, Queries(tracker, views))
         finally:
             views.close()
+
+
+def draw_few(data: st.DataObject) -> None:
+    """Have lists find their rows in any way, as they do in stores of any size."""
+    planning.FEW = data.draw(st.sampled_from([1, 3, 5_000]), label="few")
 
 
 def whole(ask: Callable[..., Page[Any]]) -> list[Any]:

@@ -15,6 +15,7 @@ from places import (
     QUEUES,
     TAGS,
     Place,
+    draw_few,
     histories,
     in_pages,
     moments,
@@ -124,6 +125,7 @@ SORT_BY = {
 def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_list(
     place: Place, data: st.DataObject
 ) -> None:
+    draw_few(data)
     organization = new_organization()
     place.receive(data.draw(histories(organization)))
     chosen, sort = data.draw(filters()), data.draw(st.sampled_from(SORTS))
@@ -151,6 +153,7 @@ sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 def test_a_list_as_of_a_moment_is_what_fitted_then_sorted_by_creation(
     place: Place, data: st.DataObject
 ) -> None:
+    draw_few(data)
     organization = new_organization()
     place.receive(data.draw(histories(organization)))
     chosen, as_of = data.draw(filters()), data.draw(moments)
@@ -177,6 +180,7 @@ def test_a_list_as_of_a_moment_is_what_fitted_then_sorted_by_creation(
 def test_pages_put_together_are_the_list_of_the_first_one_whatever_arrives_meanwhile(
     place: Place, data: st.DataObject
 ) -> None:
+    draw_few(data)
     organization = new_organization()
     arriving = data.draw(histories(organization, least=6))
     early = data.draw(st.integers(1, len(arriving) - 1))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from places import (
     CSIDS,
     Place,
+    draw_few,
     histories,
     in_pages,
     moments,
@@ -207,6 +208,7 @@ def in_memory(search: Search, states: list[Conversation], now: int) -> set[int]:
 def test_a_search_finds_what_fits_in_sql_as_in_memory_in_order_and_in_pages(
     place: Place, data: st.DataObject
 ) -> None:
+    draw_few(data)
     organization = new_organization()
     place.receive(data.draw(histories(organization)))
     states = [state for state, _ in place.conversations(organization)]
@@ -250,6 +252,7 @@ def test_each_field_means_what_its_operators_say(
 def test_pages_of_a_search_are_those_of_the_first_one_whatever_arrives_meanwhile(
     place: Place, data: st.DataObject
 ) -> None:
+    draw_few(data)
     organization = new_organization()
     arriving = data.draw(histories(organization, least=6))
     early = data.draw(st.integers(1, len(arriving) - 1))
