@@ -126,7 +126,7 @@ class Views(TrackingRecorder, ABC):
         if found is None or found.view_version != VIEW_VERSION:
             raise SchemaError(
                 f"views: expected version {VIEW_VERSION}, got {found and found.view_version}; "
-                "`dixa-state replay` rebuilds them while the old ones stay readable"
+                "`dixa-state replay` makes them anew from the stored events"
             )
         return found
 

@@ -28,7 +28,10 @@ from dixa_state.queries.conditions import (
 from dixa_state.sql.statements import views_index_columns
 
 FEW = 5_000
-"""Rows that can be read and sorted while somebody waits: some 20 ms."""
+"""Rows that can be read and sorted while somebody waits: some 20 ms.
+
+Of a tag or a word it is conversations that are counted, also where the list has several rows each.
+"""
 
 _ALL = 2**63 - 1
 """As the limit of a subquery it cuts off nothing, and has the databases read that one first."""

@@ -286,8 +286,8 @@ class Queries:
 
     def stats(self, organization: str | None = None) -> Stats:
         """Count and measure, over all conversations or those of one organization."""
-        with self._moment() as (connection, _):
-            return measured_stats(connection, self._views, organization, self._tracker.now())
+        with self._moment() as (connection, at):
+            return measured_stats(connection, at.position, organization, self._tracker.now())
 
     def daily(self, filters: TransitionFilters = TransitionFilters()) -> list[Day]:  # noqa: B008 — frozen
         """Count transitions by day (UTC), those that fit or all."""

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from dixa_state.projection.tables import micros
-from dixa_state.projection.views import Connection, Views
+from dixa_state.projection.views import Connection
 from dixa_state.queries.conditions import Condition, Parameters, where
 from dixa_state.queries.filters import of_conversation
 from dixa_state.queries.naming import told_apart
@@ -98,9 +98,9 @@ def _day(day: int, moves: Counter[tuple[str | None, str]]) -> Day:
 
 
 def measured_stats(
-    connection: Connection, views: Views, organization: str | None, now: datetime
+    connection: Connection, position: int, organization: str | None, now: datetime
 ) -> Stats:
-    """Count and measure in one transaction."""
+    """Count and measure in one transaction, with the views at this position."""
     parameters = Parameters({"now": micros(now)})
     of = where(of_conversation(organization, None), parameters)
 
@@ -108,11 +108,10 @@ def measured_stats(
         return connection.run(sql.replace("{of}", of), **parameters.values)
 
     by_status = _counts(run, "status", "status")
-    progress = views.read_progress(connection)
     moves, queued, ratings = run(_MOVES)[0], run(_QUEUED)[0], run(_RATINGS)[0]
     reopens, irregular, inferred, late = (int(count or 0) for count in moves[1:])
     return Stats(
-        position=progress.position if progress else 0,
+        position=position,
         conversations=sum(by_status.values()),
         transitions=moves[0],
         by_status=by_status,

@@ -39,6 +39,10 @@ class Raw(ABC):
     def refresh(self) -> None:
         """Have the database know its tables, as far as it does by itself in time."""
 
+    @abstractmethod
+    def read_known(self) -> None:
+        """Read the memory of known events once, so that the system has it at hand."""
+
     @property
     def prefix(self) -> str:
         """The prefix of the tables that readers see."""
@@ -131,6 +135,9 @@ class _Lite(Raw):
     def refresh(self) -> None:
         """Do nothing: SQLite keeps statistics on demand alone, and no store demands them."""
 
+    def read_known(self) -> None:
+        self.rows("SELECT count(event_key) FROM deduplication")
+
 
 class _Postgres(Raw):
     def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
@@ -152,3 +159,8 @@ class _Postgres(Raw):
 
     def refresh(self) -> None:
         self.run("VACUUM ANALYZE")
+
+    def read_known(self) -> None:
+        self.run("SET enable_seqscan = off")
+        self.rows("SELECT count(event_key) FROM deduplication")
+        self.run("RESET enable_seqscan")

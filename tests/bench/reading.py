@@ -50,6 +50,9 @@ def _growth(store: str, marks: list[Mark]) -> Iterator[Result]:
         appended = Beside(at, first.append, at_least=round(1 / _FLAT, 2))
         name = f"growth, append of 100 at {mark.size:,}"
         yield Result(name, store, "events/s", mark.append, (appended,))
+        at_hand = Beside(at, first.append_at_hand, at_least=round(1 / _FLAT, 2))
+        name += ", known events at hand"
+        yield Result(name, store, "events/s", mark.append_at_hand, (at_hand,))
     for mark in more:
         told = Beside(at, first.status, at_most=_FLAT)
         select = Beside("SELECT of its row", mark.select)
