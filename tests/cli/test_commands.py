@@ -426,7 +426,20 @@ def test_settings_in_another_encoding_are_one_message(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("day")
-def test_a_full_disk_under_the_output_is_one_line() -> None:
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_an_output_that_is_closed_is_written_to_no_more(closed: str) -> None:
+    command = ["bash", "-c", f"dixa-state list {closed}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) is (closed == "2>&-")
+
+
+@pytest.mark.usefixtures("day")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_output_is_one_line(
+    unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     done = subprocess.run(
         ["bash", "-c", "dixa-state list > /dev/full"], capture_output=True, text=True, check=False
     )
