@@ -372,8 +372,13 @@ def _apart(conditions: Sequence[Condition], parameters: Parameters) -> list[str]
 
 
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:
-    """Give a WHERE clause, or one that always holds."""
-    return " AND ".join(condition.sql(parameters) for condition in conditions) or "1 = 1"
+    """Give a WHERE clause of these conditions."""
+    return all_of([condition.sql(parameters) for condition in conditions])
+
+
+def all_of(clauses: Sequence[str]) -> str:
+    """Put clauses together; what holds without any always holds."""
+    return " AND ".join(clauses) or "1 = 1"
 
 
 def hold(conditions: Sequence[Condition], row: Row, made: Made) -> bool:

@@ -5,7 +5,8 @@ knows averages at most and takes any value for rare, PostgreSQL counts on the fi
 to turn up soon; both then read a whole table for an agent who has nothing. So the rows of each
 condition are counted first, no further than `FEW`. The rarest one leads: by an index that has its
 rows in the order of the list, or else, if they are few, by reading and sorting them. Where that
-cannot be, all rows are read in the order of the list until enough fit.
+cannot be, all rows are read in the order of the list until enough fit. A range in that very order
+narrows each of these ways, and is none of its own.
 
 Whatever the counts are, the same rows are found; they decide about the way alone.
 """
@@ -23,7 +24,7 @@ from dixa_state.queries.conditions import (
     Parameters,
     Tagged,
     Worded,
-    where,
+    all_of,
 )
 from dixa_state.sql.statements import views_index_columns
 
@@ -64,28 +65,29 @@ def find_way(
     Of conditions that are equally common, as far as is counted, the last one leads that can.
     """
     if len(conditions) == 1 and _comes_in_order(conditions[0], table, order):
-        return Way(table, where(conditions, parameters))
+        return Way(table, conditions[0].sql(parameters))
     counted = _counted(connection, table, order, conditions)
     others = [condition.sql(parameters) for condition in conditions if condition not in counted]
     if not counted:
-        return Way(table, _all(others))
+        return Way(table, all_of(others))
     rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not counted[one].in_order))
     lead = counted.pop(rarest)
     others += [_checked(one.condition, parameters) for one in counted.values()]
     if lead.in_order:
-        return Way(table, _all([lead.condition.sql(parameters), *others]))
+        return Way(table, all_of([lead.condition.sql(parameters), *others]))
     if lead.rows < FEW:
         clause = lead.condition.sql(parameters)
         few = f"SELECT * FROM {table} AS t WHERE {clause} LIMIT {_ALL}"  # noqa: S608
-        return Way(f"({few})", _all(others))
-    return Way(table, _all([_checked(lead.condition, parameters), *others]))
+        return Way(f"({few})", all_of(others))
+    return Way(table, all_of([_checked(lead.condition, parameters), *others]))
 
 
 def _counted(
     connection: Connection, table: str, order: Sequence[str], conditions: Sequence[Condition]
 ) -> dict[Condition, _Counted]:
     """Count the rows of each condition that an index finds."""
-    found = {one: ways for one in conditions if (ways := _alternatives(table, one))}
+    apart = (one for one in conditions if not (isinstance(one, Between) and one.column == order[0]))
+    found = {one: ways for one in apart if (ways := _alternatives(table, one))}
     counts = _counts(connection, table, [way for ways in found.values() for way in ways])
     made = {}
     for condition, ways in found.items():
@@ -138,11 +140,8 @@ def _rows(table: str, way: Condition, parameters: Parameters) -> str:
 def _comes_in_order(condition: Condition, table: str, order: Sequence[str]) -> bool:
     """Tell whether an index finds the rows of a condition in an order."""
     match condition:
-        case OneOf(columns=(column,), values=values, none=none):
-            one = len(values) + none == 1
-            return one and (column, *order) in views_index_columns(table)
-        case Between(column=column):
-            return column == order[0]
+        case OneOf(columns=(column,), values=values, none=none) if len(values) + none == 1:
+            return (column, *order) in views_index_columns(table)
         case _:
             return False
 
@@ -152,7 +151,3 @@ def _checked(condition: Condition, parameters: Parameters) -> str:
     if isinstance(condition, Tagged | Worded):
         return condition.of_row(parameters)
     return f"({condition.sql(parameters)}) IS TRUE"
-
-
-def _all(clauses: Sequence[str]) -> str:
-    return " AND ".join(clauses) or "1 = 1"

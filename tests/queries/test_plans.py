@@ -22,6 +22,7 @@ from dixa_state.projection.tables import (
     group,
     micros,
 )
+from dixa_state.queries import planning
 from dixa_state.queries.changes import BANS, CONVERSATIONS
 from dixa_state.queries.conditions import OneOf, Parameters, where
 from dixa_state.queries.endusers import BANS as OF_SUBJECT
@@ -299,6 +300,16 @@ def test_no_value_is_so_rare_or_so_common_that_it_takes_long(
     conditions = conversation_conditions(filters)
     listing = Listing("conversations", (sort, "stream"), conditions, descending=True)
     assert effort(big, listing) < {"sqlite": 200, "postgres": 5_000}[big.views.dialect]
+
+
+def test_a_range_in_the_order_of_the_list_narrows_whatever_leads(
+    big: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "FEW", 100)  # fewer than an agent has
+    filters = Filters(assignee=("agent-7",), updated_since=THEN - timedelta(days=1))
+    conditions = conversation_conditions(filters)
+    listing = Listing("conversations", ("last_event_at", "stream"), conditions, descending=True)
+    assert effort(big, listing) < {"sqlite": 10, "postgres": 500}[big.views.dialect]
 
 
 @pytest.mark.parametrize("column", ["created_at", "csid"])
