@@ -5,7 +5,6 @@ state at any moment: as of a time, and as known at a time.
 """
 
 from dixa_state.bootstrap import open_tracker
-from dixa_state.deliveries import Delivery
 from dixa_state.errors import (
     AmbiguousError,
     ConflictError,
@@ -18,7 +17,8 @@ from dixa_state.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from dixa_state.event_store import Outcome
+from dixa_state.store.append import Outcome
+from dixa_state.store.events import Delivery
 from dixa_state.tracker import ConversationTracker
 
 __all__ = [

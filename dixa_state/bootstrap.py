@@ -10,14 +10,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
-from dixa_state.event_store import EventRecorder
-from dixa_state.projection.views import Views
-from dixa_state.storage.memory import MemoryRecorder
-from dixa_state.storage.postgres import PostgresRecorder
-from dixa_state.storage.postgres_views import PostgresViews
-from dixa_state.storage.sqlite import SqliteRecorder
-from dixa_state.storage.sqlite_views import SqliteViews
+from dixa_state.store.append import EventRecorder
+from dixa_state.store.memory import MemoryRecorder
+from dixa_state.store.postgres import PostgresRecorder
+from dixa_state.store.sqlite import SqliteRecorder
 from dixa_state.tracker import ConversationTracker
+from dixa_state.views.generations import Views
+from dixa_state.views.postgres import PostgresViews
+from dixa_state.views.sqlite import SqliteViews
 
 
 def open_tracker(

@@ -19,9 +19,8 @@ from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dixa_state.deliveries import Delivery, StoredWebhook, decode_event, decode_state
 from dixa_state.dixa.reading import event_from
-from dixa_state.dixa.streams import MAX_CSID, conversation_stream
+from dixa_state.dixa.streams import conversation_stream
 from dixa_state.domain import bans
 from dixa_state.domain.bans import Ban, BanKind
 from dixa_state.domain.conversation import Conversation, initial
@@ -29,10 +28,11 @@ from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.lifecycle import Transition
-from dixa_state.domain.states import as_kept, decode_conversation
+from dixa_state.domain.states import as_kept
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
-from dixa_state.event_store import EventRecorder, Outcome, Quarantined, prepare
+from dixa_state.store.append import EventRecorder, Outcome, Quarantined, prepare
+from dixa_state.store.events import Delivery, StoredWebhook, decode_event, decode_state
 
 
 class WebhookMapper(Mapper[str]):
@@ -185,10 +185,6 @@ class ConversationTracker(Application[str]):
         for a moment without a zone.
         """
         _require_zone(as_of=as_of, known_at=known_at)
-        if as_of is None and known_at is None and up_to is None:
-            kept = self._kept(csid, organization)
-            if kept is not None:
-                return decode_conversation(kept)
         events = self._read(self.notifications(csid, organization=organization, up_to=up_to))
         known = believed(events, as_of=as_of, known_at=known_at)
         if not known:
@@ -273,14 +269,6 @@ class ConversationTracker(Application[str]):
                 f"quarantine: expected the number of a body in it, got {quarantine_id}"
             )
         self._event_recorder.resolve(quarantine_id, "discarded", self._clock())
-
-    def _kept(self, csid: int, organization: str | None) -> bytes | None:
-        if not 1 <= csid <= MAX_CSID:
-            return None
-        found = self._event_recorder.kept_conversations(csid, self._grace)
-        if organization is not None:
-            return found.get(conversation_stream(organization, csid))
-        return next(iter(found.values())) if len(found) == 1 else None
 
     def _stream_of(self, csid: int, organization: str | None) -> str:
         if organization is not None:

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 
 from dixa_state import ConversationTracker
 from dixa_state.bootstrap import open_recorder
-from dixa_state.sql.statements import schema
-from dixa_state.storage.memory import MemoryRecorder
+from dixa_state.store.memory import MemoryRecorder
+from dixa_state.store.sql import schema
 
 DATA = Path(__file__).parent / "data"
 

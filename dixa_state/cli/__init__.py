@@ -13,8 +13,8 @@ from typing import NoReturn
 import click
 
 from dixa_state.cli import conversations, reports, serving, simulation, store, upkeep
+from dixa_state.cli.output import say
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
-from dixa_state.terminal import say
 
 FAILED, WRONG_USAGE, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dixa_state import documents, presentation
+from dixa_state.cli import presentation
 from dixa_state.cli.options import (
     NUMBER,
     TIME,
@@ -19,16 +19,17 @@ from dixa_state.cli.options import (
     with_organization,
     with_store,
 )
+from dixa_state.cli.output import print_fields, print_json, print_rows
 from dixa_state.domain.lifecycle import STATUSES
-from dixa_state.queries import (
+from dixa_state.questions import (
     MAX_LIMIT,
     SLA_SUMMARIES,
     SORTS,
     Filters,
     TransitionFilters,
+    documents,
     fitting_transitions,
 )
-from dixa_state.terminal import print_fields, print_json, print_rows
 
 
 @click.command()

@@ -12,18 +12,18 @@ from pydantic import ValidationError
 from rich.progress import Progress
 
 from dixa_state.bootstrap import open_tracker, open_views
+from dixa_state.cli.output import progress_bar, say
 from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.errors import InvalidInputError, StoreError
-from dixa_state.projection.projector import Projector
-from dixa_state.projection.replay import replay
-from dixa_state.projection.views import Progress as Reached
-from dixa_state.projection.views import Views
-from dixa_state.queries import Queries
-from dixa_state.queries.filters import require_past
+from dixa_state.questions import Queries
+from dixa_state.questions.filters import require_past
 from dixa_state.settings import Settings
-from dixa_state.terminal import progress_bar, say
 from dixa_state.tracker import ConversationTracker
+from dixa_state.views.generations import Progress as Reached
+from dixa_state.views.generations import Views
+from dixa_state.views.projector import Projector
+from dixa_state.views.replay import replay
 
 Command = Callable[..., Any]
 

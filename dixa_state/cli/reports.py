@@ -6,10 +6,17 @@ from typing import Any
 
 import click
 
-from dixa_state import documents, presentation
+from dixa_state.cli import presentation
 from dixa_state.cli.options import TIME, queried, with_json, with_organization, with_store
-from dixa_state.queries import MAX_LIMIT, SLA_STATUSES, By, SlaFilters, TransitionFilters
-from dixa_state.terminal import print_fields, print_json, print_rows, print_table
+from dixa_state.cli.output import print_fields, print_json, print_rows, print_table
+from dixa_state.questions import (
+    MAX_LIMIT,
+    SLA_STATUSES,
+    By,
+    SlaFilters,
+    TransitionFilters,
+    documents,
+)
 
 
 @click.command()

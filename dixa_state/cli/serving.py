@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 import click
 
 from dixa_state.cli.options import read_settings, with_store
+from dixa_state.cli.output import say
 from dixa_state.settings import Settings
-from dixa_state.terminal import say
 
 Run = Callable[[Callable[[], None]], None]
 
@@ -55,7 +55,7 @@ def demo(port: int) -> None:
     The traffic comes over HTTP and signed, as Dixa sends it: some hours of a support desk at once,
     then more as it happens.
     """
-    from dixa_state.demo import HOURS_BEFORE, Traffic, temporary_settings  # noqa: PLC0415
+    from dixa_state.cli.demo import HOURS_BEFORE, Traffic, temporary_settings  # noqa: PLC0415
     from dixa_state.simulate import FIRST_CSID  # noqa: PLC0415
 
     with (

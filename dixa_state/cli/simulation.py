@@ -11,9 +11,9 @@ import click
 from pydantic_core import to_json
 
 from dixa_state.cli.options import TIME, move
+from dixa_state.cli.output import progress_bar
 from dixa_state.simulate import Plan, Simulated, Tell, bodies
 from dixa_state.simulate.plan import MONDAY
-from dixa_state.terminal import progress_bar
 
 _EVERY = 5_000
 

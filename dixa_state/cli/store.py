@@ -7,8 +7,8 @@ from time import monotonic
 
 import click
 
-from dixa_state import documents, presentation
 from dixa_state.bootstrap import dialect
+from dixa_state.cli import presentation
 from dixa_state.cli.options import (
     NUMBER,
     move,
@@ -17,11 +17,12 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
+from dixa_state.cli.output import plain, print_fields, print_json, print_rows, progress_bar, say
 from dixa_state.errors import NotFoundError
-from dixa_state.ingest import Report, ingest
-from dixa_state.sources import Source
-from dixa_state.sql.statements import schema as schema_of
-from dixa_state.terminal import plain, print_fields, print_json, print_rows, progress_bar, say
+from dixa_state.files.ingest import Report, ingest
+from dixa_state.files.sources import Source
+from dixa_state.questions import documents
+from dixa_state.store.sql import schema as schema_of
 
 FAILED = 1
 

@@ -5,8 +5,8 @@ from time import monotonic
 
 import click
 
-from dixa_state import presentation
 from dixa_state.bootstrap import open_place, open_views
+from dixa_state.cli import presentation
 from dixa_state.cli.options import (
     counting,
     opened,
@@ -16,8 +16,8 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
-from dixa_state.projection.verify import verify
-from dixa_state.terminal import print_fields, print_json, print_rows, say
+from dixa_state.cli.output import print_fields, print_json, print_rows, say
+from dixa_state.views.verify import verify
 
 FAILED = 1
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from dixa_state.domain.timestamps import format_time
-from dixa_state.queries import Page
+from dixa_state.questions import Page
 from dixa_state.web.errors import Error
 from dixa_state.web.questions import next_page
 

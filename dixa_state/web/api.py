@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from dixa_state import documents, shapes
 from dixa_state.domain.bans import Ban
-from dixa_state.queries.slices import Keyed, sliced
+from dixa_state.questions import documents, shapes
+from dixa_state.questions.slices import Keyed, sliced
 from dixa_state.tracker import Step, StoredBody
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, Listed, answer, listed, whole
@@ -66,7 +66,7 @@ async def conversation(
     def ask() -> Response:
         now = service.tracker.now()
         question.require_past(now)
-        state = service.tracker.conversation(csid, organization=question.organization, **moment)
+        state = service.queries.conversation(csid, organization=question.organization, **moment)
         return answer(documents.status_document(state, now=now, **moment))
 
     return await service.answered(request, ask, question.min_position)

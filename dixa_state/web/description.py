@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from dixa_state import shapes
-from dixa_state.queries.search import OPERATORS
+from dixa_state.questions import shapes
+from dixa_state.questions.search import OPERATORS
 from dixa_state.web.edge import WEBHOOKS
 
 Schema = dict[str, Any]

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
-from dixa_state.documents import status_document
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import DixaStateError
-from dixa_state.projection.views import Views
-from dixa_state.queries import Queries
+from dixa_state.questions import Queries
+from dixa_state.questions.documents import status_document
+from dixa_state.views.generations import Views
 from dixa_state.web.readers import Readers
 
 KEPT = 1_000

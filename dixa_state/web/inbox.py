@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from dixa_state.deliveries import Delivery
 from dixa_state.errors import DixaStateError, OverloadedError, StoreUnavailableError
-from dixa_state.event_store import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Outcome
+from dixa_state.store.append import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Outcome
+from dixa_state.store.events import Delivery
 
 Append = Callable[[Sequence[Delivery]], list[Outcome]]
 

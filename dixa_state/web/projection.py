@@ -5,7 +5,7 @@ from threading import Event as Signal
 from threading import Thread
 
 from dixa_state.errors import SchemaError, StoreUnavailableError
-from dixa_state.projection.projector import Projector
+from dixa_state.views.projector import Projector
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0

@@ -21,8 +21,8 @@ from dixa_state.domain.events import SlaStatus
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.timestamps import parse_time, shorten
 from dixa_state.errors import InvalidInputError
-from dixa_state.queries import LIMIT, MAX_LIMIT, Filters, SlaFilters, TransitionFilters
-from dixa_state.queries.filters import require_past
+from dixa_state.questions import LIMIT, MAX_LIMIT, Filters, SlaFilters, TransitionFilters
+from dixa_state.questions.filters import require_past
 
 MAX_VALUES = 100
 """Values that one filter may have."""

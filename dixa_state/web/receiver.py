@@ -10,10 +10,10 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from dixa_state.deliveries import Delivery
-from dixa_state.documents import outcome_document
 from dixa_state.errors import DixaStateError, SignatureError
-from dixa_state.event_store import Outcome
+from dixa_state.questions.documents import outcome_document
+from dixa_state.store.append import Outcome
+from dixa_state.store.events import Delivery
 from dixa_state.web.bodies import Bodies, Head, head_of
 from dixa_state.web.edge import WEBHOOKS, answer_json, tell
 from dixa_state.web.errors import code_of, error_response

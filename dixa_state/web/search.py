@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from dixa_state import documents, shapes
 from dixa_state.errors import InvalidInputError
-from dixa_state.queries.search import read_search
-from dixa_state.queries.search_body import SearchBody
+from dixa_state.questions import documents, shapes
+from dixa_state.questions.search import read_search
+from dixa_state.questions.search_body import SearchBody
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, Listed, listed
 from dixa_state.web.bodies import head_of

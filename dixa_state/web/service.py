@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import Depends, Request
 
 from dixa_state.errors import ConflictError, DixaStateError, StoreUnavailableError
-from dixa_state.projection.projector import Projector
-from dixa_state.projection.views import Views
-from dixa_state.queries import Queries
+from dixa_state.questions import Queries
 from dixa_state.tracker import ConversationTracker
+from dixa_state.views.generations import Views
+from dixa_state.views.projector import Projector
 from dixa_state.web.bodies import Bodies
 from dixa_state.web.feed import Feed
 from dixa_state.web.inbox import Inbox

@@ -21,8 +21,8 @@ import psycopg
 import pytest
 
 from dixa_state import open_tracker
-from dixa_state.deliveries import decode_state
 from dixa_state.dixa.signature import sign
+from dixa_state.store.events import decode_state
 
 KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 HOME = b"5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11"

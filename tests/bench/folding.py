@@ -12,11 +12,11 @@ from measuring import Beside, Result, in_turns, timed
 from stores import MakeStore
 from traffic import deliveries
 
-from dixa_state.deliveries import Delivery, encode_state
 from dixa_state.dixa.reading import admit
 from dixa_state.domain.evidence import GRACE
-from dixa_state.projection.folding import fold_stream
+from dixa_state.store.events import Delivery, encode_state
 from dixa_state.tracker import WebhookMapper
+from dixa_state.views.fold import fold_stream
 
 EVENTS = 10_000
 

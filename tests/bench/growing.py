@@ -22,13 +22,13 @@ from traffic import webhooks
 
 from dixa_state import ConversationTracker, open_tracker
 from dixa_state.bootstrap import open_views
-from dixa_state.deliveries import Delivery
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time
-from dixa_state.projection.projector import Projector
-from dixa_state.projection.replay import replay
-from dixa_state.projection.views import Views
-from dixa_state.queries import Filters, Queries
+from dixa_state.questions import Filters, Queries
+from dixa_state.store.events import Delivery
+from dixa_state.views.generations import Views
+from dixa_state.views.projector import Projector
+from dixa_state.views.replay import replay
 
 MILLION = 1_000_000
 REAL = 100_000

@@ -13,9 +13,9 @@ from stores import MakeStore
 from traffic import deliveries, webhooks
 
 from dixa_state import open_tracker
-from dixa_state.deliveries import encode_state
-from dixa_state.ingest import ingest as ingest_files
-from dixa_state.sources import Source
+from dixa_state.files.ingest import ingest as ingest_files
+from dixa_state.files.sources import Source
+from dixa_state.store.events import encode_state
 
 EVENTS = 20_000
 A_COMMIT = 1_000

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.rows import TupleRow
 
-from dixa_state.projection.tables import TABLES
-from dixa_state.sql.statements import views_indexes
+from dixa_state.views.sql import views_indexes
+from dixa_state.views.tables import TABLES
 
 _BEST = "(queue_id, status, last_event_at, stream)"
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from functools import cache
 
-from dixa_state.deliveries import Delivery
 from dixa_state.simulate import Plan, bodies
+from dixa_state.store.events import Delivery
 
 EVENTS_EACH = 15
 """Webhooks that a simulated conversation comes to, about."""

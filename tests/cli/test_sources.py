@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dixa_state.errors import InvalidInputError
-from dixa_state.sources import Body, Source
+from dixa_state.files.sources import Body, Source
 
 DATA = Path(__file__).parent.parent / "data"
 BOM = b"\xef\xbb\xbf"

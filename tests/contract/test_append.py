@@ -16,9 +16,9 @@ from dixa_state import (
     Outcome,
     SignatureError,
 )
-from dixa_state.deliveries import decode_state
 from dixa_state.dixa.signature import parse_secrets, sign, verify
-from dixa_state.event_store import MAX_BATCH_EVENTS, Known, Writer, batches
+from dixa_state.store.append import MAX_BATCH_EVENTS, Known, Writer, batches
+from dixa_state.store.events import decode_state
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from dixa_state import (
     InvalidInputError,
     NotFoundError,
 )
-from dixa_state.documents import (
+from dixa_state.questions.documents import (
     Document,
     ban_document,
     status_document,

@@ -17,12 +17,12 @@ from pydantic_core import to_json
 from dixa_state.dixa.catalog import CATALOG
 from dixa_state.dixa.reading import Admitted, Problem, UnreadableError, admit, read_event
 from dixa_state.dixa.streams import ban_stream
-from dixa_state.documents import ban_document, status_document, step_document
 from dixa_state.domain import bans, events
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event, Queue, Snapshot, User
 from dixa_state.domain.fold import fold
+from dixa_state.questions.documents import ban_document, status_document, step_document
 from dixa_state.tracker import Step
 
 DATA = Path(__file__).parent.parent / "data"

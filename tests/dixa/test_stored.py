@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from dixa_state.deliveries import Delivery, decode_event, decode_state, encode_state
 from dixa_state.dixa.decoding import Body, decode
 from dixa_state.dixa.payloads import Envelope
 from dixa_state.domain.timestamps import format_time
-from dixa_state.event_store import digest, event_key, prepare, storable
+from dixa_state.store.append import digest, event_key, prepare, storable
+from dixa_state.store.events import Delivery, decode_event, decode_state, encode_state
 
 DATA = Path(__file__).parents[1] / "data"
 EXAMPLES = sorted(DATA.glob("*_*.json"))

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from msgspec import to_builtins
 from story import CSID, ORGANIZATION, clock
 
-from dixa_state.documents import status_document
 from dixa_state.domain import bans
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Created, Event, believed, same
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.metrics import durations
+from dixa_state.questions.documents import status_document
 
 START = initial(ORGANIZATION, CSID)
 EVENING = clock("23:59")

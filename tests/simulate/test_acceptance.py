@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dixa_state import ConversationTracker, Delivery, open_tracker
-from dixa_state.documents import status_document, transition_document
 from dixa_state.domain.timestamps import parse_time
+from dixa_state.questions.documents import status_document, transition_document
 from dixa_state.simulate import Plan, bodies
 
 Document = dict[str, Any]

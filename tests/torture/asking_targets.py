@@ -21,11 +21,11 @@ from targets import DATA, LONGEST_MESSAGE, Target, refused
 from dixa_state import Delivery
 from dixa_state.asgi import open_application
 from dixa_state.errors import InvalidInputError
-from dixa_state.projection.projector import Projector
-from dixa_state.queries import Filters, Page, Queries, listing
-from dixa_state.queries.search import read_search
-from dixa_state.queries.slices import sliced
+from dixa_state.questions import Filters, Page, Queries, listing
+from dixa_state.questions.search import read_search
+from dixa_state.questions.slices import sliced
 from dixa_state.settings import Settings
+from dixa_state.views.projector import Projector
 from dixa_state.web.search import MAX_BODY
 from dixa_state.web.server import MAX_HEAD
 

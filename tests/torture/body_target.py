@@ -13,17 +13,17 @@ from pydantic_core import to_json
 from targets import DATA, LONGEST_MESSAGE, Target
 
 from dixa_state import Delivery
-from dixa_state.deliveries import decode_state, encode_state
 from dixa_state.dixa import decoding
 from dixa_state.dixa.reading import Admitted, UnreadableError, admit, read_event
 from dixa_state.dixa.streams import csid_of
-from dixa_state.documents import status_document
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import fold
 from dixa_state.domain.states import as_kept, encode
-from dixa_state.event_store import Arrival, Refusal, prepare
-from dixa_state.projection.rows import rows
+from dixa_state.questions.documents import status_document
+from dixa_state.store.append import Arrival, Refusal, prepare
+from dixa_state.store.events import decode_state, encode_state
+from dixa_state.views.rows import rows
 
 T = TypeVar("T")
 

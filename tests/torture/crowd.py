@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 
 from dixa_state import ConversationTracker, Delivery, open_tracker
-from dixa_state.event_store import Outcome
+from dixa_state.store.append import Outcome
 
 PROCESSES = 3
 

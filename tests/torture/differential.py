@@ -9,12 +9,12 @@ from weakref import WeakKeyDictionary
 from eventsourcing.persistence import Notification
 from judging import require_same
 
-from dixa_state.projection.folding import Folded, fold_further, fold_stream, is_shown
-from dixa_state.projection.projector import News, Page, Projector
-from dixa_state.projection.rows import rows
-from dixa_state.projection.tables import TABLES, Row
-from dixa_state.projection.views import Connection, Poison, Views
 from dixa_state.tracker import ConversationTracker
+from dixa_state.views.fold import Folded, fold_further, fold_stream, is_shown
+from dixa_state.views.generations import Connection, Poison, Views
+from dixa_state.views.projector import News, Page, Projector
+from dixa_state.views.rows import rows
+from dixa_state.views.tables import TABLES, Row
 
 Place = tuple[ConversationTracker, Views]
 

@@ -17,8 +17,8 @@ from worlds import CASES_PER_WORLD, Story
 
 from dixa_state import open_tracker
 from dixa_state.bootstrap import open_place, open_views
-from dixa_state.projection.replay import replay
-from dixa_state.projection.verify import verify
+from dixa_state.views.replay import replay
+from dixa_state.views.verify import verify
 
 _FAST = Path("/dev/shm")  # noqa: S108 — memory, where there is one: nothing fails here but code
 

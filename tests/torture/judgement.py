@@ -10,10 +10,10 @@ from ledger import Identity, Ledger, Told
 from programs import Programs
 
 from dixa_state.bootstrap import open_place, open_recorder
-from dixa_state.deliveries import decode_state
-from dixa_state.event_store import EventRecorder, digest
-from dixa_state.projection.ranges import Range
-from dixa_state.projection.verify import check_range
+from dixa_state.store.append import EventRecorder, digest
+from dixa_state.store.events import decode_state
+from dixa_state.views.ranges import Range
+from dixa_state.views.verify import check_range
 
 _PAGE = 2_000
 _LATEST = 40

@@ -15,14 +15,14 @@ from worlds import HOME, Document, Story
 
 from dixa_state import ConversationTracker, Delivery, open_tracker
 from dixa_state.dixa.streams import csid_of
-from dixa_state.documents import ban_document, status_document, transition_document
 from dixa_state.domain import bans
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, Order, mark_late
 from dixa_state.domain.states import encode
 from dixa_state.domain.timestamps import parse_time, shorten
-from dixa_state.event_store import Outcome
+from dixa_state.questions.documents import ban_document, status_document, transition_document
+from dixa_state.store.append import Outcome
 
 State = Conversation | Ban
 

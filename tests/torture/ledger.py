@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from stock import Piece
 
-from dixa_state.event_store import digest
+from dixa_state.store.append import digest
 
 Identity = tuple[str | None, str]
 """Of which event a body tells, and what: equal for all spellings of the same."""

@@ -32,8 +32,8 @@ from worlds import Story
 
 from dixa_state import ConversationTracker, Delivery, open_tracker
 from dixa_state.domain.states import as_kept
-from dixa_state.event_store import Outcome
-from dixa_state.projection.folding import fold_stream
+from dixa_state.store.append import Outcome
+from dixa_state.views.fold import fold_stream
 
 _BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
 _MOST_FINDINGS = 20

@@ -17,9 +17,9 @@ from unittest.mock import patch
 
 from dixa_state import cli, event_store
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.event_store import Arrival, EventRecorder, Known, Outcome, Refusal, prepare
-from dixa_state.projection.projector import Projector
-from dixa_state.storage import postgres, sqlite
+from dixa_state.store import postgres, sqlite
+from dixa_state.store.append import Arrival, EventRecorder, Known, Outcome, Refusal, prepare
+from dixa_state.views.projector import Projector
 from dixa_state.web import inbox
 from dixa_state.web.projection import Projection
 

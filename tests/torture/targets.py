@@ -18,8 +18,8 @@ from mutation import mutated
 from dixa_state.dixa.signature import Secrets, is_well_formed, parse_secrets, sign, verify
 from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.errors import DixaStateError, InvalidInputError, SignatureError
-from dixa_state.projection.tables import from_micros, micros
-from dixa_state.sources import Source
+from dixa_state.files.sources import Source
+from dixa_state.views.tables import from_micros, micros
 from dixa_state.web.policy import is_loopback, parse_tokens
 
 DATA = Path(__file__).parents[1] / "data"

@@ -10,9 +10,9 @@ from order import torture
 
 from dixa_state import event_store
 from dixa_state.domain.events import Event
-from dixa_state.projection import folding
-from dixa_state.projection.projector import Page, Projector
-from dixa_state.projection.views import Connection
+from dixa_state.views import folding
+from dixa_state.views.generations import Connection
+from dixa_state.views.projector import Page, Projector
 
 Find = Callable[[], list[str]]
 

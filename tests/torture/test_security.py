@@ -13,7 +13,7 @@ from mutation import parsed
 
 from dixa_state import ConversationTracker, InvalidInputError
 from dixa_state.bootstrap import open_recorder
-from dixa_state.terminal import print_json
+from dixa_state.cli.output import print_json
 from dixa_state.web.logs import configure
 
 ROOT = Path(__file__).parents[2]

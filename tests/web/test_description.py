@@ -9,8 +9,8 @@ import pytest
 from pydantic import TypeAdapter
 from servers import Running, Serve
 
-from dixa_state import shapes
-from dixa_state.queries.search import OPERATORS
+from dixa_state.questions import shapes
+from dixa_state.questions.search import OPERATORS
 from dixa_state.web.errors import Error
 
 EXAMPLES = json.loads(

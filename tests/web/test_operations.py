@@ -17,8 +17,8 @@ from servers import Running, Serve, eventually
 
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.facts import READERS
-from dixa_state.projection.tables import VIEW_VERSION
-from dixa_state.storage import postgres
+from dixa_state.store import postgres
+from dixa_state.views.tables import VIEW_VERSION
 from dixa_state.web import feed, operations, service
 
 pytestmark = pytest.mark.usefixtures("nothing_fails")

@@ -13,9 +13,9 @@ from servers import Running, Serve, signed
 from sockets import exchange, webhook
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from dixa_state.deliveries import Delivery
 from dixa_state.dixa.signature import sign
-from dixa_state.event_store import Outcome
+from dixa_state.store.append import Outcome
+from dixa_state.store.events import Delivery
 from dixa_state.web.bodies import Bodies
 from dixa_state.web.edge import Edge
 from dixa_state.web.metrics import Metrics

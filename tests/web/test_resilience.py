@@ -18,7 +18,7 @@ import uvicorn
 from servers import SECRET, Running, Serve, eventually
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dixa_state.projection.projector import Projector
+from dixa_state.views.projector import Projector
 from dixa_state.web import readers, server
 from dixa_state.web.server import Protocol
 

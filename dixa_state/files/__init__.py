@@ -1,0 +1,1 @@
+"""Formats in and out: webhook bodies read from files."""

@@ -1,0 +1,88 @@
+"""From files to the store: batches of bodies, each with its outcome, to the end whatever comes."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from dixa_state.errors import InvalidInputError
+from dixa_state.files.sources import Body, Source
+from dixa_state.store.append import Outcome, batches
+from dixa_state.store.events import Delivery
+from dixa_state.tracker import ConversationTracker
+
+
+class SetAside(Struct, frozen=True):
+    """A body that went to quarantine, and where it stood."""
+
+    origin: str
+    quarantine_id: int | None
+    reason: str | None
+
+
+class Report(Struct, frozen=True):
+    """What an ingest did; `failures` are the files that could not be read to their end."""
+
+    read: int
+    appended: int
+    duplicates: int
+    quarantined: int
+    set_aside: tuple[SetAside, ...]
+    failures: tuple[str, ...]
+
+
+SHOWN = 20
+"""How many quarantined bodies a report names; the quarantine lists them all."""
+
+
+def ingest(
+    tracker: ConversationTracker,
+    sources: Iterable[Source],
+    *,
+    progress: Callable[[Source, int], None] = lambda _source, _read: None,
+) -> Report:
+    """Keep every body of every source; a file that breaks off does not stop the others.
+
+    `progress` is called after each batch with the source and the number of bodies kept from it.
+    Raises `StoreUnavailableError` if the store fails; what was kept before stays, and a second
+    ingest of the same files goes on from there, since duplicates are recognised.
+    """
+    kinds: Counter[str] = Counter()
+    set_aside: list[SetAside] = []
+    failures: list[str] = []
+    for source in sources:
+        for batch in batches(_until_broken(source, failures), lambda body: len(body.raw)):
+            outcomes = _keep(tracker, batch)
+            kinds.update(outcome.kind for outcome in outcomes)
+            room = SHOWN - len(set_aside)
+            set_aside += _named(batch, outcomes)[:room]
+            progress(source, len(batch))
+    return Report(
+        read=kinds.total(),
+        appended=kinds["appended"],
+        duplicates=kinds["duplicate"],
+        quarantined=kinds["quarantined"],
+        set_aside=tuple(set_aside),
+        failures=tuple(failures),
+    )
+
+
+def _keep(tracker: ConversationTracker, batch: list[Body]) -> list[Outcome]:
+    received_at = datetime.now(UTC)
+    return tracker.append_many([Delivery(body.raw, received_at) for body in batch])
+
+
+def _named(batch: list[Body], outcomes: list[Outcome]) -> list[SetAside]:
+    return [
+        SetAside(body.origin, outcome.quarantine_id, outcome.reason)
+        for body, outcome in zip(batch, outcomes, strict=True)
+        if outcome.kind == "quarantined"
+    ]
+
+
+def _until_broken(source: Source, failures: list[str]) -> Iterator[Body]:
+    try:
+        yield from source
+    except InvalidInputError as error:
+        failures.append(str(error))

@@ -1,1 +1,0 @@
-"""Read models: rows made from states, kept up to date by a projector, rebuilt by a replay."""

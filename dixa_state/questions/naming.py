@@ -1,0 +1,35 @@
+"""Values that stand for queues and people in counts: what a list is asked with to give the rows.
+
+A filter takes an id, a name or an email. Two may share a name, and one may be known by the id only
+in some conversations, so the name stands for somebody only where it finds all their rows and none
+of anybody else's.
+"""
+
+from collections.abc import Collection
+
+from dixa_state.questions.filters import NOBODY
+
+Known = tuple[str | None, ...]
+"""What a row knows of somebody: the key, the name, and whatever else a filter finds them by."""
+
+
+def told_apart(known: Collection[Known]) -> dict[Known, str | None]:
+    """Give each the value that finds it: the name if it is enough, or else the key."""
+    keys = {one[0] for one in known} - {None}
+    groups: dict[str | None, set[Known]] = {}
+    for one in known:
+        # whom we know by a name only cannot be told from another of that name
+        key = next((other for other in one[1:] if other in keys), one[0])
+        groups.setdefault(key, set()).add(one)
+    return {
+        one: _value(key, members, set(known) - members)
+        for key, members in groups.items()
+        for one in members
+    }
+
+
+def _value(key: str | None, members: set[Known], others: set[Known]) -> str | None:
+    names = {name for _, name, *_ in members}
+    [name, *more] = names
+    found_elsewhere = any(name in other for other in others)
+    return key if more or found_elsewhere or name in (None, NOBODY) else name

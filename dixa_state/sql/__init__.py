@@ -1,1 +1,0 @@
-"""SQL in files, and what reads them."""

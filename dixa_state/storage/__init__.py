@@ -1,1 +1,0 @@
-"""Where events are kept: a recorder per database, its statements in `sql/`."""

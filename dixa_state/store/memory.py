@@ -1,0 +1,139 @@
+"""The event store in memory: for tests and trials; gone with the process."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.popo import POPOApplicationRecorder
+from msgspec.structs import replace
+
+from dixa_state.store.append import (
+    EventRecorder,
+    Known,
+    Quarantined,
+    Refusal,
+    Resolution,
+    Writer,
+    digest,
+)
+
+
+class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
+    """The library's in-memory recorder, with append, streams and quarantine."""
+
+    def __init__(self) -> None:
+        """Begin with an empty store."""
+        super().__init__()
+        self.remembered: dict[bytes, Known] = {}
+        self.quarantine: dict[bytes, Quarantined] = {}
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Hold the lock; what was staged is kept only if no exception leaves."""
+        with self._database_lock:
+            writer = _MemoryWriter(self)
+            yield writer
+            self._update_table(writer.staged)
+            self.remembered |= writer.to_remember
+            self.quarantine |= writer.refused
+        self._notify_listeners()
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Store events as they are, as the library does."""
+        return POPOApplicationRecorder.insert_events(self, stored_events, **kwargs)
+
+    def select_stream(self, stream: str) -> Sequence[Notification]:
+        """Read a stream in order of arrival."""
+        with self._database_lock:
+            places = self._stored_events_index[stream].values()
+            return [_placed(self._stored_events[place], place + 1) for place in places]
+
+    def next_stream(self, name: str) -> str | None:
+        """Name the first stream that sorts at or after a name."""
+        with self._database_lock:
+            streams = (str(event.originator_id) for event in self._stored_events)
+            return min((stream for stream in streams if stream >= name), default=None)
+
+    def stream_at(self, position: int) -> str | None:
+        """Name the stream of the event at a position."""
+        found = self.select_notifications(position, 1, position)
+        return str(found[0].originator_id) if found else None
+
+    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
+        """Read all streams of a range of names, up to a position."""
+        everything = self.select_notifications(1, position, position) if position else ()
+        kept = (event for event in everything if low <= str(event.originator_id) < high)
+        return sorted(kept, key=lambda event: (str(event.originator_id), event.originator_version))
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+        return {key: self.remembered[key] for key in keys if key in self.remembered}
+
+    def census(self) -> tuple[int, int]:
+        """Count the events, and those that would be recognised."""
+        return len(self._stored_events), len(self.remembered)
+
+    def select_quarantined(
+        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+    ) -> Sequence[Quarantined]:
+        """List the quarantine."""
+        return [
+            item
+            for item in self.quarantine.values()
+            if (resolved or item.resolution is None) and (ids is None or item.id in ids)
+        ]
+
+    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
+        """Enter how the case of a quarantined body ended."""
+        for key, item in self.quarantine.items():
+            if item.id == quarantine_id:
+                self.quarantine[key] = replace(item, resolution=resolution, resolved_at=at)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+
+class _MemoryWriter(Writer):
+    def __init__(self, recorder: MemoryRecorder) -> None:
+        self._recorder = recorder
+        self.staged: list[StoredEvent] = []
+        self.to_remember: dict[bytes, Known] = {}
+        self.refused: dict[bytes, Quarantined] = {}
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        return self._recorder.known(keys)
+
+    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
+        found = {stream: self._recorder.select_stream(stream) for stream in streams}
+        return {stream: events[-1].originator_version for stream, events in found.items() if events}
+
+    def last_position(self) -> int:
+        return self._recorder.max_notification_id() or 0
+
+    def state_at(self, position: int) -> bytes:
+        return self._recorder.select_notifications(position, 1)[0].state
+
+    def insert(self, events: Sequence[Notification]) -> None:
+        self.staged.extend(events)
+
+    def remember(self, entries: Mapping[bytes, Known]) -> None:
+        self.to_remember.update(entries)
+
+    def set_aside(self, refusal: Refusal) -> int:
+        key = digest(refusal.delivery.body)
+        known = self._recorder.quarantine.get(key) or self.refused.get(key)
+        number = known.id if known else len(self._recorder.quarantine) + len(self.refused) + 1
+        self.refused[key] = Quarantined(
+            number, refusal.delivery, refusal.problem, refusal.reason, refusal.event_id, None, None
+        )
+        return number
+
+
+def _placed(event: StoredEvent, position: int) -> Notification:
+    return Notification(
+        event.originator_id, event.originator_version, event.topic, event.state, position
+    )

@@ -1,0 +1,257 @@
+"""The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import psycopg
+from eventsourcing import persistence
+from eventsourcing.persistence import Notification
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow, tuple_row
+
+from dixa_state.domain.timestamps import format_time
+from dixa_state.errors import SchemaError, StoreUnavailableError
+from dixa_state.store import quarantine
+from dixa_state.store.append import (
+    Known,
+    Refusal,
+    Resolution,
+    Writer,
+)
+from dixa_state.store.pool import Lender
+from dixa_state.store.reads import DatabaseRecorder
+from dixa_state.store.sql import SCHEMA_VERSION, schema, statements
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT = 5
+"""Seconds to wait for a connection."""
+
+LOCK_TIMEOUT = 60
+"""Seconds that an append waits for the appends of others to end."""
+
+_SQL = statements("postgres")
+_NOTICED_WITHIN = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""Seconds, and milliseconds: what has gone silent is noticed; by the system's defaults in hours."""
+
+_RECONNECT_TIMEOUT = 2.0
+_SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
+
+
+class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
+    """The recorder on PostgreSQL; the library's own schema is replaced by ours in `sql/`.
+
+    The library's insert is not used: its pipeline hangs on parameters beyond a megabyte on a Unix
+    socket, and its database functions take no lock, so that a reader misses events.
+    """
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        """Open the store at this URL; with `create`, make what is missing.
+
+        Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
+        server cannot be reached.
+        """
+        self._url = url
+        self._make_ready(url, create=create)
+        self.reading = Lender(self.connect, _is_free)
+        super().__init__(_datastore(url))
+
+    def create_table(self) -> None:
+        """Do nothing: the constructor has made the schema."""
+
+    def _make_ready(self, url: str, *, create: bool) -> None:
+        """Make the schema on a plain connection, which says what is wrong if it cannot be had."""
+        try:
+            with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT) as connection:
+                encoding = _value(connection, "server_encoding")
+                if encoding != "UTF8":
+                    raise SchemaError(f"expected a database in UTF8, got one in {encoding}")
+                if create and not _value(connection, "has_tables"):
+                    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
+                    connection.execute(schema("postgres").encode())
+                found = _value(connection, "schema_version")
+        except psycopg.errors.UndefinedTable as error:
+            raise SchemaError(f"expected a dixa_state store, found none: {error}") from error
+        except psycopg.Error as error:
+            raise unavailable(error) from error
+        if found != SCHEMA_VERSION:
+            raise SchemaError(f"expected schema version {SCHEMA_VERSION}, got {found}")
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open a transaction under the table's lock, which leaves readers alone."""
+        with (
+            translated(),
+            self.datastore.transaction(commit=True) as outer,
+            outer.connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'; {_SQL['lock']}".encode())
+            yield _PostgresWriter(cursor)
+            cursor.execute(f"{_SQL['durable']} {_SQL['notify']}".encode())
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+        rows = self._rows("known_events", keys=list(keys))
+        return {key: Known(digest, position) for key, digest, position in rows}
+
+    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
+        """Enter how the case of a quarantined body ended."""
+        parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
+        with translated(), self.datastore.transaction(commit=True) as cursor:
+            cursor.execute(_SQL["resolve"].encode(), parameters)
+
+    def connect(self) -> psycopg.Connection[TupleRow]:
+        """Open a connection of its own, outside the pool, in autocommit."""
+        return psycopg.connect(
+            **_parameters(self._url), autocommit=True, connect_timeout=CONNECT_TIMEOUT
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.reading.close()
+        self.datastore.close()
+
+    def _listed(self, values: Sequence[Any]) -> list[Any]:
+        return list(values)
+
+    def _rows(self, statement: str, **parameters: Any) -> list[TupleRow]:
+        def ask(connection: psycopg.Connection[TupleRow]) -> list[TupleRow]:
+            with connection.cursor(binary=True) as cursor:
+                return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
+
+        with translated(), begun(self.reading, ask) as (_, rows):
+            return rows
+
+
+class _PostgresWriter(Writer):
+    def __init__(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        self._cursor = cursor
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        rows = self._all("known_events", keys=list(keys)) if keys else []
+        return {key: Known(digest, position) for key, digest, position in rows}
+
+    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
+        return dict(self._all("heads", streams=list(streams)) if streams else [])
+
+    def last_position(self) -> int:
+        position: int = self._all("last_position")[0][0]
+        return position
+
+    def state_at(self, position: int) -> bytes | None:
+        rows = self._all("state_at", position=position)
+        return bytes(rows[0][0]) if rows else None
+
+    def insert(self, events: Sequence[Notification]) -> None:
+        if events:
+            self._execute("advance_head", position=events[-1].id)
+            self._copy("insert_event", ("int8", "text", "int8", "text", "bytea"), map(_row, events))
+
+    def remember(self, entries: Mapping[bytes, Known]) -> None:
+        if entries:
+            rows = ((key, *known) for key, known in entries.items())
+            self._copy("remember_event", ("bytea", "bytea", "int8"), rows)
+
+    def set_aside(self, refusal: Refusal) -> int:
+        row = quarantine.to_row(refusal)
+        self._execute("quarantine", **row)
+        number: int = self._all("quarantine_id", digest=row["digest"])[0][0]
+        return number
+
+    def _copy(self, name: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._cursor.copy(_SQL[name].encode()) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
+    def _execute(self, name: str, **parameters: Any) -> None:
+        self._cursor.execute(_SQL[name].encode(), parameters)
+
+    def _all(self, name: str, **parameters: Any) -> list[TupleRow]:
+        return self._cursor.execute(_SQL[name].encode(), parameters).fetchall()
+
+
+def _row(event: Notification) -> tuple[int, str, int, str, bytes]:
+    stream = str(event.originator_id)
+    return event.id, stream, event.originator_version, event.topic, event.state
+
+
+def _datastore(url: str) -> PostgresDatastore:
+    datastore = PostgresDatastore(
+        dbname="",
+        host="",
+        port="",
+        user="",
+        password="",
+        connect_timeout=CONNECT_TIMEOUT,
+        pool_size=1,
+        max_overflow=9,
+        pre_ping=True,
+        originator_id_type="text",
+    )
+    # The library's constructor has no place for sslmode and the like.
+    # Within this time the pool tries again ever more rarely; beyond it, whenever it is asked.
+    datastore.pool.reconnect_timeout = _RECONNECT_TIMEOUT
+    datastore.pool.kwargs = {**_parameters(url), "row_factory": psycopg.rows.dict_row}
+    return datastore
+
+
+@contextmanager
+def begun(
+    lender: Lender[psycopg.Connection[TupleRow]],
+    begin: Callable[[psycopg.Connection[TupleRow]], T],
+) -> Iterator[tuple[psycopg.Connection[TupleRow], T]]:
+    """Lend a connection with what it was first asked for.
+
+    One that turns out to be lost, as all are when the server has gone and come back, is replaced.
+    """
+    with ExitStack() as stack:
+        connection = stack.enter_context(lender.lent())
+        try:
+            found = begin(connection)
+        except psycopg.OperationalError:
+            if not connection.broken:
+                raise
+            lender.forget()
+            connection = stack.enter_context(lender.lent(new=True))
+            found = begin(connection)
+        yield connection, found
+
+
+def _is_free(connection: psycopg.Connection[TupleRow]) -> bool:
+    return connection.info.transaction_status == TransactionStatus.IDLE
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    return _NOTICED_WITHIN | conninfo_to_dict(url)
+
+
+def _value(connection: psycopg.Connection[TupleRow], name: str) -> Any:
+    row = connection.execute(_SQL[name].encode()).fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Translate the errors of the driver and of the library."""
+    try:
+        yield
+    except (psycopg.IntegrityError, persistence.IntegrityError) as error:
+        raise persistence.IntegrityError(str(error)) from error
+    except (psycopg.Error, persistence.PersistenceError) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> StoreUnavailableError:
+    """Say in one line why the store cannot be used."""
+    reason = " ".join(str(error).split())
+    return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")

@@ -1,0 +1,105 @@
+"""What both databases read in the same way: each question is a statement of the same name."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from eventsourcing.persistence import Notification, StoredEvent
+
+from dixa_state.store import quarantine
+from dixa_state.store.append import EventRecorder, Quarantined
+
+_NO_LIMIT = 2**63 - 1
+
+
+class DatabaseRecorder(EventRecorder):
+    """An event store in a database."""
+
+    @abstractmethod
+    def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a statement of the dialect's file, and give its rows."""
+
+    @abstractmethod
+    def _listed(self, values: Sequence[Any]) -> Any:
+        """Give several values as the one parameter that the dialect takes."""
+
+    def select_stream(self, stream: str) -> Sequence[Notification]:
+        """Read a stream in order of arrival."""
+        return [notification(row) for row in self._rows("stream", stream=stream)]
+
+    def next_stream(self, name: str) -> str | None:
+        """Name the first stream that sorts at or after a name."""
+        rows = self._rows("next_stream", name=name)
+        return rows[0][0] if rows else None
+
+    def stream_at(self, position: int) -> str | None:
+        """Name the stream of the event at a position."""
+        rows = self._rows("stream_at", position=position)
+        return rows[0][0] if rows else None
+
+    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
+        """Read all streams of a range of names, up to a position."""
+        rows = self._rows("range", low=low, high=high, position=position)
+        return [notification(row) for row in rows]
+
+    def census(self) -> tuple[int, int]:
+        """Count the events, and those that would be recognised."""
+        events, recognised = self._rows("census")[0]
+        return events, recognised
+
+    def select_quarantined(
+        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+    ) -> Sequence[Quarantined]:
+        """List the quarantine."""
+        wanted = None if ids is None else self._listed(ids)
+        rows = self._rows("quarantined", ids=wanted, resolved=resolved)
+        return [quarantine.from_row(row) for row in rows]
+
+    def select_events(
+        self,
+        originator_id: Any,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Read part of a stream."""
+        rows = self._rows(
+            "events_newest_first" if desc else "events",
+            stream=originator_id,
+            gt=-1 if gt is None else gt,
+            lte=_NO_LIMIT if lte is None else lte,
+            limit=_NO_LIMIT if limit is None else limit,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Read events by position."""
+        rows = self._rows(
+            "notifications_of_topics" if topics else "notifications",
+            first=(start or 0) + (not inclusive_of_start),
+            last=_NO_LIMIT if stop is None else stop,
+            topics=self._listed(topics),
+            limit=limit,
+        )
+        return [notification(row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        """Give the position of the newest event."""
+        position: int | None = self._rows("newest")[0][0]
+        return position
+
+
+def notification(row: tuple[Any, ...]) -> Notification:
+    """Read a row of an event with its position."""
+    stream, version, topic, state, position = row
+    return Notification(stream, version, topic, bytes(state), position)

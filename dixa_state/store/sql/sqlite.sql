@@ -1,0 +1,99 @@
+-- has_tables: whether there is anything in the database
+SELECT count(*) FROM sqlite_master WHERE type = 'table';
+
+-- schema_version: which schema the store has
+SELECT version FROM dixa_state_schema;
+
+-- known_events: whether an event is stored already
+SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = :key;
+
+-- heads: the last version of a stream
+SELECT max(originator_version) FROM stored_events WHERE originator_id = :stream;
+
+-- last_position: the last position that was handed out
+SELECT position FROM head;
+
+-- advance_head: hand out positions up to this one
+UPDATE head SET position = :position WHERE position < :position;
+
+-- newest: the position of the newest event
+SELECT max(notification_id) FROM stored_events;
+
+-- state_at: the state of the event at a position
+SELECT state FROM stored_events WHERE notification_id = :position;
+
+-- insert_event: store an event at its position
+INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
+VALUES (?, ?, ?, ?, ?);
+
+-- remember_event: enter an event into the memory that recognises duplicates
+INSERT INTO deduplication (event_key, body_digest, notification_id)
+VALUES (?, ?, ?);
+
+-- quarantine: set a body aside, once; one that was settled waits again
+INSERT INTO quarantine (
+    received_at, problem, reason, event_id, subscription_id, signature, body, body_digest
+) VALUES (
+    :received_at, :problem, :reason, :event_id, :subscription_id, :signature, :body, :digest
+) ON CONFLICT (body_digest) DO UPDATE SET
+    problem = excluded.problem, reason = excluded.reason, resolution = NULL, resolved_at = NULL;
+
+-- quarantine_id: the number of a body that was set aside
+SELECT id FROM quarantine WHERE body_digest = :digest;
+
+-- quarantined: the bodies in quarantine, on demand also those that were
+SELECT
+    id, received_at, problem, reason, event_id, subscription_id, signature, body,
+    resolution, resolved_at
+FROM quarantine
+WHERE (:resolved OR resolution IS NULL)
+  AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
+ORDER BY id;
+
+-- resolve: enter how the case of a quarantined body ended
+UPDATE quarantine SET resolution = :resolution, resolved_at = :at WHERE id = :id;
+
+-- stream: a stream in order of arrival
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events WHERE originator_id = :stream ORDER BY originator_version;
+
+-- next_stream: the first stream at or after a name
+SELECT originator_id FROM stored_events
+WHERE originator_id >= :name ORDER BY originator_id LIMIT 1;
+
+-- events: part of a stream, oldest first
+SELECT originator_id, originator_version, topic, state
+FROM stored_events
+WHERE originator_id = :stream AND originator_version > :gt AND originator_version <= :lte
+ORDER BY originator_version ASC LIMIT :limit;
+
+-- events_newest_first: part of a stream, newest first
+SELECT originator_id, originator_version, topic, state
+FROM stored_events
+WHERE originator_id = :stream AND originator_version > :gt AND originator_version <= :lte
+ORDER BY originator_version DESC LIMIT :limit;
+
+-- notifications: events by position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE notification_id BETWEEN :first AND :last
+ORDER BY notification_id LIMIT :limit;
+
+-- notifications_of_topics: events of some topics by position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE notification_id BETWEEN :first AND :last
+  AND topic IN (SELECT value FROM json_each(:topics))
+ORDER BY notification_id LIMIT :limit;
+
+-- stream_at: the stream of the event at a position
+SELECT originator_id FROM stored_events WHERE notification_id = :position;
+
+-- range: all events of the streams in a range of names, up to a position
+SELECT originator_id, originator_version, topic, state, notification_id
+FROM stored_events
+WHERE originator_id >= :low AND originator_id < :high AND notification_id <= :position
+ORDER BY originator_id, originator_version;
+
+-- census: how many events there are, and how many are recognised as duplicates when they come again
+SELECT (SELECT count(*) FROM stored_events), (SELECT count(*) FROM deduplication);

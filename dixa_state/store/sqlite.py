@@ -1,0 +1,271 @@
+"""The event store on SQLite: one file, durable to the disk at every commit."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Condition, Lock
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import quote
+
+from eventsourcing import persistence
+from eventsourcing.persistence import Notification
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteDatastore,
+)
+
+from dixa_state.domain.timestamps import format_time
+from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
+from dixa_state.store import quarantine
+from dixa_state.store.append import (
+    Known,
+    Refusal,
+    Resolution,
+    Writer,
+)
+from dixa_state.store.pool import Lender
+from dixa_state.store.reads import DatabaseRecorder
+from dixa_state.store.sql import SCHEMA_VERSION, schema, statements
+
+LOCK_TIMEOUT = 60
+"""Seconds that a connection waits for another process's transaction to end."""
+
+_SQL = statements("sqlite")
+_POLL = 0.01
+_CHECKPOINT = 4_000
+"""Pages in the log until they are brought into the file: most are written many times."""
+
+_UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
+
+
+class _Pool(SQLiteConnectionPool):
+    """Connections that survive power loss: every commit is synced to the disk.
+
+    Writers of this process wait for their turn before they join the library's queue: there, one
+    that waits would hold up all readers.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._turn = Lock()
+        self._closing = False
+        super().__init__(*args, **options)
+
+    def get_connection(
+        self, timeout: float | None = None, *, is_writer: bool | None = None
+    ) -> SQLiteConnection:
+        if is_writer and not self._turn.acquire(timeout=LOCK_TIMEOUT):
+            raise persistence.ConnectionUnavailableError("another transaction does not end")
+        try:
+            return self._get(timeout, is_writer=is_writer)
+        except BaseException:
+            if is_writer:
+                self._turn.release()
+            raise
+
+    def _get(self, timeout: float | None, *, is_writer: bool | None) -> SQLiteConnection:
+        if self._closing:
+            raise persistence.ConnectionPoolClosedError
+        return super().get_connection(timeout, is_writer=is_writer)
+
+    def put_connection(self, conn: SQLiteConnection) -> None:
+        wrote = conn.is_writer
+        if self._closed:  # it was asked for before, and given after
+            conn.close()
+        try:
+            super().put_connection(conn)
+        finally:
+            if wrote:
+                self._turn.release()
+
+    def close(self) -> None:
+        """Wait for what still runs: SQLite crashes where a connection in use is closed."""
+        self._closing = True
+        with self._put_condition:
+            self._put_condition.wait_for(lambda: not self._in_use, timeout=LOCK_TIMEOUT)
+            super().close()
+
+    def _create_connection(self) -> SQLiteConnection:
+        connection = super()._create_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
+        return connection
+
+
+class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: ignore[misc]
+    """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open the store in this file; with `create`, make what is missing.
+
+        Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
+        file cannot be opened.
+        """
+        self._path = path
+        self._make_ready(create=create)
+        datastore = SQLiteDatastore(
+            _uri(path), lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
+        )
+        datastore.pool = _Pool(
+            db_name=_uri(path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
+        )
+        self.moved = Condition()
+        """Told of each commit of this process."""
+        self.reading = Lender(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
+        super().__init__(datastore)
+
+    def create_table(self) -> None:
+        """Do nothing: the constructor has made the schema."""
+
+    def _make_ready(self, *, create: bool) -> None:
+        """Make the schema on a connection of its own, where WAL can be entered without a race."""
+        mode = "rwc" if create else "rw"
+        try:
+            with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
+                if create and not connection.execute(_SQL["has_tables"]).fetchone()[0]:
+                    _make_schema(connection)
+                found = connection.execute(_SQL["schema_version"]).fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise _no_store(self._path, error) from error
+        if found != SCHEMA_VERSION:
+            raise SchemaError(
+                f"{self._path}: expected schema version {SCHEMA_VERSION}, got {found}"
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open a transaction under SQLite's write lock."""
+        with translated(), self.datastore.get_connection(commit=True) as connection:
+            raw = connection.cursor().sqlite_cursor
+            with closing(raw):
+                raw.execute("BEGIN IMMEDIATE")
+                try:
+                    yield _SqliteWriter(raw)
+                    raw.execute("COMMIT")
+                except BaseException:
+                    raw.connection.rollback()
+                    raise
+        with self.moved:
+            self.moved.notify_all()
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        """Find what recognises these events as duplicates."""
+        rows = (row for key in keys for row in self._rows("known_events", key=key))
+        return {key: Known(digest, position) for key, digest, position in rows}
+
+    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
+        """Enter how the case of a quarantined body ended."""
+        with translated(), self.datastore.transaction(commit=True) as cursor:
+            parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
+            cursor.execute(_SQL["resolve"], parameters)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.reading.close()
+        self.datastore.close()
+
+    def _listed(self, values: Sequence[Any]) -> str:
+        return json.dumps(list(values))
+
+    def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with translated(), self.reading.lent() as connection:
+            return connection.execute(_SQL[statement], parameters).fetchall()
+
+
+class _SqliteWriter(Writer):
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
+        rows = (self._one("known_events", key=key) for key in keys)
+        return {row[0]: Known(row[1], row[2]) for row in rows if row}
+
+    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
+        found = {stream: self._one("heads", stream=stream)[0] for stream in streams}
+        return {stream: version for stream, version in found.items() if version is not None}
+
+    def last_position(self) -> int:
+        position: int = self._one("last_position")[0]
+        return position
+
+    def state_at(self, position: int) -> bytes | None:
+        row = self._one("state_at", position=position)
+        return bytes(row[0]) if row else None
+
+    def insert(self, events: Sequence[Notification]) -> None:
+        if not events:
+            return
+        self._cursor.execute(_SQL["advance_head"], {"position": events[-1].id})
+        rows = [(e.id, e.originator_id, e.originator_version, e.topic, e.state) for e in events]
+        self._cursor.executemany(_SQL["insert_event"], rows)
+
+    def remember(self, entries: Mapping[bytes, Known]) -> None:
+        rows = [(key, *known) for key, known in entries.items()]
+        self._cursor.executemany(_SQL["remember_event"], rows)
+
+    def set_aside(self, refusal: Refusal) -> int:
+        row = quarantine.to_row(refusal)
+        self._cursor.execute(_SQL["quarantine"], row)
+        number: int = self._one("quarantine_id", digest=row["digest"])[0]
+        return number
+
+    def _one(self, name: str, **parameters: Any) -> Any:
+        return self._cursor.execute(_SQL[name], parameters).fetchone()
+
+
+def _uri(path: Path) -> str:
+    return f"file:{quote(str(path))}"
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT, check_same_thread=False
+    )
+
+
+def _is_free(connection: sqlite3.Connection) -> bool:
+    return not connection.in_transaction
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    _enter_wal(connection)
+    connection.executescript(f"BEGIN IMMEDIATE;\n{schema('sqlite')}\nCOMMIT;")
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Switch the journal; SQLite does not wait by itself where another is just doing the same."""
+    deadline = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() > deadline:
+                raise
+            sleep(_POLL)
+        else:
+            return
+
+
+def _no_store(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+        return StoreUnavailableError(f"{path}: expected a SQLite store that can be opened: {error}")
+    return SchemaError(f"{path}: expected a dixa_state store, got something else: {error}")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Translate the errors of the driver and of the library."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, persistence.IntegrityError) as error:
+        raise persistence.IntegrityError(str(error)) from error
+    except persistence.ConnectionPoolClosedError as error:
+        raise StoreUnavailableError("the SQLite store cannot be used now: it is closed") from error
+    except _UNAVAILABLE as error:
+        raise StoreUnavailableError(f"the SQLite store cannot be used now: {error}") from error

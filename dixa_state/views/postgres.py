@@ -1,0 +1,191 @@
+"""The views on PostgreSQL, in the database of the event store."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock, local
+from time import monotonic, sleep
+from typing import Any, get_args, get_type_hints
+
+import psycopg
+from psycopg.rows import TupleRow, tuple_row
+
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.store.postgres import PostgresRecorder, begun, translated, unavailable
+from dixa_state.store.sql import with_percent
+from dixa_state.views.generations import Role, Rows, Views
+from dixa_state.views.tables import TABLES, Row
+
+_LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
+_POLL = 0.2
+# A snapshot is of rows only: names lead at once to tables that a replay filled after it. Hence a
+# reader first holds off the switch, which begins with this name, and takes its snapshot then.
+_READING = b"""
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+LOCK TABLE conversations IN ACCESS SHARE MODE
+"""
+_TYPES = {str: "text", int: "int8", float: "float8", bool: "bool", bytes: "bytea"}
+
+
+class PostgresViews(Views):
+    """The read models in PostgreSQL; one projector at a time by an advisory lock.
+
+    The lock belongs to a connection of its own, so it is free the moment that its process dies.
+    """
+
+    dialect = "postgres"
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        """Use the connections of the event store."""
+        self._recorder = recorder
+        self._ears: psycopg.Connection[TupleRow] | None = None
+        self._listening = Lock()
+        self._heard = 0
+        self._told = local()
+        self.make_ready()
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator["_PostgresConnection"]:
+        """Open a transaction; one that reads sees one moment of the store throughout."""
+        with translated(), (self._writing if write else self._reading)() as cursor:
+            yield _PostgresConnection(cursor)
+
+    @contextmanager
+    def _writing(self) -> Iterator[psycopg.Cursor[TupleRow]]:
+        with (
+            self._recorder.datastore.get_connection() as connection,
+            connection.transaction(),
+            connection.cursor(row_factory=tuple_row) as cursor,
+        ):
+            yield cursor
+            cursor.execute("NOTIFY dixa_state_views")
+
+    @contextmanager
+    def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:
+        with (
+            begun(self._recorder.reading, lambda lent: lent.execute(_READING)) as (connection, _),
+            connection.cursor(binary=True) as cursor,
+        ):
+            try:
+                yield cursor
+            finally:
+                connection.rollback()  # there is nothing to commit
+
+    def select(self, sql: str, **parameters: Any) -> Rows:
+        """Run one statement that reads, prepared, in one round trip."""
+
+        def ask(connection: psycopg.Connection[TupleRow]) -> Rows:
+            with connection.cursor(binary=True) as cursor:
+                statement = with_percent(sql).encode()
+                return cursor.execute(statement, parameters, prepare=True).fetchall()
+
+        with translated(), begun(self._recorder.reading, ask) as (_, rows):
+            return rows
+
+    @contextmanager
+    def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
+        """Take the advisory lock of a role on a connection of its own, and give it back."""
+        with translated(), self._recorder.connect() as connection:
+            lock = _Lock(connection, role)
+            while not (taken := lock.take()) and wait:
+                sleep(_POLL)
+            try:
+                yield lock if taken else None
+            finally:
+                if taken:
+                    lock.give_back()
+
+    def changed(self, timeout: float) -> None:
+        """Wait until PostgreSQL tells of new events or of views that moved on.
+
+        One thread listens at a time; what it hears, each of the others is told once.
+        """
+        until = monotonic() + timeout
+        if not self._listening.acquire(timeout=timeout):
+            return
+        try:
+            if getattr(self._told, "count", None) == self._heard:
+                self._heard += self._hears(until - monotonic())
+            self._told.count = self._heard
+        except psycopg.Error as error:
+            self._ears = None
+            raise unavailable(error) from error
+        finally:
+            self._listening.release()
+
+    def _hears(self, timeout: float) -> bool:
+        if self._ears is None or self._ears.closed:
+            self._ears = self._recorder.connect()
+            self._ears.execute("LISTEN dixa_state_views; LISTEN stored_events")
+            return True  # something may have happened before we listened
+        return any(True for _ in self._ears.notifies(timeout=max(timeout, 0), stop_after=1))
+
+    def close(self) -> None:
+        """Close the connection that listens."""
+        if self._ears is not None:
+            self._ears.close()
+
+
+class _Lock:
+    def __init__(self, connection: psycopg.Connection[TupleRow], role: Role) -> None:
+        self._connection, self._role = connection, role
+
+    def take(self) -> bool:
+        key = _LOCKS[self._role]
+        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        return bool(row and row[0])
+
+    def give_back(self) -> None:
+        """Unlock now: the end of a connection is noticed by the server a moment later."""
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCKS[self._role]])
+
+    def keep(self) -> None:
+        try:
+            self._connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise StoreUnavailableError(f"the {self._role} has lost its connection") from error
+
+
+class _PostgresConnection:
+    def __init__(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        self._cursor = cursor
+
+    def run(self, sql: str, **parameters: Any) -> Rows:
+        self._cursor.execute(with_percent(sql).encode(), parameters)
+        return self._cursor.fetchall() if self._cursor.description else []
+
+    def states(self, table: str, streams: Sequence[str]) -> Rows:
+        sql = f"SELECT stream, state FROM {table} WHERE stream = ANY(%b)"  # noqa: S608
+        return self._cursor.execute(sql.encode(), [list(streams)], prepare=True).fetchall()
+
+    def script(self, sql: str) -> None:
+        self._cursor.execute(sql.encode())
+
+    def unload(
+        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        types = dict(zip(row_type._fields, _COLUMN_TYPES[row_type], strict=True))
+        listed = ", ".join(f"%b::{types[column]}[]" for column in key)
+        same = " AND ".join(f"{table}.{column} = gone.{column}" for column in key)
+        self._cursor.execute(
+            f"DELETE FROM {table} USING unnest({listed}) AS gone ({', '.join(key)}) "  # noqa: S608
+            f"WHERE {same}".encode(),
+            [[getattr(row, column) for row in rows] for column in key],
+        )
+
+    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+        columns = ", ".join(row_type._fields)
+        copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+        with self._cursor.copy(copy.encode()) as target:
+            target.set_types(_COLUMN_TYPES[row_type])
+            for row in rows:
+                target.write_row(row)
+
+
+def _column_types(row_type: type[Row]) -> list[str]:
+    hints = get_type_hints(row_type)
+    plain = (next(iter(get_args(hint)), hint) for hint in hints.values())
+    return [_TYPES[hint] for hint in plain]
+
+
+_COLUMN_TYPES = {row_type: _column_types(row_type) for row_type in TABLES.values()}

@@ -1,0 +1,110 @@
+"""The event store in ranges of streams, small enough for memory, folded on all cores."""
+
+import gc
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import groupby, pairwise
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any, NamedTuple, TypeVar
+
+from eventsourcing.persistence import Notification
+
+from dixa_state.errors import StoreError
+from dixa_state.store.append import EventRecorder
+from dixa_state.tracker import ConversationTracker
+from dixa_state.views.fold import Folded, fold_stream, is_shown
+
+RANGE = 2_000
+"""About how many events a range holds."""
+
+T = TypeVar("T")
+Place = TypeVar("Place")
+_LAST = "\N{REPLACEMENT CHARACTER}"  # sorts after every stream's name, which is ASCII
+
+
+class Range(NamedTuple):
+    """The streams named from `low` to before `high`, up to a position."""
+
+    low: str
+    high: str
+    position: int
+
+
+def split(recorder: EventRecorder, position: int) -> list[Range]:
+    """Split the store into ranges of about equal size, by a sample of its events."""
+    sampled = (recorder.stream_at(at) for at in range(RANGE // 2, position + 1, RANGE))
+    names = sorted({name for name in sampled if name is not None})
+    return [Range(low, high, position) for low, high in pairwise(["", *names, _LAST])]
+
+
+def read_range(tracker: ConversationTracker, part: Range) -> Iterator[list[Notification]]:
+    """Read a range, stream by stream."""
+    stored = tracker.event_recorder.select_range(*part)
+    for _, events in groupby(stored, key=lambda event: event.originator_id):
+        yield list(events)
+
+
+def fold_range(tracker: ConversationTracker, part: Range) -> Iterator[tuple[str, Folded]]:
+    """Fold every stream of a range that has a place in the views."""
+    for events in read_range(tracker, part):
+        stream = str(events[0].originator_id)
+        if is_shown(stream):
+            yield stream, fold_stream(stream, events, tracker.read, tracker.grace)
+
+
+def on_all_cores(
+    work: Callable[[Place, Range], T], parts: Sequence[Range], open_place: Callable[[], Place]
+) -> Iterator[T]:
+    """Do a work for each range in processes of their own; the results come in the ranges' order.
+
+    `open_place` opens in each process what the work needs, for example a tracker. Only a few ranges
+    are under way at a time, however slowly the results are taken.
+    """
+    workers = min(os.cpu_count() or 1, len(parts))
+    if workers == 1:
+        place = open_place()
+        yield from (work(place, part) for part in parts)
+        return
+    context = get_context("spawn")  # a fork would share the connections and the locks of threads
+    with ProcessPoolExecutor(workers, context, _begin, (open_place,)) as pool:
+        waiting: deque[Future[T]] = deque()
+        try:
+            for part in parts:
+                waiting.append(pool.submit(_do, work, part))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise StoreError("a worker process has died: was there enough memory?") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_place: Any
+
+
+def _begin(open_place: Callable[[], object]) -> None:
+    global _place  # noqa: PLW0603 — the one thing that a worker process is for
+    Thread(target=_end_with_parent, daemon=True).start()
+    _place = open_place()
+    gc.freeze()
+
+
+def _end_with_parent() -> None:
+    """End as soon as the parent has died: the pool's workers would wait for work for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _do(work: Callable[[Any, Range], T], part: Range) -> T:
+    gc.disable()  # what a fold makes has no cycles, and walking all of it takes half the time
+    try:
+        return work(_place, part)
+    finally:
+        gc.enable()

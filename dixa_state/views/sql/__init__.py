@@ -1,0 +1,45 @@
+"""The SQL of the views; `{v}` stands for the prefix of a generation's tables."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from dixa_state.store.sql import named_statements
+
+_INDEX = re.compile(
+    r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE \w+ IS NOT NULL)?;$",
+    re.MULTILINE,
+)
+
+
+@cache
+def views_statements() -> Mapping[str, str]:
+    """Return the statements of the views by name; both databases have the same."""
+    return named_statements(_read("views.sql"))
+
+
+def views_tables(dialect: str, prefix: str) -> str:
+    """Return the script that creates the tables of one generation of the views."""
+    text = 'TEXT COLLATE "C"' if dialect == "postgres" else "TEXT"
+    return _read("schema.sql").replace("{v}", prefix).replace("{text}", text)
+
+
+def views_indexes(prefix: str) -> str:
+    """Return the script that creates the indexes of one generation of the views."""
+    return _read("indexes.sql").replace("{v}", prefix)
+
+
+@cache
+def views_index_columns(table: str) -> frozenset[tuple[str, ...]]:
+    """Return every list of columns that an index of a table begins with.
+
+    An index of some rows only counts where it leaves out no more than those without a value.
+    """
+    found = (match for match in _INDEX.finditer(views_indexes("")) if match["table"] == table)
+    indexes = (tuple(match["columns"].split(", ")) for match in found)
+    return frozenset(index[:many] for index in indexes for many in range(1, len(index) + 1))
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

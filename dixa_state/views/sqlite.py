@@ -1,0 +1,149 @@
+"""The views on SQLite, in the file of the event store."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep, time
+from typing import Any
+from uuid import uuid4
+
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.store.sqlite import SqliteRecorder, translated
+from dixa_state.views.generations import Role, Rows, Views
+from dixa_state.views.tables import Row
+
+LEASE = 5.0
+"""Seconds after which a projector that has not been heard of counts as gone."""
+
+_POLL = 0.05
+
+
+class SqliteViews(Views):
+    """The read models in SQLite; one projector at a time by a lease."""
+
+    dialect = "sqlite"
+
+    def __init__(self, recorder: SqliteRecorder) -> None:
+        """Use the connections of the event store."""
+        self._recorder = recorder
+        self._moved = recorder.moved
+        self.make_ready()
+
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator["_SqliteConnection"]:
+        """Open a transaction; one that writes waits for its turn."""
+        with (
+            translated(),
+            self._connection(write=write) as connection,
+            _begun(connection, write=write) as cursor,
+        ):
+            yield _SqliteConnection(cursor)
+        if write:
+            with self._moved:
+                self._moved.notify_all()
+
+    @contextmanager
+    def _connection(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+        if not write:
+            with self._recorder.reading.lent() as connection:
+                yield connection
+            return
+        with self._recorder.datastore.get_connection(commit=True) as pooled:
+            yield pooled.cursor().sqlite_cursor.connection
+
+    def select(self, sql: str, **parameters: Any) -> Rows:
+        """Run one statement that reads."""
+        with translated(), self._recorder.reading.lent() as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
+        """Take the lease of a role, and give it back."""
+        lease = _Lease(self, role)
+        while not (taken := lease.take()) and wait:
+            sleep(_POLL)
+        try:
+            yield lease if taken else None
+        finally:
+            if taken:
+                lease.drop()
+
+    def changed(self, timeout: float) -> None:
+        """Wait for a write of this process, or for a moment: SQLite cannot tell of another's."""
+        with self._moved:
+            self._moved.wait(min(timeout, _POLL))
+
+    def close(self) -> None:
+        """Do nothing: all connections are the event store's."""
+
+
+@contextmanager
+def _begun(connection: sqlite3.Connection, *, write: bool) -> Iterator[sqlite3.Cursor]:
+    cursor = connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield cursor
+        cursor.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        cursor.close()
+
+
+class _Lease:
+    def __init__(self, views: SqliteViews, role: Role) -> None:
+        self._views, self._role, self._holder = views, role, uuid4().hex
+        self._renewed = 0.0
+
+    def take(self) -> bool:
+        with self._views.transaction(write=True) as connection:
+            now = int(time() * 1_000_000)  # only now: it may have waited for its turn
+            until = now + int(LEASE * 1_000_000)
+            sql = self._views.statement("take_lease")
+            taken = connection.count(
+                sql, role=self._role, holder=self._holder, now=now, until=until
+            )
+        self._renewed = monotonic()
+        return taken == 1
+
+    def keep(self) -> None:
+        if monotonic() - self._renewed > LEASE / 4 and not self.take():
+            raise StoreUnavailableError(f"the {self._role} has lost its lease to another")
+
+    def drop(self) -> None:
+        with self._views.transaction(write=True) as connection:
+            sql = self._views.statement("drop_lease")
+            connection.run(sql, role=self._role, holder=self._holder)
+
+
+class _SqliteConnection:
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def run(self, sql: str, **parameters: Any) -> Rows:
+        return self._cursor.execute(sql, parameters).fetchall()
+
+    def count(self, sql: str, **parameters: Any) -> int:
+        return self._cursor.execute(sql, parameters).rowcount
+
+    def states(self, table: str, streams: Sequence[str]) -> Rows:
+        sql = f"SELECT stream, state FROM {table} WHERE stream = ?"  # noqa: S608
+        return [row for stream in streams for row in self._cursor.execute(sql, (stream,))]
+
+    def script(self, sql: str) -> None:
+        for statement in sql.split(";\n"):
+            self._cursor.execute(statement)
+
+    def unload(
+        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        same = " AND ".join(f"{column} = ?" for column in key)
+        keys = [tuple(getattr(row, column) for column in key) for row in rows]
+        self._cursor.executemany(f"DELETE FROM {table} WHERE {same}", keys)  # noqa: S608
+        del row_type
+
+    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+        columns = row_type._fields
+        places = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+        self._cursor.executemany(sql, rows)

@@ -1,0 +1,169 @@
+"""Verify: refold everything from the event store, compare it with the views, check the store.
+
+Each difference is one finding; none means that the views tell what the events say.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from eventsourcing.persistence import Notification
+
+from dixa_state.dixa.catalog import UNRECOGNISED
+from dixa_state.dixa.signature import is_well_formed
+from dixa_state.domain.timestamps import shorten
+from dixa_state.store.append import Arrival, Known, prepare
+from dixa_state.store.events import Delivery, decode_state, encode_state
+from dixa_state.tracker import ConversationTracker
+from dixa_state.views.fold import fold_stream, is_shown
+from dixa_state.views.generations import Connection, Views
+from dixa_state.views.ranges import Range, on_all_cores, read_range, split
+from dixa_state.views.rows import rows
+from dixa_state.views.tables import TABLES, Row, group
+
+Place = tuple[ConversationTracker, Views]
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+class Finding(NamedTuple):
+    """Something that is not as it should be: where, what was expected, what is there."""
+
+    where: str
+    expected: str
+    got: str
+
+
+def verify(
+    place: Place,
+    open_place: Callable[[], Place],
+    progress: Callable[[int], None] = lambda _done: None,
+) -> Iterator[Finding]:
+    """Go through all findings: first the store as a whole, then stream by stream.
+
+    `open_place` opens the same store and views in a worker process; `progress` is told how many
+    events have been checked. Events that the views have not
+    reached are not compared; bring the views up to date before. Views that move on meanwhile are
+    compared as they were at one moment for each range.
+    """
+    tracker, views = place
+    yield from _whole(tracker)
+    parts = split(tracker.event_recorder, views.progress().position)
+    done = 0
+    for events, findings in on_all_cores(check_range, parts, open_place):
+        yield from findings
+        done += events
+        progress(done)
+
+
+def _whole(tracker: ConversationTracker) -> Iterator[Finding]:
+    events, recognised = tracker.event_recorder.census()
+    last = tracker.event_recorder.max_notification_id() or 0
+    if last != events:
+        yield Finding("positions", f"{last} events up to position {last}", f"{events} events")
+    if recognised != events:
+        yield Finding("deduplication", f"{events} rows, one an event", f"{recognised} rows")
+
+
+def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
+    """Check the streams of a range, the stored events and their rows; tell how many events."""
+    tracker, views = place
+    with views.transaction() as connection:
+        live = views.read_progress(connection)
+        seen = part._replace(position=live.position if live else 0)
+        shown = _shown(connection, seen)
+    findings: list[Finding] = []
+    made: list[Row] = []
+    count = 0
+    for events in read_range(tracker, seen):
+        count += len(events)
+        findings += _stored(tracker, events)
+        made += _rows(tracker, events)
+    expected = group(made)
+    for table in TABLES:
+        findings += _compared(table, expected.get(table, []), shown[table])
+    return count, findings
+
+
+def _shown(connection: Connection, part: Range) -> Rows:
+    return {
+        table: connection.run(
+            f"SELECT {', '.join(row_type._fields)} FROM {table} "  # noqa: S608 — names of ours
+            "WHERE stream >= :low AND stream < :high",
+            low=part.low,
+            high=part.high,
+        )
+        for table, row_type in TABLES.items()
+    }
+
+
+def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Iterable[Row]:
+    stream = str(events[0].originator_id)
+    if not is_shown(stream):
+        return
+    state = fold_stream(stream, events, tracker.read, tracker.grace).state
+    if state is not None:
+        yield from rows(stream, state)
+
+
+def _compared(
+    table: str, expected: Sequence[tuple[Any, ...]], got: Sequence[tuple[Any, ...]]
+) -> Iterator[Finding]:
+    should, are = {_plain(row) for row in expected}, {_plain(row) for row in got}
+    for row in sorted(should - are, key=repr):
+        yield Finding(f"{table} of {_stream(table, row)}", shorten(repr(row), 300), "no such row")
+    for row in sorted(are - should, key=repr):
+        yield Finding(f"{table} of {_stream(table, row)}", "no such row", shorten(repr(row), 300))
+
+
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give a row that can be compared, whatever a driver makes of bytes."""
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+
+
+def _stream(table: str, row: tuple[Any, ...]) -> str:
+    return str(row[TABLES[table]._fields.index("stream")])
+
+
+def _stored(tracker: ConversationTracker, events: Sequence[Notification]) -> Iterator[Finding]:
+    versions = [event.originator_version for event in events]
+    if versions != list(range(1, len(events) + 1)):
+        where = f"versions of {events[0].originator_id}"
+        yield Finding(where, f"1 to {len(events)}", shorten(repr(versions), 300))
+    arrivals = {event.id: _arrival(event) for event in events}
+    keys = [arrival.key for arrival in arrivals.values() if isinstance(arrival, Arrival)]
+    known = tracker.event_recorder.known(keys)
+    for event in events:
+        yield from _one(event, arrivals[event.id], known)
+
+
+def _arrival(event: Notification) -> Arrival | str:
+    """Judge a stored webhook as if it came in now; a text says why it cannot be read."""
+    try:
+        webhook = decode_state(event.state)
+    except Exception as error:  # noqa: BLE001 — whatever was made of the state, it is a finding
+        return f"{type(error).__name__}: {error}"
+    delivery = Delivery(
+        webhook.body, webhook.received_at, webhook.subscription_id, webhook.signature
+    )
+    arrival = prepare(delivery)
+    return arrival if isinstance(arrival, Arrival) else arrival.reason
+
+
+def _one(
+    event: Notification, arrival: Arrival | str, known: Mapping[bytes, Known]
+) -> Iterator[Finding]:
+    where = f"event {event.id}"
+    if isinstance(arrival, str):
+        yield Finding(where, "a webhook that can be read", arrival)
+        return
+    if event.topic not in (arrival.topic, UNRECOGNISED):  # the catalogue may have learnt since
+        yield Finding(where, f"of the topic {arrival.topic}", f"of {event.topic}")
+    if arrival.stream != event.originator_id:
+        yield Finding(where, f"in the stream {arrival.stream}", f"in {event.originator_id}")
+    expected = Known(arrival.digest, event.id)
+    if known.get(arrival.key) != expected:
+        got = known.get(arrival.key)
+        yield Finding(where, "a row that recognises it as a duplicate", f"{got or 'none'}")
+    if encode_state(arrival.delivery) != event.state:
+        yield Finding(where, "a state as this program writes it", "one that was written otherwise")
+    if arrival.delivery.signature and not is_well_formed(arrival.delivery.signature):
+        yield Finding(where, "a signature as Dixa writes it", shorten(arrival.delivery.signature))

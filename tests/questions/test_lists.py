@@ -1,0 +1,346 @@
+"""Lists: what fits by the interface's words, in order, page by page, now and as of a moment."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import (
+    AGENTS,
+    CUSTOMERS,
+    QUEUES,
+    TAGS,
+    Place,
+    draw_few,
+    histories,
+    in_pages,
+    moments,
+    new_organization,
+    whole,
+)
+
+from dixa_state.dixa.facts import READERS
+from dixa_state.domain.conversation import Conversation
+from dixa_state.questions import SORTS, Filters, SlaFilters, TransitionFilters
+
+NOON = datetime.fromisoformat("2026-03-02T12:00:00Z")
+
+
+def some(values: list[str]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(values), max_size=2).map(tuple)
+
+
+def names(of: list[dict[str, str]], *keys: str) -> list[str]:
+    return sorted({item[key] for item in of for key in keys if key in item})
+
+
+CHOICES: dict[str, st.SearchStrategy[Any]] = {
+    "status": some(["open", "pending", "closed", "abandoned"]),
+    "channel": some(["EMAIL", "email", "WIDGET_CHAT", "PSTN_PHONE"]),
+    "direction": some(["INBOUND", "OUTBOUND"]),
+    "queue": some([*names(QUEUES, "id", "name"), "none"]),
+    "assignee": some([*names(AGENTS, "id", "name", "email"), "none"]),
+    "tag": some([*TAGS, "none"]),
+    "sla": some(["pending", "breached", "achieved", "voided", "none"]),
+    "requester": some(names(CUSTOMERS, "id", "email")),
+    "text": st.sampled_from([None, "tent", "LEAK", "boat oa", "sand", "example.com", "3", "zebra"]),
+    "irregular": st.booleans(),
+}
+TIMES = ("created_since", "created_until", "updated_since", "updated_until")
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> dict[str, Any]:
+    """One or two filters; many at once would leave nothing to be found."""
+    names = draw(st.lists(st.sampled_from([*CHOICES, *TIMES]), max_size=2, unique=True))
+    chosen = {name: draw(CHOICES.get(name, moments)) for name in names}
+    for what in ("created", "updated"):
+        since, until = chosen.get(f"{what}_since"), chosen.get(f"{what}_until")
+        if since and until:
+            chosen |= {f"{what}_since": min(since, until), f"{what}_until": max(since, until)}
+    return chosen
+
+
+def created(state: Conversation) -> datetime | None:
+    return state.created_at or state.first_event_at
+
+
+def fits(  # noqa: C901, PLR0911 — one arm per filter
+    state: Conversation, name: str, value: Any
+) -> bool:
+    """Judge one filter by the words of the interface."""
+    if not value:
+        return True
+    queue, agent, customer = state.queue, state.assignee, state.requester
+    match name:
+        case "status":
+            return state.status in value
+        case "channel" | "direction":
+            return getattr(state, name) in [given.upper() for given in value]
+        case "queue":
+            known = {queue.id, queue.name} if queue else {"none"}
+            return bool(known & set(value) - ({"none"} if queue else set()))
+        case "assignee":
+            known = {agent.id, agent.name, agent.email} if agent else {"none"}
+            return bool(known & set(value))
+        case "tag":
+            return bool((state.tags or {"none"}) & set(value))
+        case "sla":
+            of = [evaluation.status for evaluation in state.sla]
+            worst = next(
+                (s for s in ("breached", "pending", "achieved", "voided") if s in of), None
+            )
+            return (worst or "none") in value
+        case "requester":
+            return customer is not None and bool({customer.id, customer.email} & set(value))
+        case "text":
+            texts = [str(state.csid), state.subject]
+            texts += [customer.name, customer.email, customer.phone] if customer else []
+            said = " ".join(text or "" for text in texts).casefold()
+            for mark in ",@.":
+                said = said.replace(mark, " ")
+            wanted = value.casefold().replace(".", " ").split()
+            return all(any(word.startswith(w) for word in said.split()) for w in wanted)
+        case "irregular":
+            return any(move.irregular for move in state.life.transitions)
+        case _:
+            at = created(state) if name.startswith("created") else state.last_event_at
+            assert at is not None
+            return bool(at >= value if name.endswith("since") else at < value)
+
+
+SORT_BY = {
+    "created_at": created,
+    "last_event_at": lambda state: state.last_event_at,
+    "csid": lambda state: state.csid,
+}
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_list(
+    place: Place, data: st.DataObject
+) -> None:
+    draw_few(data)
+    organization = new_organization()
+    place.receive(data.draw(histories(organization)))
+    chosen, sort = data.draw(filters()), data.draw(st.sampled_from(SORTS))
+    wanted = Filters(organization=organization, **chosen)
+    ask = partial(place.queries.conversations, wanted, sort=sort)
+
+    listed = whole(ask)
+    expected = {
+        state.csid: state
+        for state, _ in place.conversations(organization)
+        if all(fits(state, name, value) for name, value in chosen.items())
+    }
+    assert {state.csid: state for state in listed} == expected
+    by = SORT_BY[sort.removeprefix("-")]
+    order = sorted(map(by, listed), reverse=sort.startswith("-"))
+    assert list(map(by, listed)) == order
+    assert in_pages(ask, cycle(data.draw(sizes))) == listed
+
+
+sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_a_list_as_of_a_moment_is_what_fitted_then_sorted_by_creation(
+    place: Place, data: st.DataObject
+) -> None:
+    draw_few(data)
+    organization = new_organization()
+    place.receive(data.draw(histories(organization)))
+    chosen, as_of = data.draw(filters()), data.draw(moments)
+    sort = data.draw(st.sampled_from(["-last_event_at", "-created_at", "created_at", "-csid"]))
+    wanted = Filters(organization=organization, **chosen)
+    ask = partial(place.queries.conversations, wanted, sort=sort, as_of=as_of)
+
+    listed = whole(ask)
+    folded = list(place.conversations(organization, as_of=as_of))
+    expected = {
+        then.csid: then
+        for then, _ in folded
+        if all(fits(then, name, value) for name, value in chosen.items())
+    }
+    assert {state.csid: state for state in listed} == expected
+    today = {now.csid: created(now) for _, now in folded}
+    order = [csid if sort == "-csid" else today[csid] for csid in (s.csid for s in listed)]
+    assert order == sorted(order, reverse=sort.startswith("-"))
+    assert in_pages(ask, cycle(data.draw(sizes))) == listed
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_pages_put_together_are_the_list_of_the_first_one_whatever_arrives_meanwhile(
+    place: Place, data: st.DataObject
+) -> None:
+    draw_few(data)
+    organization = new_organization()
+    arriving = data.draw(histories(organization, least=6))
+    early = data.draw(st.integers(1, len(arriving) - 1))
+    place.receive(arriving[:early])
+    match data.draw(st.sampled_from(["conversations", "as of", "transitions", "sla"])):
+        case "conversations":
+            wanted = Filters(organization=organization, **data.draw(filters()))
+            sort = data.draw(st.sampled_from(SORTS))
+            ask: Any = partial(place.queries.conversations, wanted, sort=sort)
+        case "as of":
+            wanted = Filters(organization=organization, **data.draw(filters()))
+            ask = partial(place.queries.conversations, wanted, as_of=data.draw(moments))
+        case "transitions":
+            irregular = data.draw(st.booleans())
+            moves = TransitionFilters(organization=organization, irregular=irregular)
+            ask = partial(place.queries.transitions, moves)
+        case _:
+            tagged = SlaFilters(organization=organization, tag=data.draw(some(TAGS)))
+            ask = partial(place.queries.sla, tagged)
+    expected = whole(ask)
+
+    batches = iter_batches(arriving[early:], data.draw(st.integers(1, 5)))
+    pages = in_pages(ask, cycle(data.draw(sizes)), between=lambda: place.receive(next(batches, [])))
+    assert pages == expected
+
+
+def iter_batches(items: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "csids", "statuses"),
+    [
+        ("2026-03-02T12:00:00Z", [70432, 70431], ["abandoned", "closed"]),
+        ("2026-03-02T08:30:30Z", [70432, 70431], ["open", "pending"]),
+        ("2026-03-02T09:10:00Z", [70432, 70431], ["abandoned", "open"]),
+        ("2026-03-02T08:29:59Z", [70431], ["pending"]),
+        ("2026-03-02T07:59:59Z", [], []),
+    ],
+)
+def test_the_example_day_as_of_a_moment(
+    place: Place, day_lines: list[bytes], as_of: str, csids: list[int], statuses: list[str]
+) -> None:
+    place.receive(day_lines)
+    listed = whole(partial(place.queries.conversations, as_of=datetime.fromisoformat(as_of)))
+    assert [state.csid for state in listed] == csids
+    assert [state.status for state in listed] == statuses
+
+
+def test_the_example_day_as_it_ended(
+    place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
+) -> None:
+    place.receive(day_lines)
+    listed = whole(place.queries.conversations)
+    assert [state.csid for state in listed] == [70431, 70432]
+    for state in listed:
+        expected = day_expected["conversations"][str(state.csid)]
+        assert state.status == expected["status"]
+        assert sorted(state.tags) == expected["tags"]
+        assert state.queue.name == expected["queue"]
+
+
+def test_the_example_day_has_its_transitions_and_evaluations(
+    place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
+) -> None:
+    place.receive(day_lines)
+    moves = whole(place.queries.transitions)
+    for csid, expected in day_expected["conversations"].items():
+        of_one = [move.transition for move in moves if move.csid == int(csid)]
+        assert [[m.before, m.after, m.at.strftime("%H:%M:%S.000")] for m in of_one] == expected[
+            "transitions"
+        ]
+        rows = whole(partial(place.queries.sla, SlaFilters(csid=int(csid))))
+        assert [row.status for row in rows] == list(
+            expected.get("sla", {"FirstResponse": "voided"}).values()
+        )
+    assert [move.transition.at for move in moves] == sorted(move.transition.at for move in moves)
+
+
+def test_an_agent_whose_name_came_later_is_found_as_of_a_moment(place: Place) -> None:
+    place.receive(
+        [
+            webhook("08:00:00", "CONVERSATION_CREATED"),
+            webhook("08:01:00", "CONVERSATION_ASSIGNED", agent={"id": "ida"}),
+            webhook("08:02:00", "TYPING_STARTED", shown={"assignee": {"id": "ida", "name": "Ida"}}),
+        ]
+    )
+    found = whole(partial(place.queries.conversations, Filters(assignee=("Ida",)), as_of=NOON))
+    assert [state.csid for state in found] == [1]
+
+
+def test_a_close_that_was_abandonment_after_all_is_found_as_of_the_moment_between(
+    place: Place,
+) -> None:
+    between = datetime.fromisoformat("2026-03-02T08:30:02Z")
+    place.receive(
+        [
+            webhook("08:00:00", "CONVERSATION_CREATED"),
+            webhook("08:30:00", "TYPING_STARTED", shown={"status": "CLOSED"}),
+            webhook("08:30:05", "CONVERSATION_ABANDONED"),
+        ]
+    )
+    ask = partial(place.queries.conversations, Filters(status=("closed",)), as_of=between)
+    assert [state.status for state in whole(ask)] == ["closed"]
+
+
+def test_an_event_that_cannot_be_read_is_skipped_in_lists_of_other_moments_too(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Any:
+        raise ValueError("no reader for this")
+
+    monkeypatch.setitem(READERS, "conversation.note_added", fail)
+    place.receive(day_lines[:40])
+    as_of = whole(partial(place.queries.conversations, as_of=NOON))
+    assert [state.csid for state in as_of] == [70432, 70431]
+    listed = whole(place.queries.conversations)
+    batches = iter_batches(day_lines[40:], 5)
+    receive_more = lambda: place.receive(next(batches, []))  # noqa: E731
+    assert in_pages(place.queries.conversations, cycle([1]), between=receive_more) == listed
+
+
+def test_conversations_of_one_number_are_told_apart_by_their_organization(place: Place) -> None:
+    created = webhook("08:00:00", "CONVERSATION_CREATED")
+    place.receive([created, created | {"organization": {"id": "two"}}])
+    place.receive([{k: v for k, v in created.items() if k != "organization"}])
+
+    def owners(organization: str | None) -> set[str | None]:
+        wanted = Filters(csid=1, organization=organization)
+        return {s.organization_id for s in whole(partial(place.queries.conversations, wanted))}
+
+    assert owners(None) == {"org", "two", None}
+    assert owners("two") == {"two"}
+    assert owners("") == {None}
+
+
+@pytest.mark.parametrize("value", ["\0", "\udcff", "'; DROP TABLE x", "%", "é", "x" * 10_000])
+def test_any_text_may_be_asked_for(shared_place: Place, value: str) -> None:
+    shared_place.receive([webhook("08:00:00", "CONVERSATION_CREATED")])
+    names = ("channel", "direction", "queue", "assignee", "tag", "requester")
+    asked: list[Filters] = [
+        *(Filters(**{name: (value,)}) for name in names),
+        Filters(organization=value),
+    ]
+    for wanted in asked:
+        assert whole(partial(shared_place.queries.conversations, wanted)) == []
+        assert whole(partial(shared_place.queries.conversations, wanted, as_of=NOON)) == []
+    whole(partial(shared_place.queries.conversations, Filters(text=value)))
+    for name in ("queue", "agent", "channel", "tag"):
+        assert whole(partial(shared_place.queries.sla, SlaFilters(**{name: (value,)}))) == []
+
+
+def webhook(
+    at: str, fqn: str, shown: dict[str, Any] | None = None, **data: object
+) -> dict[str, Any]:
+    return {
+        "event_id": f"{fqn} {at}",
+        "event_fqn": fqn,
+        "event_timestamp": f"2026-03-02T{at}Z",
+        "organization": {"id": "org"},
+        "data": {"conversation": {"csid": 1} | (shown or {}), **data},
+    }

@@ -1,0 +1,260 @@
+"""Counts, shares and durations: each number is that of the rows behind it."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import Place, Webhook, histories, new_organization, whole
+
+from dixa_state.domain.conversation import Conversation
+from dixa_state.questions import SLA_STATUSES, By, Filters, SlaFilters, TransitionFilters
+from dixa_state.questions.documents import share_document, stats_document
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_each_count_is_the_length_of_the_list_with_its_value(
+    place: Place, data: st.DataObject
+) -> None:
+    organization = new_organization()
+    place.receive(data.draw(histories(organization)))
+    stats = place.queries.stats(organization)
+
+    def length(**filters: Any) -> int:
+        wanted = Filters(organization=organization, **filters)
+        return len(whole(partial(place.queries.conversations, wanted)))
+
+    assert stats.conversations == length()
+    for name, counts in {
+        "status": {value: n for value, n in stats.by_status.items() if value},
+        "sla": stats.by_sla_status,
+        "queue": stats.by_queue,
+        "assignee": stats.by_assignee,
+    }.items():
+        assert counts == {value: length(**{name: (value or "none",)}) for value in counts}
+    moves = whole(partial(place.queries.transitions, TransitionFilters(organization=organization)))
+    assert stats.transitions == len(moves)
+    assert stats.reopens == sum(move.transition.is_reopen for move in moves)
+    assert stats.late == sum(move.transition.late for move in moves)
+    for flag in ("irregular", "inferred", "late"):
+        wanted = TransitionFilters(organization=organization, **{flag: True})
+        assert getattr(stats, flag) == len(whole(partial(place.queries.transitions, wanted)))
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_each_cell_of_attainment_is_the_length_of_the_list_with_its_value(
+    place: Place, data: st.DataObject
+) -> None:
+    organization = new_organization()
+    place.receive(data.draw(histories(organization)))
+
+    def length(**filters: Any) -> int:
+        wanted = SlaFilters(organization=organization, **filters)
+        return len(whole(partial(place.queries.sla, wanted)))
+
+    of = SlaFilters(organization=organization)
+    for by in get_args(By):
+        for share in place.queries.attainment(by, of):
+            for status in SLA_STATUSES:
+                value = {by: (share.value or "none",)}
+                assert getattr(share, status) == length(status=(status,), **value)
+    counted = sum(sum(share[1:]) for share in place.queries.attainment("queue", of))
+    assert counted == length()
+    for share in place.queries.attainment(None, of):
+        assert [getattr(share, status) for status in SLA_STATUSES] == [
+            length(status=(status,)) for status in SLA_STATUSES
+        ]
+
+
+def nearest_rank(values: list[float], share: float) -> float | None:
+    return next((v for n, v in enumerate(sorted(values), 1) if n >= share * len(values)), None)
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_durations_are_measured_by_their_definitions(place: Place, data: st.DataObject) -> None:
+    organization = new_organization()
+    place.receive(data.draw(histories(organization, least=8)))
+    states = [state for state, _ in place.conversations(organization)]
+    expected: dict[str, list[float]] = {
+        "first_response": [t for t in map(first_response, states) if t is not None],
+        "first_resolution": [t for t in (resolution(s, 0) for s in states) if t is not None],
+        "full_resolution": [t for t in (resolution(s, -1) for s in states) if t is not None],
+        "queue_wait": [
+            (visit.left_at - visit.enqueued_at).total_seconds()
+            for state in states
+            for visit in state.visits
+            if visit.left_at and visit.outcome == "assigned"
+        ],
+    }
+    stats = place.queries.stats(organization)
+    measured = {measure.name: measure for measure in stats.measures}
+    for name, values in expected.items():
+        measure = measured[name]
+        assert measure.measured == len(values)
+        assert measure.p50 == nearest_rank(values, 0.5)
+        assert measure.p90 == nearest_rank(values, 0.9)
+        average = sum(values) / len(values) if values else None
+        assert measure.average == (average if average is None else pytest.approx(average))
+    entered = [s for s in states if s.direction == "INBOUND" and s.visits]
+    assert stats.inbound_queued == len(entered)
+    assert stats.abandoned == sum(state.status == "abandoned" for state in entered)
+    scores = [rating.score for state in states for rating in state.ratings if rating.type == "Csat"]
+    assert (stats.ratings, stats.satisfied) == (
+        len(scores),
+        sum(score in (4, 5) for score in scores),
+    )
+
+
+def first_response(state: Conversation) -> float | None:
+    messages = state.messages
+    if state.direction == "OUTBOUND" or messages.started_by_agent or not messages.responses:
+        return None
+    return messages.responses[0].seconds
+
+
+def resolution(state: Conversation, which: int) -> float | None:
+    closes = [move.at for move in state.life.transitions if move.after == "closed"]
+    if not closes or state.created_at is None:
+        return None
+    return max((closes[which] - state.created_at).total_seconds(), 0.0)
+
+
+def test_the_example_day_in_numbers(place: Place, day_lines: list[bytes]) -> None:
+    place.receive(day_lines)
+    document = stats_document(place.queries.stats())
+    assert {name: document[name] for name in document if name not in ("durations", "poison")} == {
+        "position": 45,
+        "conversations": 2,
+        "transitions": 8,
+        "by_status": {"abandoned": 1, "closed": 1},
+        "by_sla_status": {"breached": 1, "voided": 1},
+        "by_queue": {"Logistics": 1, "Support": 1},
+        "by_assignee": {"none": 1, "Omar Lind": 1},
+        "reopens": 1,
+        "irregular": 0,
+        "inferred": 0,
+        "late": 0,
+        "abandon_rate": 0.5,
+        "csat": 1.0,
+        "csat_responses": 1,
+    }
+    durations = document["durations"]
+    assert durations["first_response"] == {
+        "cohort": "created",
+        "count": 1,
+        "average": 390.0,
+        "p50": 390.0,
+        "p90": 390.0,
+    }
+    assert durations["first_resolution"]["average"] == 6000.0
+    assert durations["full_resolution"]["average"] == 13800.0
+    # open 8:00-8:09, 9:09-9:40, 11:00-11:50, and 8:30-8:31:15; pending 8:09-9:09
+    assert (durations["open"]["p50"], durations["open"]["p90"]) == (75.0, 5400.0)
+    assert durations["pending"]["average"] == 3600.0
+    assert (durations["queue_wait"]["count"], durations["queue_wait"]["cohort"]) == (2, "enqueued")
+
+
+def test_the_attainment_of_the_example_day(place: Place, day_lines: list[bytes]) -> None:
+    place.receive(day_lines)
+    by_queue = [share_document("queue", share) for share in place.queries.attainment("queue")]
+    assert by_queue == [
+        {
+            "by": "queue",
+            "value": "Logistics",
+            "achieved": 1,
+            "breached": 1,
+            "pending": 0,
+            "voided": 0,
+            "attainment": 0.5,
+        },
+        {
+            "by": "queue",
+            "value": "Support",
+            "achieved": 0,
+            "breached": 0,
+            "pending": 0,
+            "voided": 1,
+            "attainment": None,
+        },
+    ]
+    for by, value in {"tag": "replacement", "agent": "Omar Lind", "channel": "WIDGET_CHAT"}.items():
+        shares = {share.value: share for share in place.queries.attainment(by)}
+        assert (shares[value].achieved, shares[value].breached) == (1, 1)
+    [bare] = place.queries.attainment("tag", SlaFilters(tag=("none",)))
+    assert (bare.value, bare.voided) == (None, 1)
+
+
+def test_time_in_a_status_that_still_holds_counts_to_now(place: Place) -> None:
+    place.receive([created(1, {})])
+    at = datetime.fromisoformat("2026-03-02T08:00:00Z")
+    waited = (place.tracker.now() - at).total_seconds()
+    [still_open] = [m for m in place.queries.stats().measures if m.name == "open"]
+    assert still_open.p50 == pytest.approx(waited, abs=60)
+
+
+def test_queues_of_one_name_and_people_without_one_are_counted_apart(place: Place) -> None:
+    ida, other, nameless = ({"id": "1", "name": "Ida"}, {"id": "2", "name": "Ida"}, {"id": "3"})
+    queues = ({"id": "a", "name": "Help"}, {"id": "b", "name": "Help"}, {"id": "c"})
+    agents = (ida, other, nameless)
+    place.receive(
+        [
+            created(csid, {"assignee": agent, "queue": queue})
+            for csid, (agent, queue) in enumerate(zip(agents, queues, strict=True), start=1)
+        ]
+    )
+    place.receive([created(4, {"assignee": {"id": "4", "name": "Bo"}})])
+    stats = place.queries.stats()
+    assert stats.by_queue == {"a": 1, "b": 1, "c": 1, None: 1}
+    assert stats.by_assignee == {"1": 1, "2": 1, "3": 1, "Bo": 1}
+
+
+def created(csid: int, shown: Webhook) -> Webhook:
+    return {
+        "event_id": f"created {csid}",
+        "event_fqn": "CONVERSATION_CREATED",
+        "event_timestamp": "2026-03-02T08:00:00Z",
+        "organization": {"id": "org"},
+        "data": {"conversation": {"csid": csid} | shown},
+    }
+
+
+def test_a_channel_may_be_asked_for_in_any_case(place: Place, day_lines: list[bytes]) -> None:
+    place.receive(day_lines)
+    for channel in ("widget_chat", "WIDGET_CHAT"):
+        assert len(whole(partial(place.queries.sla, SlaFilters(channel=(channel,))))) == 2
+
+
+def test_the_bans_of_the_example_day(
+    place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
+) -> None:
+    place.receive(day_lines)
+    bans = place.queries.bans()
+    assert {
+        "endusers": {ban.user.email: ban.banned for ban in bans if ban.user},
+        "ips": {ban.id: ban.banned for ban in bans if ban.kind == "ip"},
+    } == day_expected["bans"]
+
+
+def test_days_are_those_of_utc_and_count_what_the_list_lists(place: Place) -> None:
+    around = [
+        ("2026-03-01T23:59:59.999Z", "CONVERSATION_CREATED"),
+        ("2026-03-02T00:00:00.000Z", "CONVERSATION_CLOSED"),
+        ("2026-03-03T12:00:00.000Z", "CONVERSATION_OPEN"),
+    ]
+    place.receive(
+        [
+            created(1, {}) | {"event_id": at, "event_fqn": fqn, "event_timestamp": at}
+            for at, fqn in around
+        ]
+    )
+    days = place.queries.daily()
+    assert [(str(d.day), d.began, d.opened, d.closed, d.reopens) for d in days] == [
+        ("2026-03-01", 1, 1, 0, 0),
+        ("2026-03-02", 0, 0, 1, 0),
+        ("2026-03-03", 0, 1, 0, 1),
+    ]

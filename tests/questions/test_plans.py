@@ -1,0 +1,398 @@
+"""Query plans at 100,000 conversations: no filter of a list reads a whole table."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from places import Place
+
+from dixa_state.questions import planning
+from dixa_state.questions.changes import BANS, CONVERSATIONS
+from dixa_state.questions.conditions import OneOf, Parameters, where
+from dixa_state.questions.endusers import BANS as OF_SUBJECT
+from dixa_state.questions.endusers import NEWEST, OF_REQUESTER
+from dixa_state.questions.filters import (
+    Filters,
+    Narrowed,
+    SlaFilters,
+    TransitionFilters,
+    conversation_conditions,
+    narrowing,
+    sla_conditions,
+    transition_conditions,
+)
+from dixa_state.questions.paging import Cursor, Listing
+from dixa_state.questions.search import Asked, Search
+from dixa_state.questions.searching import search_conditions
+from dixa_state.views.tables import (
+    AssignmentRow,
+    AttributeRow,
+    BanRow,
+    ConversationRow,
+    QueueIntervalRow,
+    Row,
+    SlaEvaluationRow,
+    TagRow,
+    TransitionRow,
+    WordRow,
+    group,
+    micros,
+)
+
+MANY = 100_000
+CURSORS = (Cursor(MANY, None), Cursor(MANY, (1_772_438_400_000_000, "conversation/org/5")))
+THEN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+FILTERS = [
+    Filters(),
+    Filters(status=("pending",)),
+    Filters(channel=("EMAIL",)),
+    Filters(direction=("OUTBOUND",)),
+    Filters(queue=("queue-3",)),
+    Filters(queue=("none",)),
+    Filters(assignee=("Agent 7",)),
+    Filters(assignee=("none",)),
+    Filters(requester=("user-77",)),
+    Filters(tag=("rare",)),
+    Filters(tag=("none",)),
+    Filters(sla=("breached",)),
+    Filters(text="user77"),
+    Filters(created_since=THEN),
+    Filters(created_until=THEN),
+    Filters(updated_since=THEN),
+    Filters(updated_until=THEN),
+    Filters(irregular=True),
+    Filters(csid=77),
+    Filters(organization="org"),
+]
+
+
+def rows(n: int) -> Iterator[Row]:
+    stream = f"conversation/org/{n}"
+    at = 1_772_438_400_000_000 + (n * 7_919 % MANY) * 1_000_000
+    agent, queue, person = n % 200, n % 20, n % 50_000
+    held, queued = n % 10 != 0, n % 25 != 0
+    yield ConversationRow(
+        stream=stream,
+        organization_id="org",
+        csid=n,
+        status=("closed", "closed", "closed", "open", "pending")[n % 5],
+        dixa_status="awaitingpending" if n % 2_000 == 0 else None,
+        status_since=at,
+        channel=("EMAIL", "WIDGET_CHAT")[n % 2],
+        direction="OUTBOUND" if n % 50 == 0 else "INBOUND",
+        queue_id=f"queue-{queue}" if queued else None,
+        queue_name=f"Queue {queue}" if queued else None,
+        assignee_id=f"agent-{agent}" if held else None,
+        assignee_name=f"Agent {agent}" if held else None,
+        assignee_email=f"agent{agent}@example.com" if held else None,
+        requester_id=f"user-{person}",
+        requester_email=f"user{person}@example.com",
+        sla_status="breached" if n % 40 == 0 else "none",
+        created_at=at,
+        last_event_at=at,
+        last_message_at=at if n % 10 else None,
+        assigned_at=at if held else None,
+        closed_at=at if n % 5 < 3 else None,
+        duration=float(n * 7_919 % MANY) if n % 5 < 3 else None,
+        entered_queue=queued,
+        irregular=n % 1_000 == 0,
+        inferred=0,
+        first_response=None,
+        first_resolution=None,
+        full_resolution=None,
+        version=1,
+        position=n,
+        state=b"{}",
+    )
+    yield TransitionRow(
+        stream=stream,
+        sequence=1,
+        organization_id="org",
+        csid=n,
+        before=None,
+        after="open",
+        since=at,
+        until=None,
+        irregular=None,
+        inferred=False,
+        late=False,
+        move=b"{}",
+    )
+    yield WordRow(f"user{person}", stream)
+    yield BanRow(f"enduser/org/{n}", "enduser", "org", f"user-{n}", n % 2 == 0, n, b"{}")
+    if n % 10 == 0:
+        yield AssignmentRow(stream, 1, f"agent-{agent}", None, None, at, None, "assigned")
+        yield QueueIntervalRow(stream, 1, f"queue-{queue}", None, at, None)
+        yield TagRow(stream, 1, "rare" if n % 5_000 == 0 else "common", f"tag-{n % 7}", at, None)
+        yield AttributeRow(stream, 1, "order", "attribute-1", f"AU-{n}")
+        yield SlaEvaluationRow(
+            stream=stream,
+            number=1,
+            organization_id="org",
+            csid=n,
+            evaluation_id=None,
+            policy=None,
+            metric=None,
+            status="breached",
+            deadline=at,
+            since=at,
+            began_at=at,
+            channel="EMAIL",
+            queue_id=f"queue-{queue}",
+            queue_name=f"Queue {queue}",
+            assignee_id=f"agent-{agent}",
+            assignee_name=f"Agent {agent}",
+        )
+
+
+@pytest.fixture(scope="module")
+def big(shared_place: Place) -> Place:
+    views = shared_place.views
+    with views.transaction(write=True) as connection:
+        views.create(connection, 2, indexes=False)
+        made = group(row for n in range(1, MANY + 1) for row in rows(n))
+        for part in made.values():
+            views.replace(connection, 2, [], part)
+        views.index(connection, 2)
+        views.show(connection, 2)
+        if views.dialect == "postgres":
+            connection.run("ANALYZE")
+    return shared_place
+
+
+_OF_FEW = ("_irregular", "_inferred", "_late")
+"""Indexes that hold no other rows than those that are wanted."""
+
+
+def plan(place: Place, statement: tuple[str, dict[str, Any]]) -> list[str]:
+    sql, parameters = statement
+    explain = "EXPLAIN" if place.views.dialect == "postgres" else "EXPLAIN QUERY PLAN"
+    with place.views.transaction() as connection:
+        return [str(row[-1]) for row in connection.run(f"{explain} {sql}", **parameters)]
+
+
+def plan_of_list(
+    place: Place, listing: Listing, cursor: Cursor, limit: int, *, narrowed: Narrowed | None = None
+) -> list[str]:
+    with place.views.transaction() as connection:
+        statement = listing.statement(connection, cursor, limit, narrowed=narrowed)
+    return plan(place, statement)
+
+
+def reads_a_whole_table(steps: list[str]) -> bool:
+    """Find a scan of a table, or of an index without the order that lets a limit end it."""
+    sorts = any("TEMP B-TREE FOR ORDER BY" in step for step in steps)
+    few = "SCAN t" if "CO-ROUTINE t" in steps else None  # they are found by a step before
+    return any(
+        "Seq Scan" in step
+        or (
+            step.startswith("SCAN ")
+            and step != few
+            and ("USING" not in step or (sorts and not step.endswith(_OF_FEW)))
+        )
+        or "(position<" in step
+        for step in steps
+    )
+
+
+@pytest.mark.parametrize("cursor", CURSORS, ids=["first page", "next page"])
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_no_filter_of_conversations_reads_a_whole_table(
+    big: Place, filters: Filters, cursor: Cursor
+) -> None:
+    conditions = conversation_conditions(filters)
+    columns = ("last_event_at", "stream")
+    listing = Listing("conversations", columns, conditions, descending=True)
+    steps = plan_of_list(big, listing, cursor, 51)
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+SEARCHES = [
+    Asked("Status", "IsOneOf", ("Closed", "pending")),
+    Asked("Status", "IsOneOf", ("AwaitingPending",)),
+    Asked("Status", "IsNotOneOf", ("Closed", "AwaitingPending")),
+    Asked("Channel", "IsOneOf", ("WidgetChat",)),
+    Asked("Channel", "IsNotOneOf", ("Email",)),
+    Asked("Direction", "IsOneOf", ("Outbound",)),
+    Asked("AgentId", "IsOneOf", ("agent-7",)),
+    Asked("AgentId", "IsNotOneOf", ("agent-7",)),
+    Asked("AgentId", "IsEmpty"),
+    Asked("QueueId", "IsNotEmpty"),
+    Asked("ContactId", "IsOneOf", ("user-77", "user-78")),
+    Asked("ConversationId", "IsOneOf", (77, 78)),
+    Asked("TagId", "IncludesAll", ("rare", "tag-3")),
+    Asked("TagId", "IncludesOne", ("rare", "tag-none")),
+    Asked("TagId", "ExcludesAll", ("common", "rare")),
+    Asked("TagId", "ExcludesOne", ("common", "rare")),
+    Asked("TagId", "IsEmpty"),
+    Asked("TagId", "IsNotEmpty"),
+    Asked("CreationDate", "Between", since=THEN, until=THEN + timedelta(hours=1)),
+    Asked("ClosedDate", "Since", since=THEN),
+    Asked("ClosedDate", "Until", until=THEN),
+    Asked("ClosedDate", "IsEmpty"),
+    Asked("AssignedDate", "Until", until=THEN),
+    Asked("AssignedDate", "IsNotEmpty"),
+    Asked("LastMessage", "Until", until=THEN),
+    Asked("LastMessage", "Since", since=THEN + timedelta(days=9)),
+    Asked("LastActivity", "Between", since=THEN, until=THEN + timedelta(minutes=1)),
+    Asked("Duration", "LongerThanOrEqualTo", seconds=1e9),
+    Asked("Duration", "ShorterThanOrEqualTo", seconds=1),
+    Asked("CustomAttribute", "IsOneOf", ("AU-10",), attribute="order"),
+    Asked("CustomAttribute", "IsNotOneOf", ("AU-10",), attribute="order"),
+    Asked("CustomAttribute", "IncludesAll", ("AU-10", "AU-20"), attribute="attribute-1"),
+    Asked("CustomAttribute", "IsEmpty", attribute="order"),
+    Asked("CustomAttribute", "IsNotEmpty", attribute="order"),
+]
+
+
+@pytest.mark.parametrize("cursor", CURSORS, ids=["first page", "next page"])
+@pytest.mark.parametrize("asked", SEARCHES, ids=str)
+def test_no_condition_of_a_search_reads_a_whole_table(
+    big: Place, asked: Asked, cursor: Cursor
+) -> None:
+    now = micros(THEN + timedelta(days=30))
+    conditions = search_conditions(Search(conditions=(asked,)), now)
+    listing = Listing("conversations", ("last_event_at", "stream"), conditions, descending=True)
+    own = "SCAN met"  # the tags of one conversation, which are few
+    steps = [step for step in plan_of_list(big, listing, cursor, 51) if step != own]
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+def effort(place: Place, listing: Listing) -> int:
+    """Count what a first page takes: thousands of SQLite's steps, or blocks of PostgreSQL."""
+    with place.views.transaction() as connection:
+        if place.views.dialect == "sqlite":
+            raw, ticks = connection._cursor.connection, count(1)  # type: ignore[attr-defined]  # noqa: SLF001
+            raw.set_progress_handler(lambda: next(ticks) < 0, 1_000)
+            listing.select(connection, CURSORS[0], 51)
+            raw.set_progress_handler(None, 0)
+            return next(ticks)
+        sql, parameters = listing.statement(connection, CURSORS[0], 51)  # the counts are bounded
+        [(found,)] = connection.run(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", **parameters)
+        return int(found[0]["Plan"]["Shared Hit Blocks"] + found[0]["Plan"]["Shared Read Blocks"])
+
+
+@pytest.mark.parametrize("sort", ["last_event_at", "created_at"])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(queue=("nowhere",)),
+        Filters(status=("closed",), queue=("nowhere",)),
+        Filters(status=("closed",), assignee=("nobody@example.com",)),
+        Filters(status=("closed",), tag=("rare",)),
+        Filters(tag=("common",)),
+        Filters(tag=("common",), status=("closed",)),
+        Filters(text="user"),
+        Filters(status=("closed",), text="user77"),
+        Filters(channel=("EMAIL",), requester=("user-77",)),
+        Filters(channel=("EMAIL",), irregular=True),
+        Filters(queue=("queue-3",)),
+        Filters(queue=("Queue 3", "queue-4")),
+        Filters(status=("open", "pending"), assignee=("agent7@example.com",)),
+    ],
+    ids=str,
+)
+def test_no_value_is_so_rare_or_so_common_that_it_takes_long(
+    big: Place, filters: Filters, sort: str
+) -> None:
+    conditions = conversation_conditions(filters)
+    listing = Listing("conversations", (sort, "stream"), conditions, descending=True)
+    assert effort(big, listing) < {"sqlite": 200, "postgres": 5_000}[big.views.dialect]
+
+
+def test_a_range_in_the_order_of_the_list_narrows_whatever_leads(
+    big: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "FEW", 100)  # fewer than an agent has
+    filters = Filters(assignee=("agent-7",), updated_since=THEN - timedelta(days=1))
+    conditions = conversation_conditions(filters)
+    listing = Listing("conversations", ("last_event_at", "stream"), conditions, descending=True)
+    assert effort(big, listing) < {"sqlite": 10, "postgres": 500}[big.views.dialect]
+
+
+@pytest.mark.parametrize("column", ["created_at", "csid"])
+def test_no_sort_of_conversations_reads_a_whole_table(big: Place, column: str) -> None:
+    listing = Listing("conversations", (column, "stream"), [])
+    for cursor in (CURSORS[0], Cursor(MANY, (5, "conversation/org/5"))):
+        steps = plan_of_list(big, listing, cursor, 51)
+        assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize("as_of", [THEN, THEN + timedelta(seconds=MANY // 2)], ids=str)
+@pytest.mark.parametrize(
+    "filters", [f for f in FILTERS if f.status or f.queue or f.assignee or f.tag], ids=str
+)
+def test_no_filter_as_of_a_moment_reads_a_whole_table(
+    big: Place, filters: Filters, as_of: datetime
+) -> None:
+    listing = Listing("conversations", ("created_at", "stream"), [], descending=True)
+    narrowed = narrowing(filters, as_of, big.tracker.grace)
+    steps = plan_of_list(big, listing, CURSORS[0], 200, narrowed=narrowed)
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        TransitionFilters(),
+        TransitionFilters(after="closed"),
+        TransitionFilters(before="closed"),
+        TransitionFilters(since=THEN),
+        TransitionFilters(until=THEN),
+        TransitionFilters(irregular=True),
+        TransitionFilters(inferred=True),
+        TransitionFilters(late=True),
+        TransitionFilters(csid=77),
+    ],
+    ids=str,
+)
+def test_no_filter_of_transitions_reads_a_whole_table(
+    big: Place, filters: TransitionFilters
+) -> None:
+    conditions = transition_conditions(filters)
+    listing = Listing("transitions", ("since", "stream", "sequence"), conditions)
+    steps = plan_of_list(big, listing, CURSORS[0], 51)
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        SlaFilters(),
+        SlaFilters(status=("pending",)),
+        SlaFilters(due_before=THEN),
+        SlaFilters(queue=("queue-3",)),
+        SlaFilters(agent=("Agent 7",)),
+        SlaFilters(channel=("EMAIL",)),
+        SlaFilters(tag=("rare",)),
+        SlaFilters(csid=77),
+    ],
+    ids=str,
+)
+def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, filters: SlaFilters) -> None:
+    listing = Listing("sla_evaluations", ("began_at", "stream", "number"), sla_conditions(filters))
+    steps = plan_of_list(big, listing, CURSORS[0], 51)
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+def test_what_has_moved_on_is_found_by_an_index(big: Place) -> None:
+    sql = "SELECT stream FROM conversations WHERE position > :position"
+    assert not reads_a_whole_table(plan(big, (sql, {"position": MANY - 5})))
+
+
+@pytest.mark.parametrize("sql", [CONVERSATIONS, BANS])
+def test_what_a_live_stream_follows_is_found_by_an_index(big: Place, sql: str) -> None:
+    for position in (0, MANY - 5):
+        steps = plan(big, (sql, {"position": position, "limit": 100}))
+        assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize("sql", [OF_REQUESTER, NEWEST, OF_SUBJECT])
+def test_an_end_user_is_found_by_an_index(big: Place, sql: str) -> None:
+    column = "subject" if sql == OF_SUBJECT else "requester_id"
+    parameters = Parameters()
+    found = where([OneOf((column,), ("user-77",))], parameters)
+    steps = plan(big, (sql.format(where=found), parameters.values))
+    assert not reads_a_whole_table(steps), "\n".join(steps)

@@ -1,0 +1,100 @@
+"""Projectors as processes: killed at any moment, or two at once, they miss and repeat nothing."""
+
+import random
+from pathlib import Path
+from subprocess import Popen
+from time import monotonic
+
+from projections import Place, days, deliver, findings, opened, replay, rows, until, worker
+
+from dixa_state.views.projector import Projector
+
+
+def position(place: Place) -> int:
+    return place[1].progress().position
+
+
+def test_a_projector_killed_at_random_moments_misses_and_repeats_nothing(
+    store_url: str, data: Path
+) -> None:
+    moments = random.Random(7)
+    day = str(data / "day.jsonl")
+    with opened(store_url) as place:
+        with worker("append", store_url, day, "0", "8") as appending:
+            for _ in range(2):
+                begun = position(place)
+                with worker("project", store_url) as process:
+                    wanted = min(begun + moments.randint(1, 100), 360)
+                    until(lambda wanted=wanted: position(place) >= wanted)
+                    process.kill()
+            assert appending.wait(20) == 0
+        with worker("project", store_url):
+            until(lambda: position(place) == 360)
+        assert findings(store_url, place) == []
+        live = rows(place[1])
+        replay(store_url, place)
+        assert rows(place[1]) == live
+
+
+def test_the_second_of_two_projectors_waits_and_takes_over_when_the_first_is_killed(
+    store_url: str, day_lines: list[bytes]
+) -> None:
+    first_day, second_day = days(day_lines, 2)
+    with opened(store_url) as place, worker("project", store_url) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "ready\n"
+        deliver(place[0], first_day)
+        assert told(first, until=45)  # hence it leads
+        with worker("project", store_url) as second:
+            assert second.stdout
+            assert second.stdout.readline() == "ready\n"
+            deliver(place[0], second_day[:20])
+            assert told(first, until=65)
+            first.kill()
+            deliver(place[0], second_day[20:])
+            began = monotonic()
+            assert min(told(second, until=90)) > 65
+            assert monotonic() - began < 10
+        assert findings(store_url, place) == []
+
+
+def told(process: "Popen[str]", until: int) -> list[int]:
+    """Read the positions that a projector tells, up to this one."""
+    assert process.stdout
+    positions = []
+    for line in process.stdout:
+        positions.append(int(line))
+        if positions[-1] >= until:
+            break
+    assert positions[-1] == until
+    return positions
+
+
+def test_a_projector_goes_on_while_and_after_the_views_are_replayed(
+    store_url: str, day_lines: list[bytes]
+) -> None:
+    with opened(store_url) as place, worker("project", store_url) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        for number, bodies in enumerate(days(day_lines, 6), start=1):
+            deliver(place[0], bodies)
+            replay(store_url, place)
+            until(lambda end=number * 45: position(place) == end)
+        assert process.poll() is None
+        process.kill()
+        assert findings(store_url, place) == []
+
+
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(
+    sqlite_url: str, day_lines: list[bytes]
+) -> None:
+    with opened(sqlite_url) as place, opened(sqlite_url) as other:
+        deliver(place[0], day_lines)
+        with place[1].leading("projector") as lead:
+            assert lead is not None
+            assert not Projector(*other).catch_up()
+            hour = 3_600_000_000
+            with other[1].transaction(write=True) as connection:
+                connection.run("UPDATE lease SET until = until + :hour", hour=hour)
+            assert Projector(*other).catch_up()
+        assert position(other) == 45
