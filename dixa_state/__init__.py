@@ -18,14 +18,13 @@ from dixa_state.errors import (
     StoreUnavailableError,
 )
 from dixa_state.store.append import Outcome
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 from dixa_state.tracker import ConversationTracker
 
 __all__ = [
     "AmbiguousError",
     "ConflictError",
     "ConversationTracker",
-    "Delivery",
     "DixaStateError",
     "InvalidInputError",
     "NotFoundError",
@@ -35,5 +34,6 @@ __all__ = [
     "SignatureError",
     "StoreError",
     "StoreUnavailableError",
+    "Webhook",
     "open_tracker",
 ]

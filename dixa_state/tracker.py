@@ -32,7 +32,7 @@ from dixa_state.domain.states import as_kept
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.store.append import EventRecorder, Outcome, Quarantined, prepare
-from dixa_state.store.events import Delivery, StoredWebhook, decode_event, decode_state
+from dixa_state.store.events import StoredWebhook, Webhook, decode_event, decode_state
 
 
 class WebhookMapper(Mapper[str]):
@@ -159,15 +159,15 @@ class ConversationTracker(Application[str]):
         """
         raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         moment = received_at or self._clock()
-        return self.append_many([Delivery(raw, moment, subscription_id, signature)])[0]
+        return self.append_many([Webhook(raw, moment, subscription_id, signature)])[0]
 
-    def append_many(self, deliveries: Iterable[Delivery]) -> list[Outcome]:
+    def append_many(self, webhooks: Iterable[Webhook]) -> list[Outcome]:
         """Keep a batch of webhook bodies in one transaction, each with its own outcome, in order.
 
         The batch is held in memory and locks out other writers until it is done: keep it within
         `event_store.MAX_BATCH_EVENTS` and `MAX_BATCH_BYTES`.
         """
-        return self._event_recorder.append([prepare(delivery) for delivery in deliveries])
+        return self._event_recorder.append([prepare(webhook) for webhook in webhooks])
 
     def conversation(
         self,
@@ -253,7 +253,7 @@ class ConversationTracker(Application[str]):
         """
         outcomes = []
         for item in self.quarantined(ids):
-            outcome = self.append_many([replace(item.delivery, received_at=self._clock())])[0]
+            outcome = self.append_many([replace(item.webhook, received_at=self._clock())])[0]
             if outcome.kind != "quarantined":
                 self._event_recorder.resolve(item.id, outcome.kind, self._clock())
             outcomes.append(outcome)

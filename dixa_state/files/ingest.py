@@ -9,7 +9,7 @@ from msgspec import Struct
 from dixa_state.errors import InvalidInputError
 from dixa_state.files.sources import Body, Source
 from dixa_state.store.append import Outcome, batches
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 from dixa_state.tracker import ConversationTracker
 
 
@@ -70,7 +70,7 @@ def ingest(
 
 def _keep(tracker: ConversationTracker, batch: list[Body]) -> list[Outcome]:
     received_at = datetime.now(UTC)
-    return tracker.append_many([Delivery(body.raw, received_at) for body in batch])
+    return tracker.append_many([Webhook(body.raw, received_at) for body in batch])
 
 
 def _named(batch: list[Body], outcomes: list[Outcome]) -> list[SetAside]:

@@ -223,7 +223,7 @@ def ban_document(ban: Ban) -> shapes.Ban:
 
 
 def outcome_document(outcome: Outcome) -> shapes.Outcome:
-    """Tell what became of a delivery."""
+    """Tell what became of a webhook."""
     return {
         "outcome": outcome.kind,
         "event_id": outcome.event_id,
@@ -265,18 +265,18 @@ def quarantined_document(item: Quarantined, *, body: bool = False) -> Document:
     """Tell why a body is in quarantine; with `body`, show it."""
     document: Document = {
         "id": item.id,
-        "received_at": _time(item.delivery.received_at),
+        "received_at": _time(item.webhook.received_at),
         "problem": item.problem,
         "reason": item.reason,
         "event_id": item.event_id,
-        "bytes": len(item.delivery.body),
+        "bytes": len(item.webhook.body),
         "resolution": item.resolution,
         "resolved_at": _time(item.resolved_at),
     }
     if body:
-        document["subscription_id"] = item.delivery.subscription_id
-        document["signature"] = item.delivery.signature
-        document["body"] = item.delivery.body.decode("utf-8", "backslashreplace")
+        document["subscription_id"] = item.webhook.subscription_id
+        document["signature"] = item.webhook.signature
+        document["body"] = item.webhook.body.decode("utf-8", "backslashreplace")
     return document
 
 

@@ -299,7 +299,7 @@ class EndUser(TypedDict):
 
 
 class Outcome(TypedDict):
-    """What became of a delivery; `reason` tells why a body was quarantined."""
+    """What became of a webhook; `reason` tells why a body was quarantined."""
 
     outcome: Literal["appended", "duplicate", "quarantined"]
     event_id: str | None

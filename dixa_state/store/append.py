@@ -21,7 +21,7 @@ from msgspec.json import Encoder
 
 from dixa_state.dixa.reading import Problem, UnreadableError, admit
 from dixa_state.errors import InvalidInputError
-from dixa_state.store.events import Delivery, decode_state, encode_state
+from dixa_state.store.events import Webhook, decode_state, encode_state
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ MAX_BATCH_BYTES = 8 << 20
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a delivery.
+    """What became of a webhook.
 
     `position` and `topic` are those of the event, also if it was stored before; `reason` says why a
     body was quarantined, under `quarantine_id`.
@@ -47,10 +47,10 @@ class Outcome(Struct, frozen=True):
     topic: str | None = None
 
 
-class Arrival(Struct, frozen=True):
-    """A delivery that can become an event, with all that storing it takes."""
+class Accepted(Struct, frozen=True):
+    """A webhook that can become an event, with all that storing it takes."""
 
-    delivery: Delivery
+    webhook: Webhook
     event_id: str
     stream: str
     topic: str
@@ -58,10 +58,10 @@ class Arrival(Struct, frozen=True):
     digest: bytes
 
 
-class Refusal(Struct, frozen=True):
-    """A delivery that cannot become an event, and why."""
+class Rejected(Struct, frozen=True):
+    """A webhook that cannot become an event, and why."""
 
-    delivery: Delivery
+    webhook: Webhook
     problem: Problem | Literal["conflict"]
     reason: str
     event_id: str | None
@@ -78,7 +78,7 @@ class Quarantined(Struct, frozen=True):
     """A body that could not become an event; `resolution` tells how that ended, if it has."""
 
     id: int
-    delivery: Delivery
+    webhook: Webhook
     problem: str
     reason: str
     event_id: str | None
@@ -89,37 +89,37 @@ class Quarantined(Struct, frozen=True):
 Resolution = Literal["appended", "duplicate", "discarded"]
 
 
-def prepare(delivery: Delivery) -> Arrival | Refusal:
-    """Judge a delivery before any lock is taken.
+def prepare(webhook: Webhook) -> Accepted | Rejected:
+    """Judge a webhook before any lock is taken.
 
     Raises `InvalidInputError` for a time of receipt without a zone.
     """
-    delivery = _clean(delivery)
+    webhook = _clean(webhook)
     try:
-        admitted = admit(delivery.body)
+        admitted = admit(webhook.body)
     except UnreadableError as error:
-        return Refusal(delivery, error.problem, str(error), error.event_id)
-    return Arrival(
-        delivery=delivery,
+        return Rejected(webhook, error.problem, str(error), error.event_id)
+    return Accepted(
+        webhook=webhook,
         event_id=admitted.event_id,
         stream=admitted.stream,
         topic=admitted.topic,
         key=event_key(admitted.organization_id, admitted.event_id),
-        digest=digest(delivery.body),
+        digest=digest(webhook.body),
     )
 
 
-def _clean(delivery: Delivery) -> Delivery:
+def _clean(webhook: Webhook) -> Webhook:
     """Bring what came with a body into a form that can be stored, in whatever store."""
-    if delivery.received_at.tzinfo is None:
+    if webhook.received_at.tzinfo is None:
         raise InvalidInputError(
-            f"received_at: expected a time with a zone, got {delivery.received_at.isoformat()}"
+            f"received_at: expected a time with a zone, got {webhook.received_at.isoformat()}"
         )
-    return Delivery(
-        delivery.body,
-        delivery.received_at.astimezone(UTC),
-        storable(delivery.subscription_id),
-        storable(delivery.signature),
+    return Webhook(
+        webhook.body,
+        webhook.received_at.astimezone(UTC),
+        storable(webhook.subscription_id),
+        storable(webhook.signature),
     )
 
 
@@ -172,7 +172,7 @@ class Writer(ABC):
         """Enter events into the memory that recognises duplicates."""
 
     @abstractmethod
-    def set_aside(self, refusal: Refusal) -> int:
+    def set_aside(self, rejected: Rejected) -> int:
         """Quarantine a body, once; give its number."""
 
 
@@ -228,14 +228,14 @@ class EventRecorder(ApplicationRecorder, ABC):
             yield stream
             stream = self.next_stream(f"{stream} ")  # no name holds a space, all sort after it
 
-    def append(self, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
-        """Append deliveries, each with its own outcome, in order; a batch is one transaction.
+    def append(self, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
+        """Append webhooks, each with its own outcome, in order; a batch is one transaction.
 
         More than a batch may hold, in events or in bytes, takes several. Raises
         `StoreUnavailableError` if the store fails; trying again is always safe.
         """
         outcomes: list[Outcome] = []
-        for batch in batches(prepared, lambda item: len(item.delivery.body)):
+        for batch in batches(prepared, lambda item: len(item.webhook.body)):
             with self.writing() as writer:
                 outcomes += _append(writer, batch)
         return outcomes
@@ -264,25 +264,25 @@ def batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
         yield batch
 
 
-def _append(writer: Writer, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
-    arrivals = [item for item in prepared if isinstance(item, Arrival)]
-    known = dict(writer.known([arrival.key for arrival in arrivals]))
-    heads = dict(writer.heads(sorted({arrival.stream for arrival in arrivals})))
+def _append(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
+    accepted = [item for item in prepared if isinstance(item, Accepted)]
+    known = dict(writer.known([item.key for item in accepted]))
+    heads = dict(writer.heads(sorted({item.stream for item in accepted})))
     position = writer.last_position()
     fresh: dict[bytes, Known] = {}
     events: list[Notification] = []
     bodies: dict[int, bytes] = {}
     outcomes: list[Outcome] = []
     for item in prepared:
-        if isinstance(item, Refusal):
+        if isinstance(item, Rejected):
             outcomes.append(_set_aside(writer, item))
         elif (before := fresh.get(item.key) or known.get(item.key)) is None:
             position += 1
             version = heads[item.stream] = heads.get(item.stream, 0) + 1
-            state = encode_state(item.delivery)
+            state = encode_state(item.webhook)
             events.append(Notification(item.stream, version, item.topic, state, position))
             fresh[item.key] = Known(item.digest, position)
-            bodies[position] = item.delivery.body
+            bodies[position] = item.webhook.body
             outcomes.append(Outcome("appended", item.event_id, position, topic=item.topic))
         elif before.digest == item.digest or _same_content(writer, before, bodies, item):
             outcomes.append(Outcome("duplicate", item.event_id, before.position, topic=item.topic))
@@ -294,14 +294,14 @@ def _append(writer: Writer, prepared: Sequence[Arrival | Refusal]) -> list[Outco
 
 
 def _same_content(
-    writer: Writer, before: Known, bodies: Mapping[int, bytes], arrival: Arrival
+    writer: Writer, before: Known, bodies: Mapping[int, bytes], accepted: Accepted
 ) -> bool:
     """Compare what two bodies of one event say; another subscription may have spaced it anew."""
     stored = bodies.get(before.position)
     if stored is None:
         state = writer.state_at(before.position)
         stored = decode_state(state).body if state is not None else None
-    return stored is not None and _content(stored) == _content(arrival.delivery.body)
+    return stored is not None and _content(stored) == _content(accepted.webhook.body)
 
 
 def _content(body: bytes) -> Any:
@@ -314,18 +314,18 @@ def _content(body: bytes) -> Any:
     )
 
 
-def _conflict(arrival: Arrival, position: int) -> Refusal:
-    return Refusal(
-        arrival.delivery,
+def _conflict(accepted: Accepted, position: int) -> Rejected:
+    return Rejected(
+        accepted.webhook,
         "conflict",
         f"event_id: expected the content that is stored at position {position}, got other content",
-        arrival.event_id,
+        accepted.event_id,
     )
 
 
-def _set_aside(writer: Writer, refusal: Refusal) -> Outcome:
-    number = writer.set_aside(refusal)
-    return Outcome("quarantined", refusal.event_id, None, refusal.reason, number)
+def _set_aside(writer: Writer, rejected: Rejected) -> Outcome:
+    number = writer.set_aside(rejected)
+    return Outcome("quarantined", rejected.event_id, None, rejected.reason, number)
 
 
 def _placed(event: StoredEvent, position: int) -> Notification:

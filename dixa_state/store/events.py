@@ -14,7 +14,7 @@ from dixa_state.domain.timestamps import format_time, parse_time
 _write = Encoder().encode
 
 
-class Delivery(Struct, frozen=True):
+class Webhook(Struct, frozen=True):
     """A body as it came in, with what its request said of it."""
 
     body: bytes
@@ -42,10 +42,10 @@ class _State(Struct, frozen=True):
 _BODY = b',"body":'
 
 
-def encode_state(delivery: Delivery) -> bytes:
+def encode_state(webhook: Webhook) -> bytes:
     """Write the state of a stored event: one JSON object, the body in it byte for byte."""
-    received_at, body = format_time(delivery.received_at), Raw(delivery.body)
-    return _write(_State(received_at, delivery.subscription_id, delivery.signature, body))
+    received_at, body = format_time(webhook.received_at), Raw(webhook.body)
+    return _write(_State(received_at, webhook.subscription_id, webhook.signature, body))
 
 
 def decode_state(state: bytes) -> StoredWebhook:

@@ -13,7 +13,7 @@ from dixa_state.store.append import (
     EventRecorder,
     Known,
     Quarantined,
-    Refusal,
+    Rejected,
     Resolution,
     Writer,
     digest,
@@ -123,12 +123,18 @@ class _MemoryWriter(Writer):
     def remember(self, entries: Mapping[bytes, Known]) -> None:
         self.to_remember.update(entries)
 
-    def set_aside(self, refusal: Refusal) -> int:
-        key = digest(refusal.delivery.body)
+    def set_aside(self, rejected: Rejected) -> int:
+        key = digest(rejected.webhook.body)
         known = self._recorder.quarantine.get(key) or self.refused.get(key)
         number = known.id if known else len(self._recorder.quarantine) + len(self.refused) + 1
         self.refused[key] = Quarantined(
-            number, refusal.delivery, refusal.problem, refusal.reason, refusal.event_id, None, None
+            number,
+            rejected.webhook,
+            rejected.problem,
+            rejected.reason,
+            rejected.event_id,
+            None,
+            None,
         )
         return number
 

@@ -18,7 +18,7 @@ from dixa_state.errors import SchemaError, StoreUnavailableError
 from dixa_state.store import quarantine
 from dixa_state.store.append import (
     Known,
-    Refusal,
+    Rejected,
     Resolution,
     Writer,
 )
@@ -161,8 +161,8 @@ class _PostgresWriter(Writer):
             rows = ((key, *known) for key, known in entries.items())
             self._copy("remember_event", ("bytea", "bytea", "int8"), rows)
 
-    def set_aside(self, refusal: Refusal) -> int:
-        row = quarantine.to_row(refusal)
+    def set_aside(self, rejected: Rejected) -> int:
+        row = quarantine.to_row(rejected)
         self._execute("quarantine", **row)
         number: int = self._all("quarantine_id", digest=row["digest"])[0][0]
         return number

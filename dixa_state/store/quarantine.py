@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from dixa_state.domain.timestamps import format_time, parse_time
-from dixa_state.store.append import Quarantined, Refusal, digest, storable
-from dixa_state.store.events import Delivery
+from dixa_state.store.append import Quarantined, Rejected, digest, storable
+from dixa_state.store.events import Webhook
 
 
-def to_row(refusal: Refusal) -> dict[str, Any]:
+def to_row(rejected: Rejected) -> dict[str, Any]:
     """Give the columns of a body to be set aside, in text that every database takes."""
-    delivery = refusal.delivery
+    webhook = rejected.webhook
     return {
-        "received_at": format_time(delivery.received_at),
-        "problem": refusal.problem,
-        "reason": storable(refusal.reason),
-        "event_id": storable(refusal.event_id),
-        "subscription_id": delivery.subscription_id,
-        "signature": delivery.signature,
-        "body": delivery.body,
-        "digest": digest(delivery.body),
+        "received_at": format_time(webhook.received_at),
+        "problem": rejected.problem,
+        "reason": storable(rejected.reason),
+        "event_id": storable(rejected.event_id),
+        "subscription_id": webhook.subscription_id,
+        "signature": webhook.signature,
+        "body": webhook.body,
+        "digest": digest(webhook.body),
     }
 
 
@@ -29,7 +29,7 @@ def from_row(row: Sequence[Any]) -> Quarantined:
     resolution, resolved_at = end
     return Quarantined(
         id=number,
-        delivery=Delivery(bytes(body), parse_time(received_at), subscription, signature),
+        webhook=Webhook(bytes(body), parse_time(received_at), subscription, signature),
         problem=problem,
         reason=reason,
         event_id=event_id,

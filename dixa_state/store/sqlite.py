@@ -25,7 +25,7 @@ from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.store import quarantine
 from dixa_state.store.append import (
     Known,
-    Refusal,
+    Rejected,
     Resolution,
     Writer,
 )
@@ -209,8 +209,8 @@ class _SqliteWriter(Writer):
         rows = [(key, *known) for key, known in entries.items()]
         self._cursor.executemany(_SQL["remember_event"], rows)
 
-    def set_aside(self, refusal: Refusal) -> int:
-        row = quarantine.to_row(refusal)
+    def set_aside(self, rejected: Rejected) -> int:
+        row = quarantine.to_row(rejected)
         self._cursor.execute(_SQL["quarantine"], row)
         number: int = self._one("quarantine_id", digest=row["digest"])[0]
         return number

@@ -11,8 +11,8 @@ from eventsourcing.persistence import Notification
 from dixa_state.dixa.catalog import UNRECOGNISED
 from dixa_state.dixa.signature import is_well_formed
 from dixa_state.domain.timestamps import shorten
-from dixa_state.store.append import Arrival, Known, prepare
-from dixa_state.store.events import Delivery, decode_state, encode_state
+from dixa_state.store.append import Accepted, Known, prepare
+from dixa_state.store.events import Webhook, decode_state, encode_state
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.fold import fold_stream, is_shown
 from dixa_state.views.generations import Connection, Views
@@ -128,42 +128,40 @@ def _stored(tracker: ConversationTracker, events: Sequence[Notification]) -> Ite
     if versions != list(range(1, len(events) + 1)):
         where = f"versions of {events[0].originator_id}"
         yield Finding(where, f"1 to {len(events)}", shorten(repr(versions), 300))
-    arrivals = {event.id: _arrival(event) for event in events}
-    keys = [arrival.key for arrival in arrivals.values() if isinstance(arrival, Arrival)]
+    judged = {event.id: _judge(event) for event in events}
+    keys = [item.key for item in judged.values() if isinstance(item, Accepted)]
     known = tracker.event_recorder.known(keys)
     for event in events:
-        yield from _one(event, arrivals[event.id], known)
+        yield from _one(event, judged[event.id], known)
 
 
-def _arrival(event: Notification) -> Arrival | str:
+def _judge(event: Notification) -> Accepted | str:
     """Judge a stored webhook as if it came in now; a text says why it cannot be read."""
     try:
-        webhook = decode_state(event.state)
+        stored = decode_state(event.state)
     except Exception as error:  # noqa: BLE001 — whatever was made of the state, it is a finding
         return f"{type(error).__name__}: {error}"
-    delivery = Delivery(
-        webhook.body, webhook.received_at, webhook.subscription_id, webhook.signature
-    )
-    arrival = prepare(delivery)
-    return arrival if isinstance(arrival, Arrival) else arrival.reason
+    webhook = Webhook(stored.body, stored.received_at, stored.subscription_id, stored.signature)
+    judged = prepare(webhook)
+    return judged if isinstance(judged, Accepted) else judged.reason
 
 
 def _one(
-    event: Notification, arrival: Arrival | str, known: Mapping[bytes, Known]
+    event: Notification, judged: Accepted | str, known: Mapping[bytes, Known]
 ) -> Iterator[Finding]:
     where = f"event {event.id}"
-    if isinstance(arrival, str):
-        yield Finding(where, "a webhook that can be read", arrival)
+    if isinstance(judged, str):
+        yield Finding(where, "a webhook that can be read", judged)
         return
-    if event.topic not in (arrival.topic, UNRECOGNISED):  # the catalogue may have learnt since
-        yield Finding(where, f"of the topic {arrival.topic}", f"of {event.topic}")
-    if arrival.stream != event.originator_id:
-        yield Finding(where, f"in the stream {arrival.stream}", f"in {event.originator_id}")
-    expected = Known(arrival.digest, event.id)
-    if known.get(arrival.key) != expected:
-        got = known.get(arrival.key)
+    if event.topic not in (judged.topic, UNRECOGNISED):  # the catalogue may have learnt since
+        yield Finding(where, f"of the topic {judged.topic}", f"of {event.topic}")
+    if judged.stream != event.originator_id:
+        yield Finding(where, f"in the stream {judged.stream}", f"in {event.originator_id}")
+    expected = Known(judged.digest, event.id)
+    if known.get(judged.key) != expected:
+        got = known.get(judged.key)
         yield Finding(where, "a row that recognises it as a duplicate", f"{got or 'none'}")
-    if encode_state(arrival.delivery) != event.state:
+    if encode_state(judged.webhook) != event.state:
         yield Finding(where, "a state as this program writes it", "one that was written otherwise")
-    if arrival.delivery.signature and not is_well_formed(arrival.delivery.signature):
-        yield Finding(where, "a signature as Dixa writes it", shorten(arrival.delivery.signature))
+    if judged.webhook.signature and not is_well_formed(judged.webhook.signature):
+        yield Finding(where, "a signature as Dixa writes it", shorten(judged.webhook.signature))

@@ -11,30 +11,30 @@ from typing import NamedTuple
 
 from dixa_state.errors import DixaStateError, OverloadedError, StoreUnavailableError
 from dixa_state.store.append import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Outcome
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 
-Append = Callable[[Sequence[Delivery]], list[Outcome]]
+Append = Callable[[Sequence[Webhook]], list[Outcome]]
 
 MAX_WAITING = 4_000
-"""Deliveries that may wait: some batches, no more than are answered in a moment."""
+"""Webhooks that may wait: some batches, no more than are answered in a moment."""
 
 MAX_WAITING_BYTES = 64 << 20
 
 PATIENCE = 20.0
-"""Seconds until a delivery that waits is answered that it cannot be stored now."""
+"""Seconds until a webhook that waits is answered that it cannot be stored now."""
 
 LINGER = 0.001
 """Seconds that a batch waits for others, so that answered clients make the next one together."""
 
 
 class _Waiting(NamedTuple):
-    delivery: Delivery
+    webhook: Webhook
     outcome: "asyncio.Future[Outcome]"
     until: float
 
 
 class Inbox:
-    """Gathers deliveries and appends them in batches, one at a time.
+    """Gathers webhooks and appends them in batches, one at a time.
 
     While one batch is being committed the next one gathers, so batches grow with the load.
     """
@@ -54,20 +54,20 @@ class Inbox:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for a batch."""
+        """How many webhooks wait for a batch."""
         return len(self._waiting)
 
-    async def put(self, delivery: Delivery) -> Outcome:
-        """Have a delivery stored; it is on disk when this returns.
+    async def put(self, webhook: Webhook) -> Outcome:
+        """Have a webhook stored; it is on disk when this returns.
 
         Raises `OverloadedError` if too many wait already, `StoreUnavailableError` if it could not
         be stored, or not be stored in time. Putting it in again is always safe.
         """
-        size = len(delivery.body)
+        size = len(webhook.body)
         if len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
             raise OverloadedError(f"{len(self._waiting)} webhooks wait to be stored already")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(delivery, loop.create_future(), loop.time() + PATIENCE)
+        waiting = _Waiting(webhook, loop.create_future(), loop.time() + PATIENCE)
         self._waiting.append(waiting)
         self._bytes += size
         self._arrived.set()
@@ -101,7 +101,7 @@ class Inbox:
         batch: list[_Waiting] = []
         total = 0
         while self._waiting and len(batch) < MAX_BATCH_EVENTS:
-            size = len(self._waiting[0].delivery.body)
+            size = len(self._waiting[0].webhook.body)
             if batch and total + size > MAX_BATCH_BYTES:
                 break
             batch.append(self._waiting.popleft())
@@ -127,15 +127,15 @@ class Inbox:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
-        deliveries = [waiting.delivery for waiting in batch]
-        outcomes = await loop.run_in_executor(self._thread, self._append, deliveries)
+        webhooks = [waiting.webhook for waiting in batch]
+        outcomes = await loop.run_in_executor(self._thread, self._append, webhooks)
         self._committed(len(batch))
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if not waiting.outcome.done():  # its client may have gone
                 waiting.outcome.set_result(outcome)
 
     async def _commit_singly(self, batch: list[_Waiting], error: Exception) -> None:
-        """Keep one delivery from failing the others, unless it is the store that fails."""
+        """Keep one webhook from failing the others, unless it is the store that fails."""
         if len(batch) == 1 or isinstance(error, StoreUnavailableError):
             for waiting in batch:
                 _refuse(waiting, error)

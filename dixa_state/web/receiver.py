@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from dixa_state.errors import DixaStateError, SignatureError
 from dixa_state.questions.documents import outcome_document
 from dixa_state.store.append import Outcome
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 from dixa_state.web.bodies import Bodies, Head, head_of
 from dixa_state.web.edge import WEBHOOKS, answer_json, tell
 from dixa_state.web.errors import code_of, error_response
@@ -74,7 +74,7 @@ class Receiver:
         signature = _joined(scope, head, SIGNATURE)
         subscription_id = _joined(scope, head, SUBSCRIPTION)
         policy.require_signature(body, signature, subscription_id, received_at)
-        return await self._inbox.put(Delivery(body, received_at, subscription_id, signature))
+        return await self._inbox.put(Webhook(body, received_at, subscription_id, signature))
 
     def _count_refusal(self, scope: Scope, error: DixaStateError | HTTPException) -> None:
         reason = error.reason if isinstance(error, SignatureError) else code_of(error)

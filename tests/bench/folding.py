@@ -10,11 +10,11 @@ import msgspec
 from eventsourcing.persistence import JSONTranscoder, Notification
 from measuring import Beside, Result, in_turns, timed
 from stores import MakeStore
-from traffic import deliveries
+from traffic import received_webhooks
 
 from dixa_state.dixa.reading import admit
 from dixa_state.domain.evidence import GRACE
-from dixa_state.store.events import Delivery, encode_state
+from dixa_state.store.events import Webhook, encode_state
 from dixa_state.tracker import WebhookMapper
 from dixa_state.views.fold import fold_stream
 
@@ -39,7 +39,7 @@ class Told(msgspec.Struct):
     conversation: Shown | None = None
 
 
-class Webhook(msgspec.Struct):
+class Plain(msgspec.Struct):
     """A webhook, typed."""
 
     event_id: str
@@ -54,8 +54,8 @@ def fold(store: str, make: MakeStore) -> Iterator[Result]:
     if store != "sqlite":
         return
     streams = _streams()
-    decoder = msgspec.json.Decoder(Webhook)
-    sent = [delivery.body for delivery in deliveries(EVENTS)]
+    decoder = msgspec.json.Decoder(Plain)
+    sent = [webhook.body for webhook in received_webhooks(EVENTS)]
     times = in_turns(
         {
             "ours": lambda: _folded(streams),
@@ -68,14 +68,14 @@ def fold(store: str, make: MakeStore) -> Iterator[Result]:
 
 
 def _streams() -> dict[str, list[Notification]]:
-    placed = [_notification(number, one) for number, one in enumerate(deliveries(EVENTS), 1)]
+    placed = [_notification(number, one) for number, one in enumerate(received_webhooks(EVENTS), 1)]
     ordered = sorted(placed, key=lambda one: (str(one.originator_id), one.id))
     return {str(name): list(some) for name, some in groupby(ordered, lambda one: one.originator_id)}
 
 
-def _notification(number: int, delivery: Delivery) -> Notification:
-    known = admit(delivery.body)
-    return Notification(known.stream, number, known.topic, encode_state(delivery), number)
+def _notification(number: int, webhook: Webhook) -> Notification:
+    known = admit(webhook.body)
+    return Notification(known.stream, number, known.topic, encode_state(webhook), number)
 
 
 def _folded(streams: dict[str, list[Notification]]) -> float:

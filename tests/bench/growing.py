@@ -25,7 +25,7 @@ from dixa_state.bootstrap import open_views
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time
 from dixa_state.questions import Filters, Queries
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
 from dixa_state.views.replay import replay
@@ -149,7 +149,7 @@ def _appends(tracker: ConversationTracker, bodies: Iterator[bytes]) -> float:
 
 def _append(tracker: ConversationTracker, bodies: Iterator[bytes], count: int) -> None:
     now = datetime.now(UTC)
-    tracker.append_many([Delivery(body, now) for body in islice(bodies, count)])
+    tracker.append_many([Webhook(body, now) for body in islice(bodies, count)])
 
 
 def _late(tracker: ConversationTracker, views: Views, csid: int, size: int) -> float:

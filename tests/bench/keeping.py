@@ -10,7 +10,7 @@ import psycopg
 from measuring import Beside, Result, in_turns, timed
 from plain import Kept, application
 from stores import MakeStore
-from traffic import deliveries, webhooks
+from traffic import received_webhooks, webhooks
 
 from dixa_state import open_tracker
 from dixa_state.files.ingest import ingest as ingest_files
@@ -54,7 +54,7 @@ def disk(store: str, make: MakeStore) -> Iterator[Result]:
     """Measure the bytes that events take, beside the bytes of their bodies."""
     url = make()
     with open_tracker(url) as tracker:
-        tracker.append_many(deliveries(EVENTS))
+        tracker.append_many(received_webhooks(EVENTS))
     taken = _size(url)
     bodies = sum(map(len, webhooks(EVENTS)))
     beside = Beside("the bodies", bodies / EVENTS, at_most=1.6)
@@ -69,8 +69,8 @@ def _ingested(url: str, file: Path) -> float:
 
 def _rows_written(url: str) -> float:
     rows = [
-        (number, "conversation/-/1", number, "conversation.created", encode_state(delivery))
-        for number, delivery in enumerate(deliveries(EVENTS), start=1)
+        (number, "conversation/-/1", number, "conversation.created", encode_state(webhook))
+        for number, webhook in enumerate(received_webhooks(EVENTS), start=1)
     ]
     parts = [rows[at : at + A_COMMIT] for at in range(0, EVENTS, A_COMMIT)]
     write = _inserted if url.startswith("sqlite") else _copied

@@ -11,7 +11,7 @@ from time import sleep
 from measuring import Beside, Result, in_turns, timed
 from plain import Kept, application
 from stores import MakeStore
-from traffic import EVENTS_EACH, deliveries, webhooks
+from traffic import EVENTS_EACH, received_webhooks, webhooks
 
 from dixa_state import open_tracker
 
@@ -25,7 +25,7 @@ def replay(store: str, make: MakeStore) -> Iterator[Result]:
     """Measure events a second: ours, reading alone, and the library's repository."""
     url, plain = make(), make()
     with open_tracker(url) as tracker:
-        sent = deliveries(EVENTS)
+        sent = received_webhooks(EVENTS)
         for at in range(0, EVENTS, PAGE):
             tracker.append_many(sent[at : at + PAGE])
     _keep_plainly(plain)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from dixa_state.simulate import Plan, bodies
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 
 EVENTS_EACH = 15
 """Webhooks that a simulated conversation comes to, about."""
@@ -18,7 +18,7 @@ def webhooks(number: int, seed: int = 1) -> tuple[bytes, ...]:
     return tuple(body for body, _ in zip(made, range(number), strict=False))
 
 
-def deliveries(number: int) -> list[Delivery]:
+def received_webhooks(number: int) -> list[Webhook]:
     """Give them as they come in."""
     now = datetime.now(UTC)
-    return [Delivery(body, now) for body in webhooks(number)]
+    return [Webhook(body, now) for body in webhooks(number)]

@@ -10,11 +10,11 @@ import pytest
 from eventsourcing.persistence import Notification
 
 from dixa_state import (
-    Delivery,
     InvalidInputError,
     NotFoundError,
     Outcome,
     SignatureError,
+    Webhook,
 )
 from dixa_state.dixa.signature import parse_secrets, sign, verify
 from dixa_state.store.append import MAX_BATCH_EVENTS, Known, Writer, batches
@@ -35,8 +35,8 @@ def body(**changes: object) -> bytes:
     return json.dumps(event | changes).encode()
 
 
-def deliveries(*bodies: bytes) -> list[Delivery]:
-    return [Delivery(raw, NOON) for raw in bodies]
+def webhooks(*bodies: bytes) -> list[Webhook]:
+    return [Webhook(raw, NOON) for raw in bodies]
 
 
 def test_a_new_event_is_appended_and_can_be_asked_for(store: SimpleNamespace) -> None:
@@ -97,7 +97,7 @@ def test_each_delivery_of_a_batch_has_its_own_outcome_in_order(store: SimpleName
     tracker = store.open()
     one, two = body(event_id="e-1"), body(event_id="e-2")
     conflict = body(event_id="e-1", event_version="9")
-    outcomes = tracker.append_many(deliveries(one, b"[", one, conflict, two, two))
+    outcomes = tracker.append_many(webhooks(one, b"[", one, conflict, two, two))
     assert [outcome.kind for outcome in outcomes] == [
         "appended",
         "quarantined",
@@ -112,8 +112,8 @@ def test_each_delivery_of_a_batch_has_its_own_outcome_in_order(store: SimpleName
 def test_positions_rise_by_one_and_versions_count_the_stream(store: SimpleNamespace) -> None:
     tracker = store.open()
     other = {"conversation": {"csid": 8}}
-    tracker.append_many(deliveries(body(), body(data=other), body()))
-    tracker.append_many(deliveries(body(data=other), body()))
+    tracker.append_many(webhooks(body(), body(data=other), body()))
+    tracker.append_many(webhooks(body(data=other), body()))
     notifications = tracker.event_recorder.select_notifications(1, 10)
     assert [event.id for event in notifications] == [1, 2, 3, 4, 5]
     assert [event.originator_version for event in notifications] == [1, 1, 2, 2, 3]
@@ -126,7 +126,7 @@ def test_a_batch_of_nothing_is_no_trouble(store: SimpleNamespace) -> None:
 def test_a_body_of_several_megabytes_is_kept(store: SimpleNamespace) -> None:
     tracker = store.open()
     raw = body(padding="x" * 5_000_000)
-    kinds = [outcome.kind for outcome in tracker.append_many(deliveries(raw, body()))]
+    kinds = [outcome.kind for outcome in tracker.append_many(webhooks(raw, body()))]
     assert kinds == ["appended", "appended"]
     assert next(tracker.events(7)).webhook.body == raw
 
@@ -140,7 +140,7 @@ def test_the_body_of_a_stored_event_comes_back_byte_for_byte(
         b'"event_fqn":"new_Thing","event_timestamp":"2026-03-02T08:00:00+02:00",'
         b'"text":"\\u0000 ,\\"body\\": \xf0\x9f\x8f\x95","organization":{"id":"odd"}}\r\n'
     )
-    tracker.append_many(deliveries(*day_lines, odd))
+    tracker.append_many(webhooks(*day_lines, odd))
     stored = tracker.event_recorder.select_notifications(1, 100)
     assert [decode_state(event.state).body for event in stored] == [*day_lines, odd]
     assert all(json.loads(event.state) for event in stored)
@@ -213,7 +213,7 @@ def test_concurrent_writers_and_one_tailing_reader_skip_nothing(store: SimpleNam
 
     def write(tracker: object) -> None:
         for _ in range(batches):
-            raw = deliveries(*(body() for _ in range(size)))
+            raw = webhooks(*(body() for _ in range(size)))
             tracker.append_many(raw)  # type: ignore[attr-defined]
 
     def follow() -> None:
@@ -239,8 +239,8 @@ def test_nothing_about_a_conversation_is_not_found(store: SimpleNamespace) -> No
 
 
 def test_a_header_with_half_a_character_does_not_sink_its_batch(store: SimpleNamespace) -> None:
-    odd = Delivery(body(), NOON, "sub\udc80", "t=1,v1=\udc80\0")
-    outcomes = store.open().append_many([*deliveries(body()), odd])
+    odd = Webhook(body(), NOON, "sub\udc80", "t=1,v1=\udc80\0")
+    outcomes = store.open().append_many([*webhooks(body()), odd])
     assert [outcome.kind for outcome in outcomes] == ["appended", "appended"]
 
 
@@ -250,7 +250,7 @@ def test_a_time_of_receipt_in_any_zone_is_kept_in_utc(store: SimpleNamespace) ->
     tracker.append(body(), received_at=there)
     tracker.append(b"broken", received_at=there)
     assert next(tracker.events(7)).webhook.received_at == NOON
-    assert [item.delivery.received_at for item in tracker.quarantined()] == [NOON]
+    assert [item.webhook.received_at for item in tracker.quarantined()] == [NOON]
 
 
 def test_a_time_of_receipt_without_a_zone_is_refused(store: SimpleNamespace) -> None:
@@ -293,5 +293,5 @@ def test_a_batch_is_bounded_in_events_and_in_bytes() -> None:
 
 def test_more_than_a_batch_may_hold_takes_several_transactions(store: SimpleNamespace) -> None:
     tracker = store.open()
-    outcomes = tracker.append_many(deliveries(*(body() for _ in range(MAX_BATCH_EVENTS + 1))))
+    outcomes = tracker.append_many(webhooks(*(body() for _ in range(MAX_BATCH_EVENTS + 1))))
     assert [outcome.position for outcome in outcomes] == list(range(1, MAX_BATCH_EVENTS + 2))

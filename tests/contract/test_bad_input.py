@@ -137,9 +137,9 @@ def test_what_cannot_become_an_event_is_quarantined_with_its_reason(
     assert reason in outcome.reason
     assert len(outcome.reason) < 400
     [item] = tracker.quarantined()
-    assert (item.id, item.delivery.body) == (outcome.quarantine_id, raw)
-    assert item.delivery.signature == "t=1,v1=\N{REPLACEMENT CHARACTER}"
-    assert item.delivery.subscription_id == "sub-1"
+    assert (item.id, item.webhook.body) == (outcome.quarantine_id, raw)
+    assert item.webhook.signature == "t=1,v1=\N{REPLACEMENT CHARACTER}"
+    assert item.webhook.subscription_id == "sub-1"
     assert tracker.event_recorder.max_notification_id() is None
 
 
@@ -157,7 +157,7 @@ def test_a_discarded_body_is_listed_no_more_but_kept(store: SimpleNamespace) -> 
     tracker.discard_quarantined(number)
     assert list(tracker.quarantined()) == []
     [item] = tracker.quarantined(resolved=True)
-    assert (item.resolution, item.delivery.body) == ("discarded", b"broken")
+    assert (item.resolution, item.webhook.body) == ("discarded", b"broken")
 
 
 def test_a_retry_leaves_what_still_cannot_become_an_event(store: SimpleNamespace) -> None:

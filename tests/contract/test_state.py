@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from dixa_state import (
     AmbiguousError,
     ConversationTracker,
-    Delivery,
     InvalidInputError,
     NotFoundError,
+    Webhook,
 )
 from dixa_state.questions.documents import (
     Document,
@@ -64,7 +64,7 @@ def without_arrival(value: Any) -> Any:
 
 def deliver(tracker: ConversationTracker, bodies: list[bytes], batch: int = 7) -> None:
     for start in range(0, len(bodies), batch):
-        tracker.append_many([Delivery(raw, DAY_END) for raw in bodies[start : start + batch]])
+        tracker.append_many([Webhook(raw, DAY_END) for raw in bodies[start : start + batch]])
 
 
 def agrees(document: Document, expected: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dixa_state.dixa.decoding import Body, decode
 from dixa_state.dixa.payloads import Envelope
 from dixa_state.domain.timestamps import format_time
 from dixa_state.store.append import digest, event_key, prepare, storable
-from dixa_state.store.events import Delivery, decode_event, decode_state, encode_state
+from dixa_state.store.events import Webhook, decode_event, decode_state, encode_state
 
 DATA = Path(__file__).parents[1] / "data"
 EXAMPLES = sorted(DATA.glob("*_*.json"))
@@ -30,7 +30,7 @@ def test_a_state_is_one_json_object_with_the_body_byte_for_byte(
         "subscription_id": subscription,
         "signature": signature,
     }
-    state = encode_state(Delivery(body, time, subscription, signature))
+    state = encode_state(Webhook(body, time, subscription, signature))
 
     assert state == to_json(head)[:-1] + b',"body":' + body + b"}"
     assert decode_state(state) == (time, subscription, signature, body)
@@ -39,7 +39,7 @@ def test_a_state_is_one_json_object_with_the_body_byte_for_byte(
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_event_is_read_from_its_state_as_from_its_body(path: Path) -> None:
     body = path.read_bytes()
-    time, found = decode_event(encode_state(Delivery(body, NOW, "s", 'it is "body":')))
+    time, found = decode_event(encode_state(Webhook(body, NOW, "s", 'it is "body":')))
 
     assert (time, time.tzinfo) == (NOW, UTC)
     assert isinstance(found, Body)
@@ -48,7 +48,7 @@ def test_an_event_is_read_from_its_state_as_from_its_body(path: Path) -> None:
 
 def test_a_stored_body_that_does_not_fit_exactly_is_read_by_the_models() -> None:
     body = b'{"event_id":"e","event_fqn":"X","event_timestamp":"t","organization":{"id":5}}'
-    time, found = decode_event(encode_state(Delivery(body, NOW)))
+    time, found = decode_event(encode_state(Webhook(body, NOW)))
 
     assert time == NOW
     assert found == Envelope.model_validate_json(body)
@@ -67,8 +67,8 @@ def test_a_time_is_written_as_python_writes_it(time: datetime) -> None:
 
 def test_what_came_with_a_body_is_cleaned() -> None:
     there = NOW.astimezone(timezone(timedelta(hours=2)))
-    kept = prepare(Delivery(b"", there, "a\0b", "\ud800")).delivery
+    kept = prepare(Webhook(b"", there, "a\0b", "\ud800")).webhook
 
-    assert kept == Delivery(b"", NOW, "a\N{REPLACEMENT CHARACTER}b", "?")
+    assert kept == Webhook(b"", NOW, "a\N{REPLACEMENT CHARACTER}b", "?")
     assert kept.received_at.tzinfo is UTC
     assert [storable(text) for text in (None, "plain", "æ\0")] == [None, "plain", "æ\ufffd"]

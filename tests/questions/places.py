@@ -11,14 +11,14 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from dixa_state import ConversationTracker, Delivery, NotFoundError, open_tracker
+from dixa_state import ConversationTracker, NotFoundError, Webhook, open_tracker
 from dixa_state.bootstrap import open_views
 from dixa_state.domain.conversation import Conversation
 from dixa_state.questions import MAX_LIMIT, Page, Queries, planning
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
 
-Webhook = dict[str, Any]
+Body = dict[str, Any]
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 RECEIVED = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 _organizations = count(1)
@@ -31,10 +31,10 @@ class Place(NamedTuple):
     views: Views
     queries: Queries
 
-    def receive(self, webhooks: Sequence[Webhook | bytes]) -> None:
+    def receive(self, webhooks: Sequence[Body | bytes]) -> None:
         """Append webhooks and bring the views up to date."""
         bodies = (w if isinstance(w, bytes) else json.dumps(w).encode() for w in webhooks)
-        self.tracker.append_many([Delivery(body, RECEIVED) for body in bodies])
+        self.tracker.append_many([Webhook(body, RECEIVED) for body in bodies])
         assert Projector(self.tracker, self.views).catch_up()
 
     def conversations(
@@ -180,7 +180,7 @@ SECONDS = st.integers(0, 40) | st.sampled_from([0.001, 9.999, 10, 10.001, 600, 3
 
 
 @st.composite
-def webhooks(draw: st.DrawFn, organization: str) -> Webhook:
+def webhooks(draw: st.DrawFn, organization: str) -> Body:
     kind = draw(st.sampled_from(sorted(KINDS)))
     shown = draw(snapshots) | {"csid": draw(st.sampled_from(CSIDS))}
     return {
@@ -192,7 +192,7 @@ def webhooks(draw: st.DrawFn, organization: str) -> Webhook:
     }
 
 
-def histories(organization: str, *, least: int = 1) -> st.SearchStrategy[list[Webhook]]:
+def histories(organization: str, *, least: int = 1) -> st.SearchStrategy[list[Body]]:
     """Webhooks of several conversations, in the order in which they come in: any."""
     return st.lists(
         webhooks(organization),

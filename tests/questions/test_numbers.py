@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from places import Place, Webhook, histories, new_organization, whole
+from places import Body, Place, histories, new_organization, whole
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.questions import SLA_STATUSES, By, Filters, SlaFilters, TransitionFilters
@@ -213,7 +213,7 @@ def test_queues_of_one_name_and_people_without_one_are_counted_apart(place: Plac
     assert stats.by_assignee == {"1": 1, "2": 1, "3": 1, "Bo": 1}
 
 
-def created(csid: int, shown: Webhook) -> Webhook:
+def created(csid: int, shown: Body) -> Body:
     return {
         "event_id": f"created {csid}",
         "event_fqn": "CONVERSATION_CREATED",

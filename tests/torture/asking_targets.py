@@ -18,7 +18,7 @@ from mutation import NASTY, parsed
 from pydantic_core import from_json
 from targets import DATA, LONGEST_MESSAGE, Target, refused
 
-from dixa_state import Delivery
+from dixa_state import Webhook
 from dixa_state.asgi import open_application
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Filters, Page, Queries, listing
@@ -46,7 +46,7 @@ class Asking(Target):
         self._asked = []
         for backend in ("sqlite", "postgres"):
             tracker, views = grounds.place(backend)  # type: ignore[arg-type]
-            tracker.append_many([Delivery(line, NOON) for line in lines])
+            tracker.append_many([Webhook(line, NOON) for line in lines])
             assert Projector(tracker, views).catch_up()
             self._asked.append(Queries(tracker, views))
 

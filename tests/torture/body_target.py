@@ -12,7 +12,7 @@ from grounds import Grounds
 from pydantic_core import to_json
 from targets import DATA, LONGEST_MESSAGE, Target
 
-from dixa_state import Delivery
+from dixa_state import Webhook
 from dixa_state.dixa import decoding
 from dixa_state.dixa.reading import Admitted, UnreadableError, admit, read_event
 from dixa_state.dixa.streams import csid_of
@@ -21,7 +21,7 @@ from dixa_state.domain.events import Event
 from dixa_state.domain.fold import fold
 from dixa_state.domain.states import as_kept, encode
 from dixa_state.questions.documents import status_document
-from dixa_state.store.append import Arrival, Refusal, prepare
+from dixa_state.store.append import Accepted, Rejected, prepare
 from dixa_state.store.events import decode_state, encode_state
 from dixa_state.views.rows import rows
 
@@ -54,16 +54,16 @@ class Bodies(Target):
         return _day() + [sample for sample in samples if b"event_fqn" in sample]
 
     def attempt(self, data: bytes) -> None:
-        delivery = Delivery(data, RECEIVED, "a subscription", "a signature")
-        prepared = prepare(delivery)
+        webhook = Webhook(data, RECEIVED, "a subscription", "a signature")
+        prepared = prepare(webhook)
         try:
             admitted = admit(data)
         except UnreadableError as error:
             _refused(prepared, error)
             return
-        assert isinstance(prepared, Arrival)
+        assert isinstance(prepared, Accepted)
         assert (prepared.stream, prepared.topic) == (admitted.stream, admitted.topic)
-        assert decode_state(encode_state(delivery)).body == data
+        assert decode_state(encode_state(webhook)).body == data
         self._fold(data, admitted)
         self._admitted[data] = None
         if len(self._admitted) >= _BATCH:
@@ -105,8 +105,8 @@ class Bodies(Target):
         yield from self._grounds.verify()
 
 
-def _refused(prepared: Arrival | Refusal, error: UnreadableError) -> None:
-    assert isinstance(prepared, Refusal)
+def _refused(prepared: Accepted | Rejected, error: UnreadableError) -> None:
+    assert isinstance(prepared, Rejected)
     assert prepared.problem == error.problem
     assert len(str(error)) <= LONGEST_MESSAGE, f"a reason of {len(str(error))} characters"
     str(error).encode()
@@ -114,7 +114,7 @@ def _refused(prepared: Arrival | Refusal, error: UnreadableError) -> None:
 
 def _store(place: Place, bodies: list[bytes], dice: Random) -> None:
     tracker = place[0]
-    outcomes = tracker.append_many([Delivery(body, RECEIVED) for body in bodies])
+    outcomes = tracker.append_many([Webhook(body, RECEIVED) for body in bodies])
     streams = set()
     for body, outcome in zip(bodies, outcomes, strict=True):
         if outcome.kind == "appended":
@@ -123,7 +123,7 @@ def _store(place: Place, bodies: list[bytes], dice: Random) -> None:
             streams.add(str(stored.originator_id))
         else:  # the same event id with another content, most of the time
             assert outcome.kind == "duplicate" or (outcome.reason or "").startswith("event_id: ")
-    again = tracker.append_many([Delivery(body, RECEIVED) for body in bodies])
+    again = tracker.append_many([Webhook(body, RECEIVED) for body in bodies])
     assert not any(outcome.kind == "appended" for outcome in again)
     project_all(place, dice)
     with place[1].transaction() as connection:

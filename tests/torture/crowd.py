@@ -5,12 +5,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from dixa_state import ConversationTracker, Delivery, open_tracker
+from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.store.append import Outcome
 
 PROCESSES = 3
 
-Batches = Sequence[Sequence[Delivery]]
+Batches = Sequence[Sequence[Webhook]]
 
 _trackers: dict[str, ConversationTracker] = {}
 

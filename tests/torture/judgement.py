@@ -87,13 +87,13 @@ class Judge:
             if item.position is not None and self._stored.get(item.position) != item.identity:
                 yield f"told {item}, but there is {self._stored.get(item.position)}"
         if aside:
-            kept = {digest(item.delivery.body) for item in recorder.select_quarantined()}
+            kept = {digest(item.webhook.body) for item in recorder.select_quarantined()}
             yield from (f"told {item}, but not kept" for item in aside if item.digest not in kept)
 
     def _strangers(self, recorder: EventRecorder) -> Iterator[str]:
         """Find what is in quarantine and was never sent, or should have become an event."""
         for item in recorder.select_quarantined(resolved=True):
-            identity = self._ledger.sent.get(digest(item.delivery.body))
+            identity = self._ledger.sent.get(digest(item.webhook.body))
             if identity is None or not self._ledger.may_be_set_aside(identity):
                 yield f"quarantine {item.id} should not be there: {item.reason}"
 

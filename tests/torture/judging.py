@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from orders import Sent
 from worlds import HOME, Document, Story
 
-from dixa_state import ConversationTracker, Delivery, open_tracker
+from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain import bans
 from dixa_state.domain.bans import Ban
@@ -64,7 +64,7 @@ def neutral(state: State) -> bytes:
 def reference(story: Story, **moment: Any) -> bytes:
     """Give the neutral state of a story whose webhooks came as things happened."""
     with open_tracker("memory:") as tracker:
-        tracker.append_many([Delivery(body.raw, _NEVER) for body in story.bodies])
+        tracker.append_many([Webhook(body.raw, _NEVER) for body in story.bodies])
         return neutral(state_of(tracker, story, **moment))
 
 
@@ -155,7 +155,7 @@ def judge_bytes(tracker: ConversationTracker, stream: str, sent: Iterable[Sent])
     """Each event is stored as one of its deliveries, byte for byte."""
     came: dict[str, set[bytes]] = defaultdict(set)
     for one in sent:
-        came[one.event_id].add(one.delivery.body)
+        came[one.event_id].add(one.webhook.body)
     stored = tracker.event_recorder.select_stream(stream)
     versions = [event.originator_version for event in stored]
     require_same(f"versions of {stream}", list(range(1, len(stored) + 1)), versions)

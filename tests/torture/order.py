@@ -30,7 +30,7 @@ from orders import Sent, deliveries
 from reports import Report, progress, with_report, with_seed
 from worlds import Story
 
-from dixa_state import ConversationTracker, Delivery, open_tracker
+from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.domain.states import as_kept
 from dixa_state.store.append import Outcome
 from dixa_state.views.fold import fold_stream
@@ -134,8 +134,8 @@ def _judge_moments(tracker: ConversationTracker, story: Story, dice: Random) -> 
     require_same(f"{story.stream} known at {known_at}", believed, known)
 
 
-def _of(batch: Sequence[Sent]) -> list[Delivery]:
-    return [item.delivery for item in batch]
+def _of(batch: Sequence[Sent]) -> list[Webhook]:
+    return [item.webhook for item in batch]
 
 
 class Tally:

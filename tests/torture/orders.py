@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from worlds import Body, Story
 
-from dixa_state import Delivery
+from dixa_state import Webhook
 
 _DELAYS = (1, 11, 600, 86_400)  # seconds; a snapshot may be ten seconds stale
 _AGAIN = (0.0, 0.0, 0.1, 0.5, 1.0)
@@ -96,7 +96,7 @@ ORDERS: dict[str, Order] = {
 class Sent(NamedTuple):
     """A delivery, with what it is of."""
 
-    delivery: Delivery
+    webhook: Webhook
     event_id: str
     stream: str
 
@@ -134,7 +134,7 @@ def _batches(items: list[Item], dice: Random, began: datetime) -> Iterator[list[
     while items:
         size = dice.randint(1, largest)
         yield [
-            Sent(Delivery(item.body.raw, began), item.body.event_id, item.stream)
+            Sent(Webhook(item.body.raw, began), item.body.event_id, item.stream)
             for item in items[:size]
         ]
         items, began = items[size:], began + gap

@@ -18,7 +18,7 @@ from unittest.mock import patch
 from dixa_state import cli, event_store
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store import postgres, sqlite
-from dixa_state.store.append import Arrival, EventRecorder, Known, Outcome, Refusal, prepare
+from dixa_state.store.append import Accepted, EventRecorder, Known, Outcome, Rejected, prepare
 from dixa_state.views.projector import Projector
 from dixa_state.web import inbox
 from dixa_state.web.projection import Projection
@@ -37,7 +37,7 @@ def acknowledge_before_commit() -> None:
     async def _commit(self: inbox.Inbox, batch: list[inbox._Waiting]) -> None:
         loop = asyncio.get_running_loop()
         recorder: EventRecorder = self._append.__self__.event_recorder  # type: ignore[attr-defined]
-        prepared = [prepare(waiting.delivery) for waiting in batch]
+        prepared = [prepare(waiting.webhook) for waiting in batch]
 
         def tell(outcomes: Sequence[Outcome]) -> None:
             for waiting, outcome in zip(batch, outcomes, strict=True):
@@ -58,8 +58,8 @@ def acknowledge_before_commit() -> None:
 def check_then_insert() -> None:
     """Look for duplicates before the lock is taken, and enter them whatever is there by then."""
 
-    def append(self: EventRecorder, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
-        keys = [item.key for item in prepared if isinstance(item, Arrival)]
+    def append(self: EventRecorder, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
+        keys = [item.key for item in prepared if isinstance(item, Accepted)]
         known = self.known(keys)
         sleep(_WIDE)
         with self.writing() as writer, patch.object(writer, "known", lambda _keys: known):
@@ -82,11 +82,11 @@ def _remember(self: postgres._PostgresWriter, entries: Mapping[bytes, Known]) ->
 def positions_before_the_lock() -> None:
     """Hand positions out in a transaction of their own, and store the events in any order."""
 
-    def append(self: EventRecorder, prepared: Sequence[Arrival | Refusal]) -> list[Outcome]:
+    def append(self: EventRecorder, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
         with self.writing() as writer:
-            known = writer.known([item.key for item in prepared if isinstance(item, Arrival)])
+            known = writer.known([item.key for item in prepared if isinstance(item, Accepted)])
             before = writer.last_position()
-            fresh = {i.key for i in prepared if isinstance(i, Arrival) and i.key not in known}
+            fresh = {i.key for i in prepared if isinstance(i, Accepted) and i.key not in known}
             writer._execute("advance_head", position=before + len(fresh))  # type: ignore[attr-defined]
         sleep(random() * _WIDE)
         with self.writing() as writer, patch.object(writer, "last_position", lambda: before):

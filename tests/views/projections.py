@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from dixa_state import ConversationTracker, Delivery, open_tracker
+from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.bootstrap import open_place, open_views
 from dixa_state.views import replay as replaying
 from dixa_state.views import verify as verifying
@@ -39,7 +39,7 @@ def opened(url: str, **options: Any) -> Iterator[Place]:
 
 
 def deliver(tracker: ConversationTracker, bodies: Sequence[bytes]) -> None:
-    tracker.append_many([Delivery(raw, NOON) for raw in bodies])
+    tracker.append_many([Webhook(raw, NOON) for raw in bodies])
 
 
 def project(place: Place, **options: Any) -> None:

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from dixa_state.dixa.signature import sign
 from dixa_state.store.append import Outcome
-from dixa_state.store.events import Delivery
+from dixa_state.store.events import Webhook
 from dixa_state.web.bodies import Bodies
 from dixa_state.web.edge import Edge
 from dixa_state.web.metrics import Metrics
@@ -49,7 +49,7 @@ def test_what_cannot_become_an_event_is_kept_in_quarantine_and_answered_200(
     answer = server.post(b'{"event_id": "e-1"')
     assert (answer.status_code, answer.json()["outcome"]) == (200, "quarantined")
     assert answer.json()["reason"]
-    assert [item.delivery.body for item in server.service.tracker.quarantined()] == [
+    assert [item.webhook.body for item in server.service.tracker.quarantined()] == [
         b'{"event_id": "e-1"'
     ]
 
@@ -79,7 +79,7 @@ def sent_by_a_server_without_extensions(body: bytes) -> list[dict[str, Any]]:
     """Have the receiver answer a webhook, and give what it sends."""
     sent: list[dict[str, Any]] = []
 
-    async def put(_delivery: Delivery) -> Outcome:
+    async def put(_webhook: Webhook) -> Outcome:
         return Outcome("appended", "e-1", 1)
 
     async def receive() -> dict[str, Any]:
