@@ -1,4 +1,4 @@
-"""Who had the conversation, from when to when, and how they got it."""
+"""Assignments: which agent had the conversation, from when to when, and how they got it."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,9 +12,9 @@ How = Literal["assigned", "transferred", "inferred"]
 
 
 class Assignment(Struct, frozen=True):
-    """An agent's hold on the conversation: [`since`, `until`), still running where `until` is None.
+    """An interval with an agent: [`since`, `until`), still running where `until` is None.
 
-    `how` is `inferred` where only a snapshot gave it away, that of the event named here.
+    `how` is `inferred` where only a snapshot is evidence of it, that of the event named here.
     """
 
     agent: User
@@ -27,7 +27,7 @@ class Assignment(Struct, frozen=True):
 def assign(
     history: tuple[Assignment, ...], event: Event, agent: User | None, how: How, grace: timedelta
 ) -> tuple[Assignment, ...]:
-    """Give the conversation to `agent`, or to nobody; who has it already keeps it."""
+    """Return the history after an assignment to `agent`, or to nobody; a repeat adds nothing."""
     current = history[-1] if history and history[-1].until is None else None
     if current is not None:
         if same(agent, current.agent):
@@ -38,8 +38,8 @@ def assign(
     return (*history, Assignment(agent, event.at, None, how, event.event_id))
 
 
-def _confirmed(hold: Assignment, event: Event, how: How, grace: timedelta) -> Assignment:
-    """Let the event take the place of a snapshot that showed its change a moment before it."""
-    if hold.how != "inferred" or event.at - hold.since > grace:
-        return hold
-    return replace(hold, since=event.at, how=how, event_id=event.event_id)
+def _confirmed(assignment: Assignment, event: Event, how: How, grace: timedelta) -> Assignment:
+    """Replace an inferred beginning by the event that explains it, if that follows at once."""
+    if assignment.how != "inferred" or event.at - assignment.since > grace:
+        return assignment
+    return replace(assignment, since=event.at, how=how, event_id=event.event_id)

@@ -21,7 +21,7 @@ BanKind = Literal["enduser", "ip"]
 
 
 class BanChange(Struct, frozen=True):
-    """A ban laid or lifted."""
+    """The beginning or the end of a ban."""
 
     banned: bool
     at: datetime
@@ -48,7 +48,7 @@ class Ban(Struct, frozen=True):
 
 
 def subject(event: Event) -> str:
-    """Name the end user or the address that an event about a ban is about."""
+    """Return the key of the end user, or the address, that an event about a ban concerns."""
     match event.fact:
         case EndUserBanned(user=User() as user) | EndUserUnbanned(user=User() as user):
             return user.key or ""
@@ -66,7 +66,7 @@ def fold(state: Ban, events: Iterable[Event]) -> Ban:
 
 
 def evolve(state: Ban, event: Event) -> Ban:
-    """Enter one event; a repeat of the same ban changes neither its beginning nor its author."""
+    """Apply one event; a repeat of the same ban changes neither its beginning nor its author."""
     state = replace(
         state,
         newest=event.order,

@@ -1,4 +1,4 @@
-"""The Conversation aggregate: its state, and the changes that it can go through."""
+"""The Conversation aggregate: its state, and the changes that events make to it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,16 +8,22 @@ from msgspec.structs import replace
 
 from dixa_state.domain.assignment import Assignment, How, assign
 from dixa_state.domain.events import Event, Order, Queue, User, same
-from dixa_state.domain.lifecycle import Lifecycle, Move, Status, meant, without_guess
-from dixa_state.domain.lifecycle import move as follow
+from dixa_state.domain.lifecycle import (
+    Lifecycle,
+    Status,
+    TransitionRule,
+    apply_rule,
+    interpret_status,
+    retract_inferred,
+)
 from dixa_state.domain.messages import Messages
-from dixa_state.domain.queueing import QueueVisit, go_on, leave
+from dixa_state.domain.queueing import QueueVisit, leave_queue, resume_visit
 from dixa_state.domain.ratings import Rating
 from dixa_state.domain.sla import SlaEvaluation
 
 
 class TagChange(Struct, frozen=True):
-    """A tag put on or taken off, told by an event or inferred from its snapshot."""
+    """A tag added or removed, by an event about tags or inferred from a snapshot."""
 
     tag: str
     added: bool
@@ -26,15 +32,15 @@ class TagChange(Struct, frozen=True):
     inferred: bool
 
 
-class QueueStay(Struct, frozen=True):
+class QueueInterval(Struct, frozen=True):
     """The queue that the conversation belonged to from `since` on."""
 
     queue: Queue | None
     since: datetime
 
 
-class Told(Struct, frozen=True):
-    """When each field was last spoken about; None as long as nothing is known of it."""
+class LastReported(Struct, frozen=True):
+    """When each field was last reported; None as long as nothing is known of it."""
 
     assignee: datetime | None = None
     queue: datetime | None = None
@@ -49,8 +55,8 @@ class Conversation(Struct, frozen=True):
 
     `version` counts the events folded, `late` those of them that came late, `position` is the
     store position of the newest to arrive; `newest` is where the last one stands in the
-    fold's order. `tag_ids` and `attribute_ids` are Dixa's ids as last seen, by name, of whatever
-    the conversation was ever shown with: an id is not contested.
+    fold's order. `tag_ids` and `attribute_ids` are Dixa's ids by name, the newest of each, of every
+    tag and attribute that a snapshot ever contained.
     """
 
     organization_id: str | None
@@ -67,7 +73,7 @@ class Conversation(Struct, frozen=True):
     assignee: User | None = None
     assignments: tuple[Assignment, ...] = ()
     queue: Queue | None = None
-    queue_history: tuple[QueueStay, ...] = ()
+    queue_history: tuple[QueueInterval, ...] = ()
     visits: tuple[QueueVisit, ...] = ()
     tags: frozenset[str] = frozenset()
     tag_history: tuple[TagChange, ...] = ()
@@ -84,121 +90,123 @@ class Conversation(Struct, frozen=True):
     first_event_at: datetime | None = None
     last_event_at: datetime | None = None
     newest: Order | None = None
-    told: Told = Told()
+    last_reported: LastReported = LastReported()
     version: int = 0
     position: int = 0
     late: int = 0
 
     @property
     def status(self) -> Status | None:
-        """The lifecycle status; None as long as nothing tells of it."""
+        """The lifecycle status; None as long as nothing is known of it."""
         return self.life.status
 
 
 def initial(organization_id: str | None, csid: int) -> Conversation:
-    """Give the state before the first event."""
+    """Return the state before the first event."""
     return Conversation(organization_id=organization_id, csid=csid)
 
 
-def move(
+def change_status(
     state: Conversation,
     event: Event,
-    way: Move,
+    rule: TransitionRule,
     grace: timedelta,
     *,
-    shown: Status | None = None,
+    snapshot_status: Status | None = None,
 ) -> Conversation:
-    """Follow an event about the status, to where it leads or to the status that it shows."""
-    way = way if shown is None else replace(way, to=meant(state.life, shown))
-    state = _without_guess(state, event, way.to, grace)
-    life = follow(state.life, event, way, assigned=state.assignee is not None)
-    return live_on(state, event, life)
+    """Apply an event about the status; `snapshot_status` takes the place of what the rule says."""
+    if snapshot_status is not None:
+        rule = replace(rule, to=interpret_status(state.life, snapshot_status))
+    state = _retract_inferred(state, event, rule.to, grace)
+    life = apply_rule(state.life, event, rule, assigned=state.assignee is not None)
+    return with_lifecycle(state, event, life)
 
 
-def live_on(state: Conversation, event: Event, life: Lifecycle) -> Conversation:
-    """Go on with this lifecycle; whatever ends the conversation ends its wait in a queue."""
+def with_lifecycle(state: Conversation, event: Event, life: Lifecycle) -> Conversation:
+    """Return the state with this lifecycle; the end of the conversation ends its queue visit."""
     match life.status:
         case "closed" | "abandoned" as end:
-            return replace(state, life=life, visits=leave(state.visits, event.at, end))
+            return replace(state, life=life, visits=leave_queue(state.visits, event.at, end))
         case _:
             return replace(state, life=life)
 
 
-def _without_guess(state: Conversation, event: Event, to: Status, grace: timedelta) -> Conversation:
-    life = without_guess(state.life, event, to, grace)
+def _retract_inferred(
+    state: Conversation, event: Event, to: Status, grace: timedelta
+) -> Conversation:
+    life = retract_inferred(state.life, event, to, grace)
     if life is state.life:
         return state
-    return replace(state, life=life, visits=go_on(state.visits, state.life.since))
+    return replace(state, life=life, visits=resume_visit(state.visits, state.life.since))
 
 
-def belong_to(state: Conversation, event: Event, requester: User | None) -> Conversation:
-    """Let the conversation belong to this end user."""
-    told = replace(state.told, requester=event.at)
+def set_requester(state: Conversation, event: Event, requester: User | None) -> Conversation:
+    """Make this end user the requester, and keep the one before."""
+    reported = replace(state.last_reported, requester=event.at)
     earlier = state.earlier_requesters
     if state.requester is not None and not same(requester, state.requester):
         earlier = (*earlier, state.requester)
-    return replace(state, requester=requester, earlier_requesters=earlier, told=told)
+    return replace(state, requester=requester, earlier_requesters=earlier, last_reported=reported)
 
 
-def assign_to(
+def set_assignee(
     state: Conversation,
     event: Event,
     agent: User | UnsetType | None,
     how: How,
     grace: timedelta,
 ) -> Conversation:
-    """Give the conversation to an agent, or to nobody; an agent ends the wait in a queue."""
-    told = replace(state.told, assignee=event.at)
+    """Assign the conversation to an agent, or to nobody; an agent ends the queue visit."""
+    reported = replace(state.last_reported, assignee=event.at)
     if isinstance(agent, UnsetType):
-        return replace(state, told=told)
+        return replace(state, last_reported=reported)
     visits = state.visits
     if agent is not None:
-        visits = leave(visits, event.at, "assigned")
+        visits = leave_queue(visits, event.at, "assigned")
     return replace(
         state,
         assignee=agent,
         assignments=assign(state.assignments, event, agent, how, grace),
         visits=visits,
-        told=told,
+        last_reported=reported,
     )
 
 
-def take_from(
+def unassign(
     state: Conversation, event: Event, agent: User | None, grace: timedelta
 ) -> Conversation:
-    """Take the conversation from this agent, unless it has passed on to another one already.
+    """End the assignment to this agent, unless the conversation has passed on to another one.
 
-    Where the agent is not named, or is not who has it, the snapshot tells whether somebody does.
+    Where the agent is not named, or is not the assignee, the snapshot decides.
     """
-    holder, told = state.assignee, state.told.assignee
-    shown = event.snapshot.assignee if event.snapshot else UNSET
+    assignee, reported_at = state.assignee, state.last_reported.assignee
+    in_snapshot = event.snapshot.assignee if event.snapshot else UNSET
     if agent is None:
-        if holder is not None and isinstance(shown, User) and same(shown, holder):
+        if assignee is not None and isinstance(in_snapshot, User) and same(in_snapshot, assignee):
             return state
-    elif holder is not None and not same(agent, holder):
-        just_passed_on = told is not None and event.at - told <= grace
-        if just_passed_on or isinstance(shown, User):
+    elif assignee is not None and not same(agent, assignee):
+        # one transfer sends both an assignment and the end of the one before, in either order
+        just_passed_on = reported_at is not None and event.at - reported_at <= grace
+        if just_passed_on or isinstance(in_snapshot, User):
             return state
-    return assign_to(state, event, None, "assigned", grace)
+    return set_assignee(state, event, None, "assigned", grace)
 
 
-def put_in_queue(
-    state: Conversation, event: Event, queue: Queue | UnsetType | None
-) -> Conversation:
-    """Name the queue of the conversation."""
-    told = replace(state.told, queue=event.at)
+def set_queue(state: Conversation, event: Event, queue: Queue | UnsetType | None) -> Conversation:
+    """Set the queue of the conversation, where the event names one."""
+    reported = replace(state.last_reported, queue=event.at)
     if isinstance(queue, UnsetType):
-        return replace(state, told=told)
+        return replace(state, last_reported=reported)
     history = state.queue_history
     if not same(queue, state.queue):
-        history = (*history, QueueStay(queue, event.at))
-    return replace(state, queue=queue, queue_history=history, told=told)
+        history = (*history, QueueInterval(queue, event.at))
+    return replace(state, queue=queue, queue_history=history, last_reported=reported)
 
 
 def set_tags(
     state: Conversation, event: Event, tags: frozenset[str], *, inferred: bool = False
 ) -> Conversation:
-    """Let the conversation have exactly these tags, and keep what changed."""
+    """Set exactly these tags, and keep each change."""
     changes = tuple(
         TagChange(tag, tag in tags, event.at, event.event_id, inferred)
         for tag in sorted(tags ^ state.tags)
@@ -207,11 +215,11 @@ def set_tags(
         state,
         tags=tags,
         tag_history=state.tag_history + changes,
-        told=replace(state.told, tags=event.at),
+        last_reported=replace(state.last_reported, tags=event.at),
     )
 
 
 def set_attributes(state: Conversation, event: Event, attributes: dict[str, Any]) -> Conversation:
-    """Let the conversation have exactly these custom attributes."""
-    told = replace(state.told, custom_attributes=event.at)
-    return replace(state, custom_attributes=attributes, told=told)
+    """Set exactly these custom attributes."""
+    reported = replace(state.last_reported, custom_attributes=event.at)
+    return replace(state, custom_attributes=attributes, last_reported=reported)

@@ -1,4 +1,4 @@
-"""What happened: one `Event` per webhook, with the fact it tells and the snapshot it shows.
+"""Events: one per webhook, with the fact that it reports and the snapshot that it contains.
 
 The storage format is Dixa's own body, verbatim; these types are what the fold reads from it, so
 they may change freely as long as every stored body can still be read into them. Their topics may
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 
 class User(Struct, frozen=True):
-    """A person as Dixa shows them: an end user, an agent, or a bot."""
+    """A person as Dixa describes them: an end user, an agent, or a bot."""
 
     id: str | None = None
     name: str | None = None
@@ -25,12 +25,12 @@ class User(Struct, frozen=True):
 
     @property
     def key(self) -> str | None:
-        """What tells one user from another: the id, or the next best thing that is given."""
+        """What identifies the user: the id, or the next best thing that is given."""
         return self.id or self.email or self.phone or self.name
 
     @property
     def is_end_user(self) -> bool:
-        """Whether this is a customer; older payloads say so by a role instead of a user type."""
+        """Whether this is a customer; older payloads have a role instead of a user type."""
         if self.user_type is not None:
             return self.user_type.casefold() == "contact"
         return any(role.casefold() == "enduser" for role in self.roles)
@@ -44,28 +44,28 @@ class User(Struct, frozen=True):
 
 
 class Queue(Struct, frozen=True):
-    """A queue as Dixa shows it."""
+    """A queue, by id and name."""
 
     id: str | None = None
     name: str | None = None
 
     @property
     def key(self) -> str | None:
-        """What tells one queue from another."""
+        """What identifies the queue: the id, or else the name."""
         return self.id or self.name
 
 
 def same(one: User | Queue | None, other: User | Queue | None) -> bool:
-    """Tell whether two users, or two queues, are one and the same, whatever else is known."""
+    """Return whether two users, or two queues, have the same key, whatever else is known."""
     return (one and one.key) == (other and other.key)
 
 
 class Snapshot(Struct, frozen=True):
     """The conversation as Dixa saw it when it sent the event; can be a moment stale.
 
-    None means that the body does not show it. Nobody assigned and no queue are something that a
-    body does show, so there a hidden value is `UNSET`. `tag_ids` and `attribute_ids` are the ids
-    that it shows, by the names that tags and custom attributes go by here.
+    None means that the body does not contain the field. For assignee and queue, None is a value
+    (nobody, no queue), so there an absent field is `UNSET`. `tag_ids` and `attribute_ids` are the
+    ids of tags and custom attributes, by name.
     """
 
     status: str | None = None
@@ -87,7 +87,7 @@ Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "
 
 
 class Fact(Struct, frozen=True):
-    """What an event tells: `about` are the fields on which it is the authority.
+    """What an event reports: `about` are the fields on which it is the authority.
 
     `rank` orders facts of one instant: creation first, the rating last.
     """
@@ -301,7 +301,7 @@ class IpUnbanned(Fact, frozen=True):
 
 
 class Unrecognised(Fact, frozen=True):
-    """Dixa announced something that this version has no name for; kept, and shown as it is."""
+    """An event that the catalogue does not know; kept, and listed as it is."""
 
     fqn: str
 
@@ -348,7 +348,7 @@ class Event(Struct, frozen=True):
 
     `at` is when Dixa emitted it; `received_at`, `version` (order of arrival in its stream, from 1),
     `position` (order of arrival in the store, from 1) and `late` (a later event of the stream was
-    here first) tell how it came in.
+    here first) are the facts of its arrival.
     """
 
     organization_id: str | None
@@ -386,7 +386,7 @@ def mark_late(events: Iterable[Event]) -> list[Event]:
 def believed(
     events: Iterable[Event], *, as_of: datetime | None = None, known_at: datetime | None = None
 ) -> list[Event]:
-    """Keep what had happened by `as_of` (event time) of what had been received by `known_at`."""
+    """List the events that had happened by `as_of`, of those received by `known_at`."""
     return [
         event
         for event in events

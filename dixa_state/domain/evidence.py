@@ -1,9 +1,9 @@
-"""Snapshots as evidence: what a body shows of the conversation besides what its event tells.
+"""Snapshot evidence: what the conversation in a body says of fields that its event is not about.
 
 An event about a field is the authority on it. A snapshot that disagrees is believed only if it is
-later than the last word on that field by more than a grace, since a snapshot can be a moment stale.
-Then a webhook was missed, and the state follows the snapshot. Such a correction counts as a word on
-the field, so that a stale snapshot right after it does not undo it.
+later than the last report on that field by more than a grace, since a snapshot can be a moment
+stale. Then a webhook was missed, and the state follows the snapshot. Such an inferred change counts
+as a report on the field, so that a stale snapshot right after it does not undo it.
 
 A snapshot can be a moment ahead as well: where the event itself follows within the grace, nothing
 was missed, and the event takes the place of the inference.
@@ -20,130 +20,147 @@ from dixa_state.domain import lifecycle
 from dixa_state.domain.assignment import How
 from dixa_state.domain.conversation import (
     Conversation,
-    assign_to,
-    belong_to,
-    live_on,
-    put_in_queue,
+    set_assignee,
     set_attributes,
+    set_queue,
+    set_requester,
     set_tags,
+    with_lifecycle,
 )
 from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, User, same
 
 GRACE = timedelta(seconds=10)
-"""How much later than the last word on a field a snapshot must be to be believed against it."""
+"""How much later than the last report on a field a snapshot must be to be believed against it."""
 
 
-def describe(state: Conversation, shown: Snapshot) -> dict[str, Any]:
-    """Give the fields that no event is about, for which the newest snapshot is all there is."""
+def undisputed_fields(state: Conversation, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the fields that no event is about, for which the newest snapshot is all there is."""
     return {
-        "dixa_status": shown.status or state.dixa_status,
-        "channel": shown.channel or state.channel,
-        "direction": shown.direction or state.direction,
-        "contact_point": shown.contact_point or state.contact_point,
-        "created_at": shown.created_at or state.created_at,
-        "tag_ids": _learned(state.tag_ids, shown.tag_ids),
-        "attribute_ids": _learned(state.attribute_ids, shown.attribute_ids),
+        "dixa_status": snapshot.status or state.dixa_status,
+        "channel": snapshot.channel or state.channel,
+        "direction": snapshot.direction or state.direction,
+        "contact_point": snapshot.contact_point or state.contact_point,
+        "created_at": snapshot.created_at or state.created_at,
+        "tag_ids": _merged_ids(state.tag_ids, snapshot.tag_ids),
+        "attribute_ids": _merged_ids(state.attribute_ids, snapshot.attribute_ids),
     }
 
 
-def _learned(known: dict[str, str], shown: dict[str, str]) -> dict[str, str]:
-    return known if not shown or shown.items() <= known.items() else known | shown
+def _merged_ids(known: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    # most snapshots repeat the ids of the one before: then nothing is copied
+    return known if not new or new.items() <= known.items() else known | new
 
 
-def observe(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    """Follow the snapshot in each field that the event is not about, where it may be believed."""
-    for field in _unlike(state, shown):
+def apply_snapshot(
+    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
+) -> Conversation:
+    """Apply the snapshot to each field that the event is not about, where it is credible."""
+    for field in _differing(state, snapshot):
         if field not in event.fact.about:
-            state = _FOLLOW[field](state, event, shown, grace)
+            state = _APPLY[field](state, event, snapshot, grace)
     return state
 
 
-def _unlike(state: Conversation, shown: Snapshot) -> list[Field]:
-    """List the fields that the snapshot shows, and not as they are known."""
-    told = state.told
-    unlike: list[Field] = []
-    status = lifecycle.status_from_dixa(shown.status)
+def _differing(state: Conversation, snapshot: Snapshot) -> list[Field]:
+    """List the fields in which the snapshot differs from the state."""
+    reported = state.last_reported
+    differing: list[Field] = []
+    status = lifecycle.status_from_dixa(snapshot.status)
     if status is not None and status != state.life.status:
-        unlike.append("status")
-    requester = shown.requester
-    if requester is not None and not (told.requester and requester == state.requester):
-        unlike.append("requester")
-    if shown.queue is not UNSET and not (told.queue and shown.queue == state.queue):
-        unlike.append("queue")
-    if shown.assignee is not UNSET and not (told.assignee and shown.assignee == state.assignee):
-        unlike.append("assignee")
-    if shown.subject is not None and shown.subject != state.subject:
-        unlike.append("subject")
-    if shown.tags is not None and not (told.tags and shown.tags == state.tags):
-        unlike.append("tags")
-    attributes = shown.custom_attributes
+        differing.append("status")
+    requester = snapshot.requester
+    if requester is not None and not (reported.requester and requester == state.requester):
+        differing.append("requester")
+    if snapshot.queue is not UNSET and not (reported.queue and snapshot.queue == state.queue):
+        differing.append("queue")
+    if snapshot.assignee is not UNSET and not (
+        reported.assignee and snapshot.assignee == state.assignee
+    ):
+        differing.append("assignee")
+    if snapshot.subject is not None and snapshot.subject != state.subject:
+        differing.append("subject")
+    if snapshot.tags is not None and not (reported.tags and snapshot.tags == state.tags):
+        differing.append("tags")
+    attributes = snapshot.custom_attributes
     if attributes is not None and attributes != state.custom_attributes:
-        unlike.append("custom_attributes")
-    return unlike
+        differing.append("custom_attributes")
+    return differing
 
 
-def _credible(at: datetime, last_word: datetime | None, grace: timedelta) -> bool:
-    return last_word is None or at - last_word > grace
+def _is_credible(at: datetime, reported_at: datetime | None, grace: timedelta) -> bool:
+    return reported_at is None or at - reported_at > grace
 
 
-def _status(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    status = lifecycle.status_from_dixa(shown.status)
-    if status is None or not _credible(event.at, state.life.told_at, grace):
+def _status(
+    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
+) -> Conversation:
+    status = lifecycle.status_from_dixa(snapshot.status)
+    if status is None or not _is_credible(event.at, state.life.reported_at, grace):
         return state
-    return live_on(state, event, lifecycle.observe(state.life, event, status))
+    return with_lifecycle(state, event, lifecycle.infer_status(state.life, event, status))
 
 
 def _requester(
-    state: Conversation, event: Event, shown: Snapshot, grace: timedelta
+    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
-    requester = shown.requester
+    requester = snapshot.requester
     if same(requester, state.requester):
         return replace(state, requester=requester)
-    if not _credible(event.at, state.told.requester, grace):
+    if not _is_credible(event.at, state.last_reported.requester, grace):
         return state
-    return belong_to(state, event, requester)
+    return set_requester(state, event, requester)
 
 
-def _queue(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    if isinstance(shown.queue, Queue) and same(shown.queue, state.queue):
-        return replace(state, queue=shown.queue)
-    if not _credible(event.at, state.told.queue, grace):
+def _queue(state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta) -> Conversation:
+    if isinstance(snapshot.queue, Queue) and same(snapshot.queue, state.queue):
+        return replace(state, queue=snapshot.queue)
+    if not _is_credible(event.at, state.last_reported.queue, grace):
         return state
-    return put_in_queue(state, event, shown.queue)
+    return set_queue(state, event, snapshot.queue)
 
 
-def _assignee(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    agent = shown.assignee
+def _assignee(
+    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
+) -> Conversation:
+    agent = snapshot.assignee
     if isinstance(agent, User) and same(agent, state.assignee):
         return replace(state, assignee=agent)
-    if not _credible(event.at, state.told.assignee, grace):
+    if not _is_credible(event.at, state.last_reported.assignee, grace):
         return state
     how: How = "assigned" if isinstance(event.fact, Created) else "inferred"
-    return assign_to(state, event, agent, how, grace)
+    return set_assignee(state, event, agent, how, grace)
 
 
-def _subject(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    if not _credible(event.at, state.told.subject, grace):
+def _subject(
+    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
+) -> Conversation:
+    if not _is_credible(event.at, state.last_reported.subject, grace):
         return state
-    return replace(state, subject=shown.subject, told=replace(state.told, subject=event.at))
+    return replace(
+        state,
+        subject=snapshot.subject,
+        last_reported=replace(state.last_reported, subject=event.at),
+    )
 
 
-def _tags(state: Conversation, event: Event, shown: Snapshot, grace: timedelta) -> Conversation:
-    if shown.tags is None or not _credible(event.at, state.told.tags, grace):
+def _tags(state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta) -> Conversation:
+    if snapshot.tags is None or not _is_credible(event.at, state.last_reported.tags, grace):
         return state
-    return set_tags(state, event, shown.tags, inferred=not isinstance(event.fact, Created))
+    return set_tags(state, event, snapshot.tags, inferred=not isinstance(event.fact, Created))
 
 
 def _attributes(
-    state: Conversation, event: Event, shown: Snapshot, grace: timedelta
+    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
-    attributes = shown.custom_attributes
-    if attributes is None or not _credible(event.at, state.told.custom_attributes, grace):
+    attributes = snapshot.custom_attributes
+    if attributes is None or not _is_credible(
+        event.at, state.last_reported.custom_attributes, grace
+    ):
         return state
     return set_attributes(state, event, attributes)
 
 
-_FOLLOW: dict[Field, Callable[[Conversation, Event, Snapshot, timedelta], Conversation]] = {
+_APPLY: dict[Field, Callable[[Conversation, Event, Snapshot, timedelta], Conversation]] = {
     "status": _status,
     "requester": _requester,
     "queue": _queue,

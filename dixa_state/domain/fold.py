@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from dixa_state.domain import lifecycle
 from dixa_state.domain.conversation import (
     Conversation,
-    assign_to,
-    belong_to,
-    move,
-    put_in_queue,
+    change_status,
+    set_assignee,
     set_attributes,
+    set_queue,
+    set_requester,
     set_tags,
-    take_from,
+    unassign,
 )
 from dixa_state.domain.events import (
     Abandoned,
@@ -52,12 +52,12 @@ from dixa_state.domain.events import (
     Unassigned,
     Unrecognised,
 )
-from dixa_state.domain.evidence import GRACE, describe, observe
+from dixa_state.domain.evidence import GRACE, apply_snapshot, undisputed_fields
 from dixa_state.domain.lifecycle import Status, status_from_dixa
 from dixa_state.domain.messages import add_message
-from dixa_state.domain.queueing import enter, transfer
-from dixa_state.domain.ratings import rate
-from dixa_state.domain.sla import evaluate
+from dixa_state.domain.queueing import end_by_transfer, enter_queue
+from dixa_state.domain.ratings import add_rating
+from dixa_state.domain.sla import record_evaluation
 
 
 def fold(state: Conversation, events: Iterable[Event], *, grace: timedelta = GRACE) -> Conversation:
@@ -68,8 +68,8 @@ def fold(state: Conversation, events: Iterable[Event], *, grace: timedelta = GRA
 
 
 def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Conversation:
-    """Enter one event: first what its snapshot shows of other fields, then what it tells."""
-    shown = event.snapshot
+    """Apply one event: first its snapshot as evidence on other fields, then its fact."""
+    snapshot = event.snapshot
     state = replace(
         state,
         first_event_at=state.first_event_at or event.at,
@@ -78,57 +78,62 @@ def evolve(state: Conversation, event: Event, *, grace: timedelta = GRACE) -> Co
         version=state.version + 1,
         position=max(state.position, event.position),
         late=state.late + event.late,
-        **(describe(state, shown) if shown is not None else {}),
+        **(undisputed_fields(state, snapshot) if snapshot is not None else {}),
     )
-    if shown is not None:
-        state = observe(state, event, shown, grace)
-    return _tell(state, event, event.fact, grace)
+    if snapshot is not None:
+        state = apply_snapshot(state, event, snapshot, grace)
+    return _apply_fact(state, event, event.fact, grace)
 
 
-def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
+def _apply_fact(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
     state: Conversation, event: Event, fact: AnyFact, grace: timedelta
 ) -> Conversation:
-    match fact:  # the most frequent first: each arm that is passed by takes time
+    match fact:  # the most frequent first: each arm that does not match costs time
         case MessageAdded():
             added = add_message(state.messages, event.at, fact)
             return replace(state, messages=added)
         case SlaEvaluated() | SlaEvaluationBegan():
-            return replace(state, sla=evaluate(state.sla, event, fact))
+            return replace(state, sla=record_evaluation(state.sla, event, fact))
         case DeliveryReported():
             return replace(
                 state, deliveries_failed=state.deliveries_failed + (fact.fate == "failed")
             )
         case Assigned():
-            return assign_to(state, event, fact.agent, "assigned", grace)
+            return set_assignee(state, event, fact.agent, "assigned", grace)
         case Enqueued():
-            queued = put_in_queue(state, event, fact.queue)
-            return replace(queued, visits=enter(state.visits, queued.queue, event.at))
+            queued = set_queue(state, event, fact.queue)
+            return replace(queued, visits=enter_queue(state.visits, queued.queue, event.at))
         case Created():
             created = replace(state, created_at=state.created_at or event.at)
-            return move(created, event, lifecycle.CREATED, grace, shown=_shown_status(event))
+            return change_status(
+                created, event, lifecycle.CREATED, grace, snapshot_status=_snapshot_status(event)
+            )
         case Closed():
-            return move(state, event, lifecycle.CLOSED, grace)
+            return change_status(state, event, lifecycle.CLOSED, grace)
         case Reopened():
-            return move(state, event, lifecycle.REOPENED, grace)
+            return change_status(state, event, lifecycle.REOPENED, grace)
         case FollowUpAdded():
-            return move(state, event, lifecycle.FOLLOW_UP_ADDED, grace)
+            return change_status(state, event, lifecycle.FOLLOW_UP_ADDED, grace)
         case FollowUpExpired():
-            shown = _shown_status(event)
-            still = shown if shown != "pending" else None  # what expired cannot still be pending
-            return move(state, event, lifecycle.FOLLOW_UP_EXPIRED, grace, shown=still)
+            status = _snapshot_status(event)
+            if status == "pending":
+                status = None  # a stale snapshot: what expired cannot still be pending
+            return change_status(
+                state, event, lifecycle.FOLLOW_UP_EXPIRED, grace, snapshot_status=status
+            )
         case Abandoned():
-            named = put_in_queue(state, event, fact.queue)
-            return move(named, event, lifecycle.ABANDONED, grace)
+            named = set_queue(state, event, fact.queue)
+            return change_status(named, event, lifecycle.ABANDONED, grace)
         case TransferredToQueue():
-            led_to = fact.queue or None  # UNSET is false
-            left = transfer(state.visits, led_to, event.at)
+            destination = fact.queue or None  # UNSET is falsy
+            left = end_by_transfer(state.visits, destination, event.at)
             counted = replace(state, transfers=state.transfers + 1, visits=left)
-            return put_in_queue(counted, event, fact.queue)
+            return set_queue(counted, event, fact.queue)
         case TransferredToAgent():
             counted = replace(state, transfers=state.transfers + 1)
-            return assign_to(counted, event, fact.agent, "transferred", grace)
+            return set_assignee(counted, event, fact.agent, "transferred", grace)
         case Unassigned():
-            return take_from(state, event, fact.agent, grace)
+            return unassign(state, event, fact.agent, grace)
         case NoteAdded():
             return replace(state, notes=state.notes + 1)
         case TagAdded():
@@ -139,9 +144,9 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
             return set_attributes(state, event, state.custom_attributes | fact.values)
         case EndUserReplaced():
             before = replace(state, requester=state.requester or fact.old)
-            return belong_to(before, event, fact.new or state.requester)
+            return set_requester(before, event, fact.new or state.requester)
         case Rated():
-            return replace(state, ratings=rate(state.ratings, event.at, fact))
+            return replace(state, ratings=add_rating(state.ratings, event.at, fact))
         case TypingStarted():
             return replace(state, typing=state.typing + 1)
         case Unrecognised() | EndUserBanned() | EndUserUnbanned() | IpBanned() | IpUnbanned():
@@ -150,5 +155,5 @@ def _tell(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the point
             assert_never(fact)
 
 
-def _shown_status(event: Event) -> Status | None:
+def _snapshot_status(event: Event) -> Status | None:
     return status_from_dixa(event.snapshot.status) if event.snapshot else None

@@ -1,4 +1,4 @@
-"""The lifecycle: the statuses, the moves between them, and how a move is judged."""
+"""The lifecycle: the statuses, the rules for transitions between them, and the transitions."""
 
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -14,26 +14,26 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 Irregularity = Literal["unexpected_from", "abandoned_with_assignee", "history_starts_midlife"]
 
 
-class Move(Struct, frozen=True):
-    """Where an event leads, and from where that is regular (None: from nothing)."""
+class TransitionRule(Struct, frozen=True):
+    """The status that an event leads to, and those from which that is regular (None: the start)."""
 
     to: Status
     regular_from: frozenset[Status | None]
 
 
-CREATED = Move(to="open", regular_from=frozenset({None}))
-REOPENED = Move(to="open", regular_from=frozenset({"closed", "abandoned", "pending"}))
-FOLLOW_UP_ADDED = Move(to="pending", regular_from=frozenset({"open"}))
-FOLLOW_UP_EXPIRED = Move(to="open", regular_from=frozenset({"pending"}))
-CLOSED = Move(to="closed", regular_from=frozenset({"open", "pending"}))
-ABANDONED = Move(to="abandoned", regular_from=frozenset({"open", "pending"}))
+CREATED = TransitionRule(to="open", regular_from=frozenset({None}))
+REOPENED = TransitionRule(to="open", regular_from=frozenset({"closed", "abandoned", "pending"}))
+FOLLOW_UP_ADDED = TransitionRule(to="pending", regular_from=frozenset({"open"}))
+FOLLOW_UP_EXPIRED = TransitionRule(to="open", regular_from=frozenset({"pending"}))
+CLOSED = TransitionRule(to="closed", regular_from=frozenset({"open", "pending"}))
+ABANDONED = TransitionRule(to="abandoned", regular_from=frozenset({"open", "pending"}))
 
 
 class Transition(Struct, frozen=True):
     """One change of status: from where, to where, when, and on what evidence.
 
-    `sequence` counts from 1 in event-time order. `inferred` says that no webhook told of the change
-    itself: the snapshot of the event named here gave it away.
+    `sequence` counts from 1 in event-time order. `inferred` means that no webhook reported the
+    change itself: the snapshot of the event named here is the evidence.
     """
 
     sequence: int
@@ -56,11 +56,11 @@ class Transition(Struct, frozen=True):
 
 
 class Lifecycle(Struct, frozen=True):
-    """The status and how it came about; `told_at` is when an event last spoke about the status."""
+    """The status and how it came about; `reported_at` is when an event last reported the status."""
 
     status: Status | None = None
     transitions: tuple[Transition, ...] = ()
-    told_at: datetime | None = None
+    reported_at: datetime | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -72,7 +72,7 @@ def status_from_dixa(text: str | None) -> Status | None:
     """Read the status in a snapshot; None where it says nothing about the lifecycle.
 
     Webhooks write `OPEN`, the REST API `Open`. `AWAITING_PENDING` is a moment on the way to pending
-    that no event reports, so it moves nothing.
+    that no event reports, so it changes nothing.
     """
     return None if text is None else _FROM_DIXA.get(text.casefold())
 
@@ -80,32 +80,35 @@ def status_from_dixa(text: str | None) -> Status | None:
 _FROM_DIXA: dict[str, Status] = {"open": "open", "pending": "pending", "closed": "closed"}
 
 
-def move(life: Lifecycle, event: Event, way: Move, *, assigned: bool) -> Lifecycle:
-    """Follow an event about the status; a repeat of the same status is no transition."""
-    told = replace(life, told_at=event.at)
-    if life.status == way.to:
-        return told
-    return _with_transition(told, event, way.to, irregular=_judge(life, way, assigned=assigned))
+def apply_rule(life: Lifecycle, event: Event, rule: TransitionRule, *, assigned: bool) -> Lifecycle:
+    """Apply an event about the status; a repeat of the same status is no transition."""
+    reported = replace(life, reported_at=event.at)
+    if life.status == rule.to:
+        return reported
+    return _with_transition(
+        reported, event, rule.to, irregular=_judge(life, rule, assigned=assigned)
+    )
 
 
-def observe(life: Lifecycle, event: Event, status: Status) -> Lifecycle:
-    """Follow the status in a snapshot that is to be believed against the one told by events."""
-    if life.status == meant(life, status):
+def infer_status(life: Lifecycle, event: Event, status: Status) -> Lifecycle:
+    """Apply the status in a credible snapshot, which no event about the status reported."""
+    if life.status == interpret_status(life, status):
         return life
-    told = replace(life, told_at=event.at)
+    reported = replace(life, reported_at=event.at)
     midlife: Irregularity | None = None if life.transitions else "history_starts_midlife"
-    return _with_transition(told, event, status, irregular=midlife, inferred=True)
+    return _with_transition(reported, event, status, irregular=midlife, inferred=True)
 
 
-def meant(life: Lifecycle, shown: Status) -> Status:
-    """Read what a snapshot shows: Dixa has no status for abandoned, it says closed."""
-    return "abandoned" if (life.status, shown) == ("abandoned", "closed") else shown
+def interpret_status(life: Lifecycle, status: Status) -> Status:
+    """Return what a status in a snapshot means: Dixa calls an abandoned conversation closed."""
+    return "abandoned" if (life.status, status) == ("abandoned", "closed") else status
 
 
-def without_guess(life: Lifecycle, event: Event, to: Status, grace: timedelta) -> Lifecycle:
-    """Take back the inference that this event explains: its change was seen a moment before it.
+def retract_inferred(life: Lifecycle, event: Event, to: Status, grace: timedelta) -> Lifecycle:
+    """Retract the inferred transition that this event explains.
 
-    One action at Dixa sends several webhooks, and the first may show what the next one tells.
+    One action at Dixa sends several webhooks, and the snapshot of the first may already contain the
+    change that the next one reports.
     """
     last = life.transitions[-1] if life.transitions else None
     if last is None or not last.inferred or event.at - last.at > grace:
@@ -115,10 +118,10 @@ def without_guess(life: Lifecycle, event: Event, to: Status, grace: timedelta) -
     return replace(life, status=last.before, transitions=life.transitions[:-1])
 
 
-def _judge(life: Lifecycle, way: Move, *, assigned: bool) -> Irregularity | None:
-    if life.status not in way.regular_from:
+def _judge(life: Lifecycle, rule: TransitionRule, *, assigned: bool) -> Irregularity | None:
+    if life.status not in rule.regular_from:
         return "unexpected_from" if life.transitions else "history_starts_midlife"
-    if way.to == "abandoned" and assigned:
+    if rule.to == "abandoned" and assigned:
         return "abandoned_with_assignee"
     return None
 

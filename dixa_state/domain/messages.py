@@ -34,7 +34,7 @@ class Messages(Struct, frozen=True):
 
 
 def add_message(messages: Messages, at: datetime, fact: MessageAdded) -> Messages:
-    """Count a message; only a human agent's message answers, an automatic one does not."""
+    """Add a message; only a human agent's message answers, an automatic one does not."""
     if fact.direction == "inbound":
         return replace(
             messages,

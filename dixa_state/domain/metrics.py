@@ -1,4 +1,4 @@
-"""Durations of one conversation, in seconds, with the meanings that support desks give them.
+"""Durations of one conversation, in seconds, as support desks define them.
 
 An interval that still runs is counted to the moment asked for; nothing here is ever stored.
 """
@@ -37,7 +37,7 @@ class Durations(Struct, frozen=True):
 
 
 def durations(state: Conversation, at: datetime) -> Durations:
-    """Measure a conversation as it stands at `at`."""
+    """Compute all durations of a conversation as it stands at `at`."""
     waits = [response.seconds for response in responses(state)]
     closes = closed_at(state.life)
     return Durations(
@@ -54,24 +54,24 @@ def durations(state: Conversation, at: datetime) -> Durations:
 
 
 def responses(state: Conversation) -> tuple[Response, ...]:
-    """Give the gaps that agents closed, the first response first; none where an agent began."""
+    """List the gaps that agents closed, the first response first; none where an agent began."""
     began = state.messages.started_by_agent or (state.direction or "").casefold() == "outbound"
     return () if began else state.messages.responses
 
 
 def closed_at(life: Lifecycle) -> list[datetime]:
-    """Give the times of every close, oldest first."""
-    return [move.at for move in life.transitions if move.after == "closed"]
+    """List the times of every close, oldest first."""
+    return [one.at for one in life.transitions if one.after == "closed"]
 
 
 def status_intervals(life: Lifecycle, at: datetime, statuses: set[Status]) -> list[Interval]:
-    """Give the half-open intervals spent in any of these statuses, the last one cut at `at`."""
-    moves = life.transitions
-    ends = [*(move.at for move in moves[1:]), at]
+    """List the half-open intervals spent in any of these statuses, the last one cut at `at`."""
+    transitions = life.transitions
+    ends = [*(transition.at for transition in transitions[1:]), at]
     return [
-        (move.at, max(end, move.at))
-        for move, end in zip(moves, ends, strict=False)
-        if move.after in statuses
+        (transition.at, max(end, transition.at))
+        for transition, end in zip(transitions, ends, strict=False)
+        if transition.after in statuses
     ]
 
 
@@ -85,7 +85,7 @@ def _assigned(state: Conversation, at: datetime) -> float | None:
     if not state.assignments:
         return None
     active = status_intervals(state.life, at, {"open", "pending"})
-    held = [(hold.since, hold.until or at) for hold in state.assignments]
+    held = [(one.since, one.until or at) for one in state.assignments]
     return _total((max(a, c), min(b, d)) for a, b in held for c, d in active)
 
 
@@ -94,5 +94,5 @@ def _total(intervals: Iterable[Interval]) -> float:
 
 
 def _seconds(start: datetime | None, end: datetime) -> float | None:
-    """Measure from one clock to another: Dixa's time of creation and that of an event."""
+    """Compute the seconds between Dixa's time of creation and an event, which two clocks keep."""
     return None if start is None else max((end - start).total_seconds(), 0.0)

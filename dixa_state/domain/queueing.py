@@ -1,4 +1,4 @@
-"""Visits to queues: when the conversation began to wait, when that ended, and how."""
+"""Queue visits: when the conversation entered a queue, when it left, and with which outcome."""
 
 from datetime import datetime
 from typing import Literal
@@ -21,36 +21,38 @@ class QueueVisit(Struct, frozen=True):
 
 
 def is_waiting(visits: tuple[QueueVisit, ...]) -> bool:
-    """Tell whether a visit still runs."""
+    """Return whether a visit still runs."""
     return bool(visits) and visits[-1].left_at is None
 
 
-def enter(
+def enter_queue(
     visits: tuple[QueueVisit, ...], queue: Queue | None, at: datetime
 ) -> tuple[QueueVisit, ...]:
-    """Begin a visit; to be enqueued again in the queue where it waits already changes nothing."""
+    """Begin a visit; to be enqueued again in the same queue changes nothing."""
     if is_waiting(visits) and same(visits[-1].queue, queue):
         return visits
-    return (*leave(visits, at, "requeued"), QueueVisit(queue, at))
+    return (*leave_queue(visits, at, "requeued"), QueueVisit(queue, at))
 
 
-def go_on(visits: tuple[QueueVisit, ...], at: datetime | None) -> tuple[QueueVisit, ...]:
-    """Let the visit go on that seemed to end with a close at this time."""
+def resume_visit(visits: tuple[QueueVisit, ...], at: datetime | None) -> tuple[QueueVisit, ...]:
+    """Resume the visit that ended with a close at this time, after that close was retracted."""
     if not visits or (visits[-1].left_at, visits[-1].outcome) != (at, "closed"):
         return visits
     return (*visits[:-1], replace(visits[-1], left_at=None, outcome=None))
 
 
-def transfer(
+def end_by_transfer(
     visits: tuple[QueueVisit, ...], queue: Queue | None, at: datetime
 ) -> tuple[QueueVisit, ...]:
-    """End the visit that runs, unless it is the one that the transfer led to."""
+    """End the visit that runs, unless it is in the queue that the transfer leads to."""
     if is_waiting(visits) and queue is not None and same(visits[-1].queue, queue):
         return visits
-    return leave(visits, at, "transferred")
+    return leave_queue(visits, at, "transferred")
 
 
-def leave(visits: tuple[QueueVisit, ...], at: datetime, outcome: Outcome) -> tuple[QueueVisit, ...]:
+def leave_queue(
+    visits: tuple[QueueVisit, ...], at: datetime, outcome: Outcome
+) -> tuple[QueueVisit, ...]:
     """End the visit that runs, if one does."""
     if not is_waiting(visits):
         return visits

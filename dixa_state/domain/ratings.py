@@ -9,7 +9,7 @@ from dixa_state.domain.events import Rated, User
 
 
 class Rating(Struct, frozen=True):
-    """What the customer thought, by type of rating; `rated_at` is when this score was given."""
+    """A score with its comment, by type of rating; `rated_at` is when this score was given."""
 
     type: str | None
     score: int | float | None
@@ -18,16 +18,16 @@ class Rating(Struct, frozen=True):
     rated_at: datetime
 
 
-def rate(ratings: tuple[Rating, ...], at: datetime, fact: Rated) -> tuple[Rating, ...]:
-    """Enter a score, or a comment on the score of the same type given before."""
-    place = _place(ratings, fact)
-    if place is not None:
-        return (*ratings[:place], _revised(ratings[place], at, fact), *ratings[place + 1 :])
+def add_rating(ratings: tuple[Rating, ...], at: datetime, fact: Rated) -> tuple[Rating, ...]:
+    """Add a score, or a comment on the score of the same type given before."""
+    index = _index(ratings, fact)
+    if index is not None:
+        return (*ratings[:index], _revised(ratings[index], at, fact), *ratings[index + 1 :])
     return (*ratings, Rating(fact.type, fact.score, fact.comment, fact.agent, at))
 
 
-def _place(ratings: tuple[Rating, ...], fact: Rated) -> int | None:
-    """Find the rating of this type; a comment without a type is on the latest."""
+def _index(ratings: tuple[Rating, ...], fact: Rated) -> int | None:
+    """Return the index of the rating of this type; a comment without a type is on the latest."""
     if fact.type is None and fact.score is None and ratings:
         return len(ratings) - 1
     wanted = (fact.type or "").casefold()

@@ -1,4 +1,4 @@
-"""SLA evaluations: what was promised on a conversation, and whether it was kept."""
+"""SLA evaluations: the targets set for a conversation, and whether they were met."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -34,19 +34,19 @@ class SlaEvaluation(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """What tells one evaluation from another: the id, or else the policy and the metric."""
+        """What identifies the evaluation: the id, or else the policy and the metric."""
         return _key(self.id, self.policy, self.metric)
 
 
-def evaluate(
+def record_evaluation(
     evaluations: tuple[SlaEvaluation, ...], event: Event, fact: SlaEvaluated
 ) -> tuple[SlaEvaluation, ...]:
-    """Enter what an event says of an evaluation; the order is that of first mention."""
+    """Record what an event reports of an evaluation; the order is that of first mention."""
     change = StatusChange(fact.status, event.at, event.event_id)
     key = _key(fact.id, fact.policy, fact.metric)
-    for place, known in enumerate(evaluations):
+    for index, known in enumerate(evaluations):
         if known.key == key:
-            return (*evaluations[:place], _changed(known, fact, change), *evaluations[place + 1 :])
+            return (*evaluations[:index], _changed(known, fact, change), *evaluations[index + 1 :])
     began = SlaEvaluation(
         fact.id, fact.policy, fact.metric, fact.status, fact.deadline, event.at, (change,)
     )
@@ -54,7 +54,7 @@ def evaluate(
 
 
 def summarise(evaluations: Iterable[SlaEvaluation]) -> SlaSummary:
-    """Give the SLA status of a conversation: the worst of its evaluations, or none."""
+    """Return the SLA status of a conversation: the worst of its evaluations, or none."""
     present = {evaluation.status for evaluation in evaluations}
     return next((status for status in _WORST_FIRST if status in present), "none")
 

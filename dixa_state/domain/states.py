@@ -1,4 +1,4 @@
-"""States as JSON, in one spelling: what the views keep, and read back as it was."""
+"""States as JSON, in one spelling: what the views store, and decode without loss."""
 
 from typing import Any, TypeVar
 
@@ -28,10 +28,10 @@ decode_conversation, decode_ban, decode_transition = (
 
 
 def as_kept(state: S) -> S:
-    """Give a state as the views give it back.
+    """Return a state as it is after a round trip through the views.
 
-    What has a type comes back as it was. Custom attributes have none: their names come back in the
-    order of the alphabet.
+    Typed fields come back as they were. Custom attributes have no type: their names come back in
+    alphabetical order.
     """
     if isinstance(state, Conversation) and state.custom_attributes:
         attributes = _ATTRIBUTES.decode(_encode(state.custom_attributes))

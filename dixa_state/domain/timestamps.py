@@ -42,7 +42,7 @@ def parse_time(text: str) -> datetime:
 
 
 def _is_canonical(text: str) -> bool:
-    """Tell whether a time is spelled as Dixa and we do, but for its digits."""
+    """Return whether a time has the spelling of Dixa and of this program, digits aside."""
     if len(text) not in (_MILLISECONDS, _MICROSECONDS):
         return False
     return text[7] + text[10] + text[13] + text[16] + text[19] + text[-1] == "-T::.Z"

@@ -105,11 +105,11 @@ def snapshots() -> st.SearchStrategy[Snapshot]:
     )
 
 
-def _placed(told: list[tuple[timedelta, AnyFact, Snapshot | None, User | None]]) -> list[Event]:
-    """One after the other, under ids that do not betray the order."""
+def _placed(drawn: list[tuple[timedelta, AnyFact, Snapshot | None, User | None]]) -> list[Event]:
+    """One after the other, under ids in another order."""
     events = []
     moment = clock("08:00")
-    for number, (gap, fact, shows, by) in enumerate(told):
+    for number, (gap, fact, shows, by) in enumerate(drawn):
         moment += gap
         event_id = f"{number * 7919 % 101:03}"
         events.append(replace(at("08:00", fact, shows=shows, by=by), at=moment, event_id=event_id))
@@ -127,13 +127,13 @@ def delivered(events: list[Event]) -> list[Event]:
 
 def histories(*, min_size: int = 0) -> st.SearchStrategy[list[Event]]:
     """Anything at all, in any order of arrival."""
-    told = st.tuples(
+    drawn = st.tuples(
         st.sampled_from(GAPS),
         st.sampled_from(FACTS),
         st.none() | snapshots(),
         st.sampled_from([ANNA, None]),
     )
-    placed = st.lists(told, min_size=min_size, max_size=14).map(_placed)
+    placed = st.lists(drawn, min_size=min_size, max_size=14).map(_placed)
     return placed.flatmap(st.permutations).map(delivered)
 
 
@@ -162,7 +162,7 @@ Deed = tuple[AnyFact, dict[str, Any]]
 
 
 def _deeds(truth: Truth) -> list[list[Deed]]:
-    """What can happen next, as what is told of it: one action may send several webhooks."""
+    """What can happen next, as the webhooks of it: one action may send several webhooks."""
     deeds: list[list[Deed]] = [[(MessageAdded(direction="inbound"), {})], [(NoteAdded(), {})]]
     if truth.status in ("closed", "abandoned"):
         return [*deeds, [(Reopened(), {"status": "open"})]]
@@ -193,7 +193,7 @@ def _deeds(truth: Truth) -> list[list[Deed]]:
 def lives(
     draw: st.DrawFn, *, around: Callable[[st.DrawFn, Event, Truth], list[Event]] | None = None
 ) -> Lived:
-    """A conversation that does what conversations do, told without a gap, with true snapshots.
+    """A conversation that does what conversations do, reported without a gap, with true snapshots.
 
     `around` gives more events around each one, from it and the truth before it.
     """

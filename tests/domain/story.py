@@ -1,4 +1,4 @@
-"""Tells the history of one conversation on one day, a line per event.
+"""The history of one conversation on one day, a line per event.
 
     state = after(at("08:00", Created()), at("09:00", Closed(), shows=Snapshot(status="CLOSED")))
 
@@ -125,20 +125,23 @@ def after(
     return fold(initial(ORGANIZATION, CSID), kept, grace=grace)
 
 
-def moves(state: Conversation) -> list[tuple[Status | None, Status, str | None]]:
+def transitions(state: Conversation) -> list[tuple[Status | None, Status, str | None]]:
     """The transitions: from, to, and when."""
-    return [(move.before, move.after, wall(move.at)) for move in state.life.transitions]
-
-
-def holds(state: Conversation) -> list[tuple[str | None, str | None, str | None, str]]:
-    """The assignments: to whom, from when, until when, and how."""
     return [
-        (hold.agent.name, wall(hold.since), wall(hold.until), hold.how)
-        for hold in state.assignments
+        (transition.before, transition.after, wall(transition.at))
+        for transition in state.life.transitions
     ]
 
 
-def waits(state: Conversation) -> list[tuple[str | None, str | None, str | None, str | None]]:
+def assignments(state: Conversation) -> list[tuple[str | None, str | None, str | None, str]]:
+    """The assignments: to whom, from when, until when, and how."""
+    return [
+        (assignment.agent.name, wall(assignment.since), wall(assignment.until), assignment.how)
+        for assignment in state.assignments
+    ]
+
+
+def visits(state: Conversation) -> list[tuple[str | None, str | None, str | None, str | None]]:
     """The queue visits: where, from when, until when, and how they ended."""
     return [
         (

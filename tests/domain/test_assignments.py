@@ -1,6 +1,6 @@
 import pytest
 from msgspec import UNSET
-from story import ANNA, OMAR, SUPPORT, after, at, clock, holds, named, seen, waits
+from story import ANNA, OMAR, SUPPORT, after, assignments, at, clock, named, seen, visits
 
 from dixa_state.domain.events import (
     Assigned,
@@ -20,7 +20,7 @@ CREATED = at("08:00", Created())
 
 def test_an_assignment_runs_until_the_next_one() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), at("10:00", Assigned(agent=OMAR)))
-    assert holds(state) == [
+    assert assignments(state) == [
         ("Anna", "09:00", "10:00", "assigned"),
         ("Omar", "10:00", None, "assigned"),
     ]
@@ -29,18 +29,18 @@ def test_an_assignment_runs_until_the_next_one() -> None:
 
 def test_an_assignment_ends_when_the_agent_is_taken_off() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), at("10:00", Unassigned(agent=ANNA)))
-    assert holds(state) == [("Anna", "09:00", "10:00", "assigned")]
+    assert assignments(state) == [("Anna", "09:00", "10:00", "assigned")]
     assert state.assignee is None
 
 
 def test_to_be_taken_from_nobody_in_particular_is_to_be_taken_from_whoever_has_it() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), at("10:00", Unassigned()))
-    assert holds(state) == [("Anna", "09:00", "10:00", "assigned")]
+    assert assignments(state) == [("Anna", "09:00", "10:00", "assigned")]
 
 
 def test_to_be_assigned_again_to_the_same_agent_changes_nothing() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), at("10:00", Assigned(agent=ANNA)))
-    assert holds(state) == [("Anna", "09:00", None, "assigned")]
+    assert assignments(state) == [("Anna", "09:00", None, "assigned")]
 
 
 def test_a_transfer_and_the_assignment_that_follows_it_are_one_assignment() -> None:
@@ -49,7 +49,7 @@ def test_a_transfer_and_the_assignment_that_follows_it_are_one_assignment() -> N
         at("10:00", TransferredToAgent(agent=OMAR)),
         at("10:00:00.020", Assigned(agent=OMAR)),
     )
-    assert holds(state) == [
+    assert assignments(state) == [
         ("Anna", "09:00", "10:00", "assigned"),
         ("Omar", "10:00", None, "transferred"),
     ]
@@ -68,7 +68,7 @@ def test_to_be_taken_from_one_agent_does_not_take_it_from_the_one_who_just_got_i
         at("10:00:10", Assigned(agent=OMAR)),
     )
     assert state.assignee == OMAR
-    assert [(name, since) for name, since, *_ in holds(state)] == [
+    assert [(name, since) for name, since, *_ in assignments(state)] == [
         ("Anna", "09:00"),
         ("Omar", "10:00"),
     ]
@@ -77,18 +77,18 @@ def test_to_be_taken_from_one_agent_does_not_take_it_from_the_one_who_just_got_i
 def test_to_be_taken_from_an_agent_whose_assignment_was_missed_leaves_nobody() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), at("10:00", Unassigned(agent=OMAR)))
     assert state.assignee is None
-    assert holds(state) == [("Anna", "09:00", "10:00", "assigned")]
+    assert assignments(state) == [("Anna", "09:00", "10:00", "assigned")]
 
 
 def test_an_assignment_that_only_a_snapshot_gave_away_is_inferred() -> None:
     state = after(CREATED, seen("09:00", assignee=ANNA))
-    assert holds(state) == [("Anna", "09:00", None, "inferred")]
+    assert assignments(state) == [("Anna", "09:00", None, "inferred")]
     assert state.assignments[0].event_id == "NoteAdded@09:00"
 
 
 def test_a_missed_unassignment_ends_the_assignment_where_the_snapshot_shows_nobody() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), seen("10:00", assignee=None))
-    assert holds(state) == [("Anna", "09:00", "10:00", "assigned")]
+    assert assignments(state) == [("Anna", "09:00", "10:00", "assigned")]
 
 
 @pytest.mark.parametrize("told_at", ["09:00:00.050", "09:00:10"])
@@ -100,20 +100,20 @@ def test_an_assignment_that_a_snapshot_showed_a_moment_before_its_event_was_not_
         seen("09:00", assignee=ANNA),
         at(told_at, Assigned(agent=ANNA), received="12:00"),
     )
-    assert holds(state) == [("Anna", told_at, None, "assigned")]
+    assert assignments(state) == [("Anna", told_at, None, "assigned")]
     assert state.assignments[0].event_id == f"Assigned@{told_at}"
 
 
 def test_an_assignment_beyond_the_grace_does_not_explain_what_a_snapshot_showed() -> None:
     state = after(CREATED, seen("09:00", assignee=ANNA), at("09:00:10.001", Assigned(agent=ANNA)))
-    assert holds(state) == [("Anna", "09:00", None, "inferred")]
+    assert assignments(state) == [("Anna", "09:00", None, "inferred")]
 
 
 def test_an_inferred_assignment_gives_way_to_the_event_when_that_arrives_after_all() -> None:
     state = after(
         CREATED, seen("09:00", assignee=ANNA), at("08:30", Assigned(agent=ANNA), received="10:00")
     )
-    assert holds(state) == [("Anna", "08:30", None, "assigned")]
+    assert assignments(state) == [("Anna", "08:30", None, "assigned")]
 
 
 def test_an_event_that_does_not_say_to_whom_changes_nobody() -> None:
@@ -122,13 +122,13 @@ def test_an_event_that_does_not_say_to_whom_changes_nobody() -> None:
         at("10:00", Assigned(agent=UNSET)),
         at("11:00", TransferredToAgent(agent=UNSET)),
     )
-    assert holds(state) == [("Anna", "09:00", None, "assigned")]
+    assert assignments(state) == [("Anna", "09:00", None, "assigned")]
     assert state.transfers == 1
 
 
 def test_a_close_leaves_the_conversation_with_its_agent() -> None:
     state = after(at("09:00", Assigned(agent=ANNA)), at("10:00", Closed()), at("11:00", Reopened()))
-    assert holds(state) == [("Anna", "09:00", None, "assigned")]
+    assert assignments(state) == [("Anna", "09:00", None, "assigned")]
 
 
 def test_the_same_agent_a_second_time_is_a_second_assignment() -> None:
@@ -137,7 +137,7 @@ def test_the_same_agent_a_second_time_is_a_second_assignment() -> None:
         at("10:00", Unassigned(agent=ANNA)),
         at("11:00", Assigned(agent=ANNA)),
     )
-    assert holds(state) == [
+    assert assignments(state) == [
         ("Anna", "09:00", "10:00", "assigned"),
         ("Anna", "11:00", None, "assigned"),
     ]
@@ -157,17 +157,17 @@ def test_an_assignment_and_its_end_in_one_millisecond_leave_the_agent_with_it() 
         named("b", at("10:00", Unassigned(agent=ANNA))),
     )
     assert state.assignee == OMAR
-    assert [hold.until for hold in state.assignments] == [clock("10:00"), None]
+    assert [assignment.until for assignment in state.assignments] == [clock("10:00"), None]
 
 
 def test_an_assignment_seen_only_in_a_snapshot_ends_the_wait_too() -> None:
     state = after(CREATED, at("08:01", Enqueued(queue=SUPPORT)), seen("09:00", assignee=ANNA))
-    assert waits(state) == [("Support", "08:01", "09:00", "assigned")]
+    assert visits(state) == [("Support", "08:01", "09:00", "assigned")]
 
 
 def test_a_creation_that_shows_an_agent_is_an_assignment() -> None:
     state = after(at("08:00", Created(), shows=Snapshot(assignee=ANNA)))
-    assert holds(state) == [("Anna", "08:00", None, "assigned")]
+    assert assignments(state) == [("Anna", "08:00", None, "assigned")]
 
 
 def test_to_be_taken_from_nobody_again_leaves_an_ended_assignment_as_it_was() -> None:
@@ -177,7 +177,7 @@ def test_to_be_taken_from_nobody_again_leaves_an_ended_assignment_as_it_was() ->
         at("09:00:01", Unassigned()),
         at("09:00:02", Unassigned()),
     )
-    assert holds(state) == [("Anna", "09:00", "09:00:01", "inferred")]
+    assert assignments(state) == [("Anna", "09:00", "09:00:01", "inferred")]
 
 
 def test_to_be_taken_from_somebody_else_leaves_it_with_whom_the_snapshot_shows() -> None:

@@ -10,7 +10,7 @@ from dixa_state.domain.sla import SlaEvaluation, summarise
 STATUSES: tuple[SlaStatus, ...] = ("breached", "pending", "achieved", "voided")
 
 
-def tells(time: str, status: SlaStatus, **evaluation: str) -> Event:
+def evaluation_at(time: str, status: SlaStatus, **evaluation: str) -> Event:
     return named(f"{status}@{time}", at(time, SlaEvaluated(status=status, **evaluation)))
 
 
@@ -23,8 +23,8 @@ def course(state: Conversation) -> list[list[tuple[str, str | None]]]:
 
 def test_what_carries_the_same_id_is_one_evaluation() -> None:
     state = after(
-        tells("08:00", "pending", id="e1", policy="Gold", metric="FirstResponse"),
-        tells("09:00", "breached", id="e1"),
+        evaluation_at("08:00", "pending", id="e1", policy="Gold", metric="FirstResponse"),
+        evaluation_at("09:00", "breached", id="e1"),
     )
     (evaluation,) = state.sla
     assert (evaluation.id, evaluation.policy, evaluation.metric) == ("e1", "Gold", "FirstResponse")
@@ -35,18 +35,18 @@ def test_what_carries_the_same_id_is_one_evaluation() -> None:
 
 def test_another_id_is_another_evaluation_of_the_same_policy() -> None:
     state = after(
-        tells("08:00", "achieved", id="e1", policy="Gold", metric="NextResponse"),
-        tells("09:00", "pending", id="e2", policy="Gold", metric="NextResponse"),
+        evaluation_at("08:00", "achieved", id="e1", policy="Gold", metric="NextResponse"),
+        evaluation_at("09:00", "pending", id="e2", policy="Gold", metric="NextResponse"),
     )
     assert course(state) == [[("achieved", "08:00")], [("pending", "09:00")]]
 
 
 def test_without_an_id_policy_and_metric_tell_evaluations_apart() -> None:
     state = after(
-        tells("08:00", "pending", policy="Gold", metric="FirstResponse"),
-        tells("08:01", "pending", policy="Gold", metric="Resolution"),
-        tells("09:00", "achieved", policy="Gold", metric="FirstResponse"),
-        tells("10:00", "voided", policy="Silver", metric="FirstResponse"),
+        evaluation_at("08:00", "pending", policy="Gold", metric="FirstResponse"),
+        evaluation_at("08:01", "pending", policy="Gold", metric="Resolution"),
+        evaluation_at("09:00", "achieved", policy="Gold", metric="FirstResponse"),
+        evaluation_at("10:00", "voided", policy="Silver", metric="FirstResponse"),
     )
     assert [(item.policy, item.metric, item.status) for item in state.sla] == [
         ("Gold", "FirstResponse", "achieved"),
@@ -56,31 +56,36 @@ def test_without_an_id_policy_and_metric_tell_evaluations_apart() -> None:
 
 
 def test_an_evaluation_that_names_nothing_is_still_kept() -> None:
-    state = after(tells("08:00", "pending"), tells("09:00", "breached"))
+    state = after(evaluation_at("08:00", "pending"), evaluation_at("09:00", "breached"))
     assert course(state) == [[("pending", "08:00"), ("breached", "09:00")]]
 
 
 def test_an_id_that_reads_like_a_policy_is_not_taken_for_one() -> None:
-    state = after(tells("08:00", "pending", id="Gold"), tells("09:00", "pending", policy="Gold"))
+    state = after(
+        evaluation_at("08:00", "pending", id="Gold"),
+        evaluation_at("09:00", "pending", policy="Gold"),
+    )
     assert len(state.sla) == 2
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_status_is_verbatim_in_whatever_order_it_comes(status: SlaStatus) -> None:
-    state = after(tells("08:00", "achieved", id="e1"), tells("09:00", status, id="e1"))
+    state = after(
+        evaluation_at("08:00", "achieved", id="e1"), evaluation_at("09:00", status, id="e1")
+    )
     assert state.sla[0].status == status
 
 
 def test_a_repeat_leaves_the_status_as_old_as_it_was_and_stays_in_the_history() -> None:
     state = after(
-        tells("08:00", "pending", id="e1"),
-        tells("08:30", "pending", id="e1"),
-        tells("09:00", "achieved", id="e1"),
+        evaluation_at("08:00", "pending", id="e1"),
+        evaluation_at("08:30", "pending", id="e1"),
+        evaluation_at("09:00", "achieved", id="e1"),
     )
     assert wall(state.sla[0].since) == "09:00"
     assert course(state) == [[("pending", "08:00"), ("pending", "08:30"), ("achieved", "09:00")]]
     assert wall(
-        after(*[tells(f"08:{m}", "pending", id="e1") for m in ("00", "30")]).sla[0].since
+        after(*[evaluation_at(f"08:{m}", "pending", id="e1") for m in ("00", "30")]).sla[0].since
     ) == ("08:00")
 
 
@@ -95,13 +100,15 @@ def test_the_deadline_is_the_newest_that_was_given() -> None:
 
 
 def test_an_outcome_that_arrives_before_its_beginning_is_put_right() -> None:
-    state = after(tells("09:00", "achieved", id="e1"), tells("08:00", "pending", id="e1"))
+    state = after(
+        evaluation_at("09:00", "achieved", id="e1"), evaluation_at("08:00", "pending", id="e1")
+    )
     assert state.sla[0].status == "achieved"
     assert course(state) == [[("pending", "08:00"), ("achieved", "09:00")]]
 
 
 def with_statuses(*statuses: SlaStatus) -> list[SlaEvaluation]:
-    state = after(*(tells("08:00", status, id=status) for status in statuses))
+    state = after(*(evaluation_at("08:00", status, id=status) for status in statuses))
     return list(state.sla)
 
 

@@ -11,12 +11,12 @@ from story import (
     PER,
     SUPPORT,
     after,
+    assignments,
     at,
     clock,
-    holds,
-    moves,
     seen,
-    waits,
+    transitions,
+    visits,
     wall,
 )
 
@@ -50,7 +50,7 @@ CREATED = at("08:00", Created(), shows=Snapshot(status="OPEN"))
 
 
 class Case(NamedTuple):
-    """What an event tells of a field at 09:00, and snapshots that agree and disagree with it."""
+    """What an event reports of a field at 09:00, and snapshots that agree and disagree with it."""
 
     fact: Fact
     agrees: Snapshot
@@ -84,12 +84,12 @@ FIELDS = {
 every_field = pytest.mark.parametrize("case", FIELDS.values(), ids=FIELDS)
 
 
-def told(case: Case) -> Event:
-    """The last word on the field; no event is about the subject, so there it is a snapshot."""
+def reported(case: Case) -> Event:
+    """The last report on the field; no event is about the subject, so there it is a snapshot."""
     return at("09:00", case.fact, shows=case.agrees if case.fact == NoteAdded() else None)
 
 
-def shown(time: str, snapshot: Snapshot) -> Event:
+def snapshot_at(time: str, snapshot: Snapshot) -> Event:
     return at(time, NoteAdded(), shows=snapshot)
 
 
@@ -109,11 +109,11 @@ def agrees(state: Conversation, snapshot: Snapshot) -> bool:
 
 def test_a_dropped_close_is_inferred_from_the_next_snapshot_beyond_the_grace() -> None:
     state = after(CREATED, at("09:00", NoteAdded(), by=ANNA, shows=Snapshot(status="CLOSED")))
-    move = state.life.transitions[-1]
-    assert moves(state) == [(None, "open", "08:00"), ("open", "closed", "09:00")]
-    assert (move.event_id, move.topic) == ("NoteAdded@09:00", "conversation.note_added")
-    assert (move.inferred, move.irregular, move.actor) == (True, None, None)
-    assert move.seconds_in_previous == 3600
+    transition = state.life.transitions[-1]
+    assert transitions(state) == [(None, "open", "08:00"), ("open", "closed", "09:00")]
+    assert (transition.event_id, transition.topic) == ("NoteAdded@09:00", "conversation.note_added")
+    assert (transition.inferred, transition.irregular, transition.actor) == (True, None, None)
+    assert transition.seconds_in_previous == 3600
 
 
 @pytest.mark.parametrize(
@@ -145,18 +145,18 @@ def test_when_the_missed_close_arrives_after_all_nothing_is_inferred_any_more() 
         seen("09:00", status="CLOSED"),
         at("08:30", Closed(), by=ANNA, received="09:30"),
     )
-    move = state.life.transitions[-1]
-    assert moves(state) == [(None, "open", "08:00"), ("open", "closed", "08:30")]
-    assert (move.event_id, move.actor) == ("Closed@08:30", ANNA)
-    assert (move.inferred, move.late, move.irregular) == (False, True, None)
-    assert wall(move.received_at) == "09:30"
+    transition = state.life.transitions[-1]
+    assert transitions(state) == [(None, "open", "08:00"), ("open", "closed", "08:30")]
+    assert (transition.event_id, transition.actor) == ("Closed@08:30", ANNA)
+    assert (transition.inferred, transition.late, transition.irregular) == (False, True, None)
+    assert wall(transition.received_at) == "09:30"
     assert state.late == 1
 
 
 def test_an_inferred_start_says_that_the_history_starts_midlife() -> None:
-    (move,) = after(seen("09:00", status="PENDING")).life.transitions
-    assert (move.before, move.after) == (None, "pending")
-    assert (move.inferred, move.irregular) == (True, "history_starts_midlife")
+    (transition,) = after(seen("09:00", status="PENDING")).life.transitions
+    assert (transition.before, transition.after) == (None, "pending")
+    assert (transition.inferred, transition.irregular) == (True, "history_starts_midlife")
 
 
 def test_an_inferred_reopening_is_a_reopening() -> None:
@@ -166,43 +166,43 @@ def test_an_inferred_reopening_is_a_reopening() -> None:
 
 def test_a_reopening_of_an_abandoned_conversation_can_be_inferred() -> None:
     state = after(CREATED, at("08:10", Abandoned()), seen("10:00", status="OPEN"))
-    assert moves(state)[-1] == ("abandoned", "open", "10:00")
+    assert transitions(state)[-1] == ("abandoned", "open", "10:00")
 
 
 @every_field
 def test_beyond_the_grace_the_state_follows_the_snapshot(case: Case) -> None:
-    assert agrees(after(told(case)), case.agrees)
-    assert agrees(after(told(case), shown("09:00:10.001", case.differs)), case.differs)
+    assert agrees(after(reported(case)), case.agrees)
+    assert agrees(after(reported(case), snapshot_at("09:00:10.001", case.differs)), case.differs)
 
 
 @every_field
 @pytest.mark.parametrize("time", ["09:00:00.001", "09:00:10"])
 def test_at_the_grace_and_within_it_the_snapshot_changes_nothing(case: Case, time: str) -> None:
-    assert agrees(after(told(case), shown(time, case.differs)), case.agrees)
+    assert agrees(after(reported(case), snapshot_at(time, case.differs)), case.agrees)
 
 
 @every_field
 def test_agreeing_snapshots_do_not_extend_the_grace(case: Case) -> None:
-    events = told(case), shown("09:00:09", case.agrees)
-    assert agrees(after(*events, shown("09:00:10", case.differs)), case.agrees)
-    assert agrees(after(*events, shown("09:00:11", case.differs)), case.differs)
+    events = reported(case), snapshot_at("09:00:09", case.agrees)
+    assert agrees(after(*events, snapshot_at("09:00:10", case.differs)), case.agrees)
+    assert agrees(after(*events, snapshot_at("09:00:11", case.differs)), case.differs)
 
 
 @every_field
 def test_a_stale_snapshot_right_after_a_correction_does_not_undo_it(case: Case) -> None:
-    corrected = told(case), shown("09:30", case.differs)
-    assert agrees(after(*corrected, shown("09:30:10", case.agrees)), case.differs)
-    assert agrees(after(*corrected, shown("09:30:11", case.agrees)), case.agrees)
+    corrected = reported(case), snapshot_at("09:30", case.differs)
+    assert agrees(after(*corrected, snapshot_at("09:30:10", case.agrees)), case.differs)
+    assert agrees(after(*corrected, snapshot_at("09:30:11", case.agrees)), case.agrees)
 
 
 @every_field
 def test_what_a_snapshot_hides_is_no_evidence(case: Case) -> None:
-    assert agrees(after(told(case), shown("12:00", Snapshot())), case.agrees)
+    assert agrees(after(reported(case), snapshot_at("12:00", Snapshot())), case.agrees)
 
 
 @every_field
 def test_what_a_snapshot_hides_does_not_extend_the_grace(case: Case) -> None:
-    events = told(case), shown("09:30", Snapshot()), shown("09:30:01", case.differs)
+    events = reported(case), snapshot_at("09:30", Snapshot()), snapshot_at("09:30:01", case.differs)
     assert agrees(after(*events), case.differs)
 
 
@@ -215,7 +215,7 @@ def test_hidden_is_unset_or_none_but_nobody_and_no_queue_are_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "own", "told_instead"),
+    ("fact", "own", "reported_instead"),
     [
         (Closed(), Snapshot(status="OPEN"), Snapshot(status="CLOSED")),
         (Reopened(), Snapshot(status="CLOSED"), Snapshot(status="OPEN")),
@@ -238,16 +238,16 @@ def test_hidden_is_unset_or_none_but_nobody_and_no_queue_are_shown() -> None:
     ],
 )
 def test_an_event_about_a_field_ignores_what_its_own_snapshot_shows_of_it(
-    fact: Fact, own: Snapshot, told_instead: Snapshot
+    fact: Fact, own: Snapshot, reported_instead: Snapshot
 ) -> None:
-    assert agrees(after(CREATED, at("12:00", fact, shows=own)), told_instead)
+    assert agrees(after(CREATED, at("12:00", fact, shows=own)), reported_instead)
 
 
 def test_an_event_about_one_field_still_gives_evidence_on_the_others() -> None:
     state = after(
         CREATED, at("12:00", Assigned(agent=ANNA), shows=Snapshot(status="PENDING", queue=SUPPORT))
     )
-    assert moves(state)[-1] == ("open", "pending", "12:00")
+    assert transitions(state)[-1] == ("open", "pending", "12:00")
     assert state.queue == SUPPORT
 
 
@@ -287,13 +287,13 @@ def test_the_first_look_at_a_field_is_believed_at_once() -> None:
 
 def test_what_the_creation_shows_is_told_and_not_inferred() -> None:
     state = after(at("08:00", Created(), shows=Snapshot(assignee=ANNA, tags=frozenset({"tent"}))))
-    assert holds(state) == [("Anna", "08:00", None, "assigned")]
+    assert assignments(state) == [("Anna", "08:00", None, "assigned")]
     assert [change.inferred for change in state.tag_history] == [False]
 
 
 def test_what_a_history_that_starts_midlife_shows_first_is_inferred() -> None:
     state = after(seen("09:00", assignee=ANNA, tags=frozenset({"tent"})))
-    assert holds(state) == [("Anna", "09:00", None, "inferred")]
+    assert assignments(state) == [("Anna", "09:00", None, "inferred")]
     assert [change.inferred for change in state.tag_history] == [True]
 
 
@@ -352,25 +352,25 @@ def test_a_change_that_a_snapshot_showed_a_moment_before_its_own_event_was_not_m
 ) -> None:
     message = at("09:00", MessageAdded(), shows=Snapshot(status=shown))
     state = after(*road, message, at(told_at, fact, by=ANNA, shows=Snapshot(status=shown)))
-    move = state.life.transitions[-1]
+    transition = state.life.transitions[-1]
     assert len(state.life.transitions) == len(road) + 1
-    assert (move.after, move.event_id, wall(move.at)) == (
+    assert (transition.after, transition.event_id, wall(transition.at)) == (
         to,
         f"{type(fact).__name__}@{told_at}",
         told_at,
     )
-    assert (move.actor, move.inferred, move.irregular) == (ANNA, False, None)
+    assert (transition.actor, transition.inferred, transition.irregular) == (ANNA, False, None)
 
 
 def test_an_event_beyond_the_grace_does_not_explain_what_a_snapshot_showed() -> None:
     state = after(CREATED, seen("09:00", status="CLOSED"), at("09:00:10.001", Closed()))
-    assert moves(state)[1:] == [("open", "closed", "09:00")]
+    assert transitions(state)[1:] == [("open", "closed", "09:00")]
     assert state.life.transitions[-1].inferred
 
 
 def test_an_event_that_says_something_else_does_not_explain_what_a_snapshot_showed() -> None:
     state = after(CREATED, seen("09:00", status="CLOSED"), at("09:00:01", Reopened()))
-    assert moves(state)[1:] == [("open", "closed", "09:00"), ("closed", "open", "09:00:01")]
+    assert transitions(state)[1:] == [("open", "closed", "09:00"), ("closed", "open", "09:00:01")]
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_an_event_that_says_something_else_does_not_explain_what_a_snapshot_show
 )
 def test_a_close_that_only_a_snapshot_gave_away_ends_the_wait_in_the_queue(ending: Event) -> None:
     state = after(CREATED, at("08:01", Enqueued(queue=SUPPORT)), ending)
-    assert waits(state) == [("Support", "08:01", "09:00", "closed")]
+    assert visits(state) == [("Support", "08:01", "09:00", "closed")]
 
 
 @pytest.mark.parametrize(("fact", "outcome"), [(Closed(), "closed"), (Abandoned(), "abandoned")])
@@ -396,7 +396,7 @@ def test_a_wait_ends_with_the_event_where_a_snapshot_showed_the_end_a_moment_bef
         seen("09:00", status="CLOSED"),
         at("09:00:00.020", fact),
     )
-    assert waits(state) == [
+    assert visits(state) == [
         ("Logistics", "08:00:30", "08:01", "requeued"),
         ("Support", "08:01", "09:00:00.020", outcome),
     ]

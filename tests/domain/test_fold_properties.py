@@ -44,7 +44,7 @@ def state_of(events: list[Event]) -> Conversation:
 def documents(state: Conversation) -> list[dict[str, Any]]:
     return [
         status_document(state, now=EVENING),
-        *(to_builtins(move) for move in state.life.transitions),
+        *(to_builtins(transition) for transition in state.life.transitions),
     ]
 
 
@@ -115,18 +115,19 @@ def test_the_transitions_are_a_chain(events: list[Event]) -> None:
     state = state_of(events)
     chain = state.life.transitions
     times = {event.event_id: event.at for event in events}
-    assert [move.sequence for move in chain] == list(range(1, len(chain) + 1))
-    assert [move.before for move in chain] == [None, *(move.after for move in chain[:-1])][
-        : len(chain)
-    ]
-    assert all(move.before != move.after for move in chain)
+    assert [transition.sequence for transition in chain] == list(range(1, len(chain) + 1))
+    assert [transition.before for transition in chain] == [
+        None,
+        *(transition.after for transition in chain[:-1]),
+    ][: len(chain)]
+    assert all(transition.before != transition.after for transition in chain)
     assert all(one.at <= next_.at for one, next_ in pairwise(chain))
-    assert all(move.at == times[move.event_id] for move in chain)
+    assert all(transition.at == times[transition.event_id] for transition in chain)
     assert all(
-        move.seconds_in_previous == (move.at - one.at).total_seconds()
-        for one, move in pairwise(chain)
+        transition.seconds_in_previous == (transition.at - one.at).total_seconds()
+        for one, transition in pairwise(chain)
     )
-    assert all(move.actor is None for move in chain if move.inferred)
+    assert all(transition.actor is None for transition in chain if transition.inferred)
     assert state.life.status == (chain[-1].after if chain else None)
 
 
@@ -156,7 +157,9 @@ def test_assignments_follow_one_another_and_only_the_last_may_run(events: list[E
     state = state_of(events)
     held = state.assignments
     assert all(one.until is not None and one.until <= two.since for one, two in pairwise(held))
-    assert all(hold.since <= hold.until for hold in held if hold.until is not None)
+    assert all(
+        assignment.since <= assignment.until for assignment in held if assignment.until is not None
+    )
     running = held[-1] if held and held[-1].until is None else None
     assert same(running.agent if running else None, state.assignee)
 
@@ -202,10 +205,10 @@ def test_a_state_counts_every_event_once(events: list[Event]) -> None:
 
 
 def holds_true(lived: Lived, state: Conversation) -> None:
-    assert [(move.irregular, move.inferred) for move in state.life.transitions] == [
-        (None, False)
-    ] * len(state.life.transitions)
-    assert {hold.how for hold in state.assignments} <= {"assigned", "transferred"}
+    assert [
+        (transition.irregular, transition.inferred) for transition in state.life.transitions
+    ] == [(None, False)] * len(state.life.transitions)
+    assert {assignment.how for assignment in state.assignments} <= {"assigned", "transferred"}
     assert (state.life.status, state.assignee, state.queue) == (
         lived.truth.status,
         lived.truth.assignee,
@@ -238,8 +241,8 @@ def test_after_a_missed_webhook_a_true_snapshot_beyond_the_grace_leads_to_the_tr
     last = later(lived, GRACE + MILLISECOND)
     state = state_of([*events, last])
     shown = lived.truth.shown()
-    told = "closed" if state.life.status == "abandoned" else state.life.status
-    assert told == (shown.status or "").lower()
+    status = "closed" if state.life.status == "abandoned" else state.life.status
+    assert status == (shown.status or "").lower()
     assert (state.assignee, state.queue) == (shown.assignee, shown.queue)
 
 
@@ -256,12 +259,16 @@ def test_a_webhook_that_was_only_late_leaves_no_trace_but_its_lateness(
     holds_true(lived, state)
     assert state.late == 1
     if isinstance(late.fact, LIFECYCLE):
-        assert [move.event_id for move in state.life.transitions if move.late] == [late.event_id]
+        assert [
+            transition.event_id for transition in state.life.transitions if transition.late
+        ] == [late.event_id]
 
 
 @thorough
 @given(lives())
-def test_a_conversation_that_was_told_whole_begins_with_its_creation(lived: Lived) -> None:
+def test_a_conversation_of_which_no_webhook_was_missed_begins_with_its_creation(
+    lived: Lived,
+) -> None:
     first = state_of(lived.events).life.transitions[0]
     created = next(event for event in lived.events if isinstance(event.fact, Created))
     assert (first.before, first.event_id) == (None, created.event_id)

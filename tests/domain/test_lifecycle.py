@@ -1,7 +1,7 @@
 from itertools import permutations
 
 import pytest
-from story import ANNA, OMAR, after, at, moves, named, seen, wall
+from story import ANNA, OMAR, after, at, named, seen, transitions, wall
 
 from dixa_state.domain.events import (
     Abandoned,
@@ -121,36 +121,42 @@ def test_every_event_is_accepted_in_every_status_and_judged_by_the_table(
 
 def test_every_status_is_reached_regularly_from_the_creation() -> None:
     for road in ROADS.values():
-        assert [move.irregular for move in after(*road).life.transitions] == [None] * len(road)
+        assert [transition.irregular for transition in after(*road).life.transitions] == [
+            None
+        ] * len(road)
 
 
 def test_a_repeat_is_no_transition_and_leaves_the_status_as_old_as_it_was() -> None:
     state = after(CREATED, at("09:00", Closed()), at("09:30", Closed()))
-    assert moves(state) == [(None, "open", "08:00"), ("open", "closed", "09:00")]
+    assert transitions(state) == [(None, "open", "08:00"), ("open", "closed", "09:00")]
     assert wall(state.life.since) == "09:00"
 
 
 def test_a_transition_names_its_event_its_author_and_the_time_in_the_status_before() -> None:
     state = after(CREATED, at("09:00:00.500", Closed(), by=ANNA, received="09:00:07"))
-    move = state.life.transitions[-1]
-    assert (move.sequence, move.event_id, move.topic) == (
+    transition = state.life.transitions[-1]
+    assert (transition.sequence, transition.event_id, transition.topic) == (
         2,
         "Closed@09:00:00.500",
         "conversation.closed",
     )
-    assert move.actor == ANNA
-    assert wall(move.received_at) == "09:00:07"
-    assert move.seconds_in_previous == 3600.5
+    assert transition.actor == ANNA
+    assert wall(transition.received_at) == "09:00:07"
+    assert transition.seconds_in_previous == 3600.5
 
 
 def test_the_first_transition_has_no_status_before_and_no_time_in_it() -> None:
-    (move,) = after(CREATED).life.transitions
-    assert (move.sequence, move.before, move.seconds_in_previous) == (1, None, None)
+    (transition,) = after(CREATED).life.transitions
+    assert (transition.sequence, transition.before, transition.seconds_in_previous) == (
+        1,
+        None,
+        None,
+    )
 
 
 def test_transitions_are_counted_from_one_in_event_time_order_whatever_the_arrival() -> None:
     state = after(at("09:00", Closed()), at("10:00", Reopened()), CREATED)
-    assert [(move.sequence, move.after) for move in state.life.transitions] == [
+    assert [(transition.sequence, transition.after) for transition in state.life.transitions] == [
         (1, "open"),
         (2, "closed"),
         (3, "open"),
@@ -159,12 +165,15 @@ def test_transitions_are_counted_from_one_in_event_time_order_whatever_the_arriv
 
 def test_only_the_first_transition_of_a_history_that_starts_midlife_is_marked() -> None:
     state = after(at("09:00", FollowUpAdded()), at("10:00", FollowUpExpired()))
-    assert [move.irregular for move in state.life.transitions] == ["history_starts_midlife", None]
+    assert [transition.irregular for transition in state.life.transitions] == [
+        "history_starts_midlife",
+        None,
+    ]
 
 
 def test_a_creation_that_is_not_the_first_word_is_unexpected() -> None:
     state = after(at("07:00", Closed()), CREATED)
-    assert [move.irregular for move in state.life.transitions] == [
+    assert [transition.irregular for transition in state.life.transitions] == [
         "history_starts_midlife",
         "unexpected_from",
     ]
@@ -209,8 +218,13 @@ def test_a_creation_takes_the_status_that_its_snapshot_shows(
     shown: str | None, status: Status
 ) -> None:
     state = after(at("08:00", Created(), shows=Snapshot(status=shown)))
-    (move,) = state.life.transitions
-    assert (move.before, move.after, move.irregular, move.inferred) == (None, status, None, False)
+    (transition,) = state.life.transitions
+    assert (transition.before, transition.after, transition.irregular, transition.inferred) == (
+        None,
+        status,
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,7 +235,7 @@ def test_an_expired_follow_up_leads_to_open_or_to_the_status_that_the_snapshot_s
     shown: str | None, status: Status
 ) -> None:
     state = after(*ROADS["pending"], at("09:00", FollowUpExpired(), shows=Snapshot(status=shown)))
-    assert moves(state)[-1] == ("pending", status, "09:00")
+    assert transitions(state)[-1] == ("pending", status, "09:00")
     assert state.life.transitions[-1].irregular is None
 
 
@@ -243,7 +257,7 @@ def test_a_closed_snapshot_never_turns_abandoned_into_closed(fact: Fact) -> None
 
 def test_an_event_that_says_closed_does_turn_abandoned_into_closed() -> None:
     state = after(*ROADS["abandoned"], at("12:00", Closed()))
-    assert moves(state)[-1] == ("abandoned", "closed", "12:00")
+    assert transitions(state)[-1] == ("abandoned", "closed", "12:00")
 
 
 @pytest.mark.parametrize("road", list(ROADS.values()), ids=str)
@@ -293,7 +307,7 @@ def test_only_dixas_three_statuses_speak_of_the_lifecycle(
 )
 def test_in_one_millisecond_what_begins_comes_before_what_ends(earlier: Fact, later: Fact) -> None:
     one, two = named("z", at("08:00", earlier)), named("a", at("08:00", later))
-    assert moves(after(two, one)) == moves(after(one, two))
+    assert transitions(after(two, one)) == transitions(after(one, two))
     assert after(two, one).life.transitions[-1].event_id == "a"
 
 

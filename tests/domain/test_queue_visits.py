@@ -1,6 +1,6 @@
 import pytest
 from msgspec import UNSET
-from story import ANNA, LOGISTICS, SUPPORT, after, at, seen, waits
+from story import ANNA, LOGISTICS, SUPPORT, after, at, seen, visits
 
 from dixa_state.domain.events import (
     Abandoned,
@@ -21,7 +21,7 @@ ENQUEUED = at("08:00", Enqueued(queue=SUPPORT))
 
 
 def test_a_visit_runs_from_being_enqueued() -> None:
-    assert waits(after(ENQUEUED)) == [("Support", "08:00", None, None)]
+    assert visits(after(ENQUEUED)) == [("Support", "08:00", None, None)]
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ def test_a_visit_runs_from_being_enqueued() -> None:
 def test_a_visit_ends_with_what_took_the_conversation_out_of_the_queue(
     fact: Fact, outcome: str
 ) -> None:
-    assert waits(after(ENQUEUED, at("08:05", fact))) == [("Support", "08:00", "08:05", outcome)]
+    assert visits(after(ENQUEUED, at("08:05", fact))) == [("Support", "08:00", "08:05", outcome)]
 
 
 def test_the_first_end_of_a_visit_counts() -> None:
     state = after(ENQUEUED, at("08:05", Assigned(agent=ANNA)), at("09:00", Closed()))
-    assert waits(state) == [("Support", "08:00", "08:05", "assigned")]
+    assert visits(state) == [("Support", "08:00", "08:05", "assigned")]
 
 
 def test_to_be_enqueued_elsewhere_ends_one_visit_and_begins_another() -> None:
     state = after(ENQUEUED, at("08:05", Enqueued(queue=LOGISTICS)))
-    assert waits(state) == [
+    assert visits(state) == [
         ("Support", "08:00", "08:05", "requeued"),
         ("Logistics", "08:05", None, None),
     ]
@@ -57,14 +57,14 @@ def test_to_be_enqueued_elsewhere_ends_one_visit_and_begins_another() -> None:
 
 def test_to_be_enqueued_again_where_it_waits_already_changes_nothing() -> None:
     state = after(ENQUEUED, at("08:05", Enqueued(queue=SUPPORT)))
-    assert waits(state) == [("Support", "08:00", None, None)]
+    assert visits(state) == [("Support", "08:00", None, None)]
 
 
 def test_to_be_enqueued_back_where_it_waited_before_is_another_visit() -> None:
     state = after(
         ENQUEUED, at("08:05", Enqueued(queue=LOGISTICS)), at("08:06", Enqueued(queue=SUPPORT))
     )
-    assert waits(state) == [
+    assert visits(state) == [
         ("Support", "08:00", "08:05", "requeued"),
         ("Logistics", "08:05", "08:06", "requeued"),
         ("Support", "08:06", None, None),
@@ -78,7 +78,7 @@ def test_to_be_enqueued_again_after_the_visit_ended_is_another_visit() -> None:
         at("09:00", Unassigned(agent=ANNA)),
         at("09:00", Enqueued(queue=SUPPORT)),
     )
-    assert waits(state) == [
+    assert visits(state) == [
         ("Support", "08:00", "08:05", "assigned"),
         ("Support", "09:00", None, None),
     ]
@@ -94,7 +94,7 @@ def test_a_transfer_leads_to_a_wait_whichever_of_its_two_events_was_sent_first(
         at(enqueued_at, Enqueued(queue=LOGISTICS)),
         at("08:05", TransferredToQueue(queue=LOGISTICS)),
     )
-    assert waits(state) == [
+    assert visits(state) == [
         ("Support", "07:00", "07:10", "assigned"),
         ("Logistics", enqueued_at, None, None),
     ]
@@ -106,7 +106,7 @@ def test_a_transfer_from_queue_to_queue_is_how_the_first_visit_ends() -> None:
         at("08:05", TransferredToQueue(queue=LOGISTICS)),
         at("08:05:00.100", Enqueued(queue=LOGISTICS)),
     )
-    assert waits(state) == [
+    assert visits(state) == [
         ("Support", "08:00", "08:05", "transferred"),
         ("Logistics", "08:05:00.100", None, None),
     ]
@@ -114,7 +114,7 @@ def test_a_transfer_from_queue_to_queue_is_how_the_first_visit_ends() -> None:
 
 def test_to_be_taken_from_an_agent_ends_no_wait() -> None:
     state = after(ENQUEUED, at("08:05", Unassigned(agent=ANNA)))
-    assert waits(state) == [("Support", "08:00", None, None)]
+    assert visits(state) == [("Support", "08:00", None, None)]
 
 
 def test_a_queue_that_only_a_snapshot_shows_is_no_visit() -> None:
@@ -122,7 +122,7 @@ def test_a_queue_that_only_a_snapshot_shows_is_no_visit() -> None:
         at("08:00", Created(), shows=Snapshot(queue=SUPPORT)), seen("09:00", queue=LOGISTICS)
     )
     assert state.queue == LOGISTICS
-    assert waits(state) == []
+    assert visits(state) == []
 
 
 def test_the_queue_stays_known_after_the_wait_and_after_the_end() -> None:
@@ -137,7 +137,7 @@ def test_an_abandoned_conversation_names_the_queue_where_it_had_waited() -> None
 
 def test_a_visit_to_a_queue_that_is_not_named_is_a_visit_to_the_one_known() -> None:
     state = after(at("08:00", Created(), shows=Snapshot(queue=SUPPORT)), at("08:01", Enqueued()))
-    assert waits(state) == [("Support", "08:01", None, None)]
+    assert visits(state) == [("Support", "08:01", None, None)]
 
 
 def test_a_queue_is_told_by_its_id_or_else_by_its_name() -> None:
@@ -149,4 +149,4 @@ def test_a_queue_is_told_by_its_id_or_else_by_its_name() -> None:
 
 def test_reopening_is_no_wait() -> None:
     state = after(ENQUEUED, at("08:05", Closed()), at("09:00", Reopened()))
-    assert waits(state) == [("Support", "08:00", "08:05", "closed")]
+    assert visits(state) == [("Support", "08:00", "08:05", "closed")]

@@ -1,4 +1,4 @@
-from story import ANNA, CSID, ORGANIZATION, after, arrived, at, clock, moves, seen, wall
+from story import ANNA, CSID, ORGANIZATION, after, arrived, at, clock, seen, transitions, wall
 
 from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import (
@@ -35,15 +35,15 @@ def test_four_questions_have_four_answers() -> None:
     assert [
         state.life.status for state in (now, how_it_was, what_we_believed, what_we_believed_of_then)
     ] == ["open", "closed", "pending", "open"]
-    assert moves(now) == [
+    assert transitions(now) == [
         (None, "open", "08:00"),
         ("open", "closed", "08:30"),
         ("closed", "pending", "09:00"),
         ("pending", "open", "11:00"),
     ]
-    assert moves(how_it_was) == [(None, "open", "08:00"), ("open", "closed", "08:30")]
-    assert moves(what_we_believed) == [(None, "open", "08:00"), ("open", "pending", "09:00")]
-    assert moves(what_we_believed_of_then) == [(None, "open", "08:00")]
+    assert transitions(how_it_was) == [(None, "open", "08:00"), ("open", "closed", "08:30")]
+    assert transitions(what_we_believed) == [(None, "open", "08:00"), ("open", "pending", "09:00")]
+    assert transitions(what_we_believed_of_then) == [(None, "open", "08:00")]
 
 
 def test_a_late_event_changes_how_it_was_but_never_what_was_believed() -> None:
@@ -116,8 +116,8 @@ def test_lateness_is_an_arrival_fact_and_changes_nothing_else() -> None:
     in_order = sorted(HISTORY, key=lambda event: event.at)
     late, punctual = after(*HISTORY), after(*in_order)
     assert (late.late, punctual.late) == (1, 0)
-    assert moves(late) == moves(punctual)
-    assert [move.late for move in late.life.transitions] == [False, True, False, False]
+    assert transitions(late) == transitions(punctual)
+    assert [transition.late for transition in late.life.transitions] == [False, True, False, False]
 
 
 def test_the_state_counts_its_events_and_knows_the_newest_to_arrive() -> None:
