@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from dixa_state.dixa.signature import sign
 from dixa_state.settings import Settings
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, pretty_json
 
 HOURS_BEFORE = 3
 """Hours of traffic that come at once, so that there is something to see; the rest as it happens."""
@@ -79,7 +79,7 @@ class Traffic:
                 if self._stop.wait(max(ahead, 0)):
                     return
                 self._room.acquire()
-                senders.submit(self._deliver, client, simulated.body)
+                senders.submit(self._deliver, client, pretty_json(simulated.body))
 
     def _deliver(self, client: httpx.Client, body: bytes) -> None:
         try:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from dixa_state.cli.options import TIME, move
 from dixa_state.cli.output import progress_bar
-from dixa_state.simulate import Plan, Simulated, Tell, bodies
+from dixa_state.simulate import Plan, Record, Simulated, bodies, json_line
 from dixa_state.simulate.plan import MONDAY
 
 _EVERY = 5_000
@@ -50,9 +50,9 @@ def simulate(out: str, truth: str | None, **options: Any) -> None:
         raise click.UsageError(f"--truth: expected another place than OUT, got {truth}")
     plan = Plan(**options)
     with _opened(out) as lines, _opened(truth) as truths:
-        tell = _line_by_line(truths) if truths else None
-        for simulated in _watched(plan, bodies(plan, tell)):
-            lines.write(simulated.body + b"\n")
+        record = _line_by_line(truths) if truths else None
+        for simulated in _watched(plan, bodies(plan, record)):
+            lines.write(json_line(simulated.body) + b"\n")
 
 
 def _same_place(out: str, truth: str) -> bool:
@@ -69,7 +69,7 @@ def _opened(place: str | None) -> AbstractContextManager[IO[bytes] | Any]:
     return Path(place).open("wb")
 
 
-def _line_by_line(truths: IO[bytes]) -> Tell:
+def _line_by_line(truths: IO[bytes]) -> Record:
     return lambda document: truths.write(to_json(document) + b"\n")
 
 

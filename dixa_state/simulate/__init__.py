@@ -1,9 +1,9 @@
-"""A simulator of Dixa: realistic webhooks, and the truth about what they tell.
+"""A simulator of Dixa: realistic webhooks, and the truth about what they report.
 
-It has a model of its own of what happens in a support desk and writes down what is true while it
+It has a model of its own of what happens in a support desk, and records what is true while it
 happens. It shares nothing with the fold, so that it can judge it.
 
-The truth is told as JSON objects, each with its `kind`:
+The truth is JSON objects, each with its `kind`:
 
 - `conversation`: the fields of `status --json` as of the end, without those that depend on how the
   webhooks came (`position`, `known_at`, `counts.late`); its `transitions` (`sequence`, `from`,
@@ -13,8 +13,8 @@ The truth is told as JSON objects, each with its `kind`:
 - `enduser`, `ip`: the fields of `bans --json --history`, without those that depend on delivery.
 """
 
-from dixa_state.simulate.delivery import Simulated
+from dixa_state.simulate.delivery import Simulated, json_line, pretty_json
+from dixa_state.simulate.desk import FIRST_CSID, Record, bodies
 from dixa_state.simulate.plan import Plan
-from dixa_state.simulate.play import FIRST_CSID, Tell, bodies
 
-__all__ = ["FIRST_CSID", "Plan", "Simulated", "Tell", "bodies"]
+__all__ = ["FIRST_CSID", "Plan", "Record", "Simulated", "bodies", "json_line", "pretty_json"]

@@ -1,211 +1,339 @@
-"""A conversation and all that can happen to it: each act makes something true and tells of it.
+"""Conversations and bans of the simulated desk: what is true of them, and the webhooks they send.
 
-Every act takes the moment at which it happens and sends one webhook, whose snapshot shows the
-conversation as it is after the act. Acts of one conversation come in the order of their moments;
-two may share a moment only where the order of their kinds is documented.
+The truth is recorded when something happens, never derived from webhooks. Every method takes the
+moment and sends one webhook, with the conversation as it is afterwards. Two of them may share a
+millisecond only where the order of their kinds is documented.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from dixa_state.simulate import webhooks
-from dixa_state.simulate.cast import Named, Person, encode
-from dixa_state.simulate.dice import Dice
-from dixa_state.simulate.staff import Agent
-from dixa_state.simulate.times import written
-from dixa_state.simulate.truth import Evaluation, Truth
-from dixa_state.simulate.webhooks import Webhook
+from dixa_state.simulate.data import ATTRIBUTES, CHANNELS, ORGANIZATION, QUEUES, Document, fixed_id
+from dixa_state.simulate.delivery import Received, Webhook
+from dixa_state.simulate.plan import SECOND, Chance, timestamp
+
+_DIXA_STATUS = {"open": "OPEN", "pending": "PENDING", "closed": "CLOSED", "abandoned": "CLOSED"}
+_LIVE = ("open", "pending")
+_WORST_FIRST = ("breached", "pending", "achieved", "voided", "none")
+_COUNTS = (
+    *("events", "messages_inbound", "messages_outbound", "notes", "transfers", "reopens"),
+    *("assignments", "irregular", "inferred", "typing", "deliveries_failed"),
+)
+_TIMES = (
+    *("first_response_at", "first_assigned_at", "first_closed_at", "last_closed_at"),
+    *("last_message_at", "last_customer_message_at", "last_event_at"),
+)
+_DURATIONS = (
+    *("first_response", "first_resolution", "full_resolution", "queue_wait", "assigned"),
+    *_DIXA_STATUS,
+)
+_SNAPSHOT = (
+    *("csid", "channel", "status", "direction", "queue", "contact_point", "requester", "assignee"),
+    *("subject", "tags", "created_at"),
+)
+
+Send = Callable[[Webhook], object]
 
 
 class Conversation:
-    """A conversation as it truly is; `acts` counts what is still to come in its story."""
+    """A conversation as it truly is.
 
-    __slots__ = ("_dice", "_outbox", "_shown", "acts", "agent", "truth", "waiting")
+    `truth` has the fields of `status --json`; `closing_truth` completes it. `scheduled` counts the
+    actions that are still to come.
+    """
 
-    def __init__(self, truth: Truth, dice: Dice, outbox: list[Webhook]) -> None:
-        self.truth = truth
-        self.agent: Agent | None = None
+    def __init__(self, begin: Document, at: int, chance: Chance, send: Send) -> None:
+        self.truth: Document = {
+            "kind": "conversation",
+            "organization_id": ORGANIZATION["id"],
+            "status": None,
+            "contact_point": CHANNELS[begin["channel"]].contact_point,
+            "created_at": timestamp(at),
+            **dict.fromkeys(("assignee", "assigned_at", "queue", "enqueued_at")),
+            "custom_attributes": {},
+            "sla": [],
+            "ratings": [],
+            "counts": dict.fromkeys(_COUNTS, 0),
+            "times": {},
+            "transitions": [],
+            **begin,
+        }
+        self.channel = CHANNELS[begin["channel"]]
+        self.tags: dict[str, Document] = {}
         self.waiting = False
-        self.acts = 0
-        self._dice = dice
-        self._outbox = outbox
-        self._shown: str | None = None
+        self.scheduled = 0
+        self.received = Received()
+        self.last_event_at = at
+        self._created_at = self._status_since = at
+        self._asked_at: int | None = None
+        self._durations: dict[str, int] = {}
+        self._running: dict[str, int] = {}
+        self._chance = chance
+        self._send = send
 
-    def create(self, at: int) -> None:
-        """Begin."""
-        self._move("open", "CONVERSATION_CREATED", at)
+    @property
+    def queue(self) -> Document:
+        """The queue that it is in, or the first of all."""
+        return self.truth["queue"] or QUEUES[0]
 
-    def open(self, at: int) -> None:
-        """Be opened again."""
-        self._move("open", "CONVERSATION_OPEN", at)
+    def move(self, at: int, status: str, event: str, **data: Any) -> None:
+        """Enter another status."""
+        truth, before, event_id = self.truth, self.truth["status"], self._chance.uuid()
+        transition = {
+            "sequence": len(truth["transitions"]) + 1,
+            "from": before,
+            "to": status,
+            "at": timestamp(at),
+            "event_id": event_id,
+            "event": f"conversation.{event.lower()}",
+            "seconds_in_previous": (at - self._status_since) / SECOND if before else None,
+        }
+        truth["transitions"].append(transition)
+        truth["counts"]["reopens"] += before in ("closed", "abandoned")
+        truth["status"], truth["dixa_status"] = status, _DIXA_STATUS[status]
+        truth["status_since"], self._status_since = timestamp(at), at
+        self._keep_time(at, before, status)
+        self.send(at, f"CONVERSATION_{event}", data, move=transition)
 
-    def follow_up(self, at: int) -> None:
-        """Wait for a follow-up."""
-        self._move("pending", "CONVERSATION_PENDING", at)
-
-    def expire(self, at: int, agent: Agent) -> None:
-        """Open because the follow-up that an agent added ran out."""
-        told = f',"pendingByUser":{agent.shown}'
-        self._move("open", "CONVERSATION_PENDING_EXPIRED", at, told)
-
-    def close(self, at: int) -> None:
-        """Be closed."""
-        self._move("closed", "CONVERSATION_CLOSED", at)
-
-    def abandon(self, at: int, queue: Named) -> None:
-        """End without an agent."""
-        self._move("abandoned", "CONVERSATION_ABANDONED", at, f',"queue":{queue.shown}')
-
-    def enqueue(self, at: int, queue: Named) -> None:
+    def enqueue(self, at: int, queue: Document) -> None:
         """Begin to wait in a queue."""
-        self.truth.wait(queue, at)
-        self._change("CONVERSATION_ENQUEUED", at, f',"queue":{queue.shown}')
+        self.truth["queue"], self.truth["enqueued_at"] = queue, timestamp(at)
+        self._start("queue_wait", at)
+        self.send(at, "CONVERSATION_ENQUEUED", {"queue": queue})
 
-    def assign(self, at: int, agent: Agent) -> None:
-        """Be given to an agent."""
-        self._give(agent, at)
-        self._change("CONVERSATION_ASSIGNED", at, f',"agent":{agent.shown}')
+    def assign(self, at: int, agent: Document) -> None:
+        """Belong to an agent, who may have it already."""
+        self._hold(at, agent)
+        self.send(at, "CONVERSATION_ASSIGNED", {"agent": agent})
 
-    def unassign(self, at: int, agent: Agent) -> None:
-        """Be taken from an agent, who may have passed it on already."""
-        if agent is self.agent:
-            self.agent = None
-            self.truth.release(at)
-        self._change("CONVERSATION_UNASSIGNED", at, f',"agent":{agent.shown}')
+    def unassign(self, at: int, agent: Document) -> None:
+        """Belong no longer to an agent, who may have transferred it already."""
+        if agent is self.truth["assignee"]:
+            self.truth["assignee"] = self.truth["assigned_at"] = None
+            self._stop("assigned", at)
+        self.send(at, "CONVERSATION_UNASSIGNED", {"agent": agent})
 
-    def transfer_to_agent(self, at: int, agent: Agent, by: Agent) -> None:
-        """Be passed on to an agent, who has it from now on."""
-        self.truth.transfers += 1
-        self._give(agent, at)
-        told = f',"agent":{agent.shown},"author":{by.shown}'
-        self._change("CONVERSATION_TRANSFERRED", at, told)
+    def transfer_to_agent(self, at: int, agent: Document, by: Document) -> None:
+        """Belong to another agent."""
+        self._hold(at, agent)
+        data = {"agent": agent, "author": by}
+        self.send(at, "CONVERSATION_TRANSFERRED", data, counts="transfers")
 
-    def transfer_to_queue(self, at: int, queue: Named, by: Agent) -> None:
-        """Be passed on to a queue; being unassigned and enqueued follow."""
-        self.truth.pass_on(queue, at)
-        told = f',"queue":{queue.shown},"author":{by.shown}'
-        self._change("CONVERSATION_TRANSFERRED", at, told)
+    def transfer_to_queue(self, at: int, queue: Document, by: Document) -> None:
+        """Belong to another queue, without waiting there yet."""
+        self.truth["queue"] = queue
+        self._stop("queue_wait", at)
+        data = {"queue": queue, "author": by}
+        self.send(at, "CONVERSATION_TRANSFERRED", data, counts="transfers")
 
     def ask(self, at: int, text: str) -> None:
-        """Get a message from the customer."""
+        """Receive a message from the customer."""
         self.waiting = True
-        self.truth.ask(at)
-        self._message(at, text, self.truth.requester, "inbound")
+        self._asked_at = self._asked_at or at
+        self.truth["times"]["last_customer_message_at"] = timestamp(at)
+        self._message(at, text, self.truth["requester"], "inbound")
 
-    def answer(self, at: int, text: str, author: Person) -> str:
-        """Send a message to the customer; gives its id."""
-        human = isinstance(author, Agent)
-        self.waiting = self.waiting and not human
-        self.truth.answer(at, human=human)
+    def answer(self, at: int, text: str, author: Document) -> str:
+        """Send a message to the customer and return its id; only a human's is a response."""
+        if author["user_type"] == "Member":
+            self.waiting = False
+            first = self.truth["direction"] == "INBOUND" and "first_response" not in self._durations
+            if self._asked_at and first:
+                self._durations["first_response"] = at - self._asked_at
+                self.truth["times"]["first_response_at"] = timestamp(at)
+            self._asked_at = None
         return self._message(at, text, author, "outbound")
 
-    def type(self, at: int, agent: Agent) -> None:
-        """See an agent type."""
-        self.truth.typing += 1
-        self._send("TYPING_STARTED", at, f',"agent":{agent.shown}')
+    def tag(self, at: int, tag: Document) -> None:
+        """Add a tag."""
+        self.tags[tag["name"]] = tag
+        data = {"tag": tag["name"], "author": self.truth["assignee"]}
+        self.send(at, "CONVERSATION_TAG_ADDED", data)
 
-    def deliver(self, at: int, message_id: str, fate: str) -> None:
-        """Learn the fate of a message that was sent."""
-        self.truth.failed += fate == "FAILED"
-        fqn = f"CONVERSATION_MESSAGE_DELIVERY_{fate}"
-        self._send(fqn, at, f',"message_id":"{message_id}"')
+    def untag(self, at: int, name: str) -> None:
+        """Remove a tag."""
+        del self.tags[name]
+        data = {"tag": name, "author": self.truth["assignee"]}
+        self.send(at, "CONVERSATION_TAG_REMOVED", data)
 
-    def note(self, at: int, text: str, agent: Agent) -> None:
-        """Get an internal note."""
-        self.truth.notes += 1
-        told = webhooks.note(self._dice.uuid(), text, agent, at)
-        self._send("CONVERSATION_NOTE_ADDED", at, told)
+    def describe(self, at: int, identifier: str, value: object) -> None:
+        """Set a custom attribute."""
+        self.truth["custom_attributes"][identifier] = value
+        data = {"custom_attributes": [_attribute(identifier, value)]}
+        self.send(at, "CONVERSATION_CUSTOM_ATTRIBUTE_UPDATED", data)
 
-    def tag(self, at: int, tag: Named, agent: Agent) -> None:
-        """Get a tag."""
-        self.truth.tags[tag.name] = tag
-        told = f',"tag":{encode(tag.name)},"author":{agent.shown}'
-        self._change("CONVERSATION_TAG_ADDED", at, told)
-
-    def untag(self, at: int, tag: Named, agent: Agent) -> None:
-        """Lose a tag."""
-        del self.truth.tags[tag.name]
-        told = f',"tag":{encode(tag.name)},"author":{agent.shown}'
-        self._change("CONVERSATION_TAG_REMOVED", at, told)
-
-    def describe(self, at: int, identifier: str, value: Any) -> None:
-        """Get a value of a custom attribute."""
-        self.truth.attributes[identifier] = value
-        told = f',"custom_attributes":{webhooks.attributes_shown(self.truth, identifier)}'
-        self._change("CONVERSATION_CUSTOM_ATTRIBUTE_UPDATED", at, told)
-
-    def replace(self, at: int, customer: Person, by: Agent) -> None:
+    def replace_requester(self, at: int, customer: Document) -> None:
         """Belong to another end user."""
-        old, self.truth.requester = self.truth.requester, customer
-        told = f',"old_user":{old.shown},"new_user":{customer.shown},"author":{by.shown}'
-        self._change("CONVERSATION_END_USER_REPLACED", at, told)
+        old, self.truth["requester"] = self.truth["requester"], customer
+        data = {"old_user": old, "new_user": customer, "author": self.truth["assignee"]}
+        self.send(at, "CONVERSATION_END_USER_REPLACED", data)
 
-    def rate(self, at: int, kind: str, score: int, agent: Agent) -> None:
-        """Be rated; once at most."""
-        self.truth.rating = {
-            "type": kind,
-            "score": score,
-            "comment": None,
-            "agent": agent.document,
-            "rated_at": written(at),
-        }
-        self._rated(at, kind, score, None, agent)
+    def rate(self, at: int, agent: Document, kind: str, score: int) -> None:
+        """Rate an agent."""
+        rating = {"type": kind, "score": score, "comment": None, "agent": _truth_of(agent)}
+        self.truth["ratings"].append({**rating, "rated_at": timestamp(at)})
+        self.send(at, "CONVERSATION_RATED", {**rating, "agent": agent})
 
-    def comment(self, at: int, text: str, agent: Agent) -> None:
-        """Get a comment on the rating given before."""
-        rating = self.truth.rating or {}
+    def comment(self, at: int, agent: Document, text: str) -> None:
+        """Add a comment to the last rating."""
+        rating = self.truth["ratings"][-1]
         rating["comment"] = text
-        self._rated(at, rating["type"], rating["score"], text, agent)
+        data = {name: rating[name] for name in ("score", "comment", "type")}
+        self.send(at, "CONVERSATION_RATED", {"agent": agent, **data})
 
-    def promise(self, at: int, evaluation: Evaluation) -> None:
-        """Get an SLA evaluation, whose outcome is open."""
-        self.truth.sla.append(evaluation)
-        self._send("SLA_EVALUATION_PENDING", at, webhooks.evaluation(evaluation))
+    def running_evaluations(self) -> list[Document]:
+        """Return the SLA evaluations whose outcome is open."""
+        return [item for item in self.truth["sla"] if item["status"] == "pending"]
 
-    def settle(self, at: int, evaluation: Evaluation, outcome: str) -> None:
-        """Get the outcome of an SLA evaluation: achieved, breached or voided."""
-        evaluation.status, evaluation.since = outcome, at
-        fqn = f"SLA_EVALUATION_{outcome.upper()}"
-        self._send(fqn, at, webhooks.evaluation(evaluation))
+    def evaluate(self, at: int, evaluation: Document, status: str) -> None:
+        """Begin an SLA evaluation, or end it."""
+        if status == "pending":
+            self.truth["sla"].append(evaluation)
+        evaluation.update(status=status, since=timestamp(at))
+        data = {name: evaluation[name] for name in ("id", "policy", "metric", "deadline")}
+        data["policy"] = {"id": fixed_id(evaluation["policy"]), "name": evaluation["policy"]}
+        self.send(at, f"SLA_EVALUATION_{status.upper()}", {"sla_evaluation": data})
 
-    def _give(self, agent: Agent, at: int) -> None:
-        self.agent = agent
-        self.truth.hold(agent, at)
+    def send(self, at: int, fqn: str, data: Document, counts: str = "", move: Any = None) -> None:
+        """Send a webhook; count it, and what it is about; `move` is the transition it reports."""
+        for name in filter(None, ("events", counts)):
+            self.truth["counts"][name] += 1
+        self.last_event_at, self.truth["times"]["last_event_at"] = at, timestamp(at)
+        event_id = move["event_id"] if move else self._chance.uuid()
+        body = webhook_body(event_id, fqn, at, {"conversation": self._snapshot(), **data})
+        self._send(Webhook(at, body, self.received, self.truth["status"], move))
 
-    def _message(self, at: int, text: str, author: Person, direction: str) -> str:
-        message_id = self._dice.uuid()
-        told = webhooks.message(
-            self.truth,
-            message_id=message_id,
-            text=text,
-            author=author,
-            at=at,
-            direction=direction,
-        )
-        self._send("CONVERSATION_MESSAGE_ADDED", at, told)
-        return message_id
+    def closing_truth(self, end: int) -> Document:
+        """Return what is true at the end of the simulation."""
+        for name in list(self._running):
+            self._stop(name, end)
+        truth, seconds = self.truth, {name: ms / SECOND for name, ms in self._durations.items()}
+        outcomes = {item["status"] for item in truth["sla"]} | {"none"}
+        return {
+            **truth,
+            "requester": _truth_of(truth["requester"]),
+            "assignee": truth["assignee"] and _truth_of(truth["assignee"]),
+            "tags": sorted(self.tags),
+            "custom_attributes": dict(sorted(truth["custom_attributes"].items())),
+            "sla_status": next(word for word in _WORST_FIRST if word in outcomes),
+            "times": {name: truth["times"].get(name) for name in _TIMES},
+            "durations": {
+                **{name: seconds.get(name) for name in _DURATIONS},
+                **{status: seconds.get(status, 0.0) for status in _DIXA_STATUS},
+            },
+            "version": truth["counts"]["events"],
+            "as_of": timestamp(end),
+            **self.received.truth(truth["transitions"][-1]),
+        }
 
-    def _rated(self, at: int, kind: str, score: int, text: str | None, agent: Agent) -> None:
-        told = f',"agent":{agent.shown},"score":{score},"comment":{encode(text)},"type":"{kind}"'
-        self._send("CONVERSATION_RATED", at, told)
+    def _keep_time(self, at: int, before: str | None, status: str) -> None:
+        self._stop(before or "", at)
+        self._start(status, at)
+        if status in _LIVE:
+            self._resume_work(at)
+        else:
+            self._stop("queue_wait", at)
+            self._stop("assigned", at)
+        if status == "closed":
+            self._durations.setdefault("first_resolution", at - self._created_at)
+            self._durations["full_resolution"] = at - self._created_at
+            self.truth["times"].setdefault("first_closed_at", timestamp(at))
+            self.truth["times"]["last_closed_at"] = timestamp(at)
 
-    def _move(self, status: str, fqn: str, at: int, data: str = "") -> None:
-        event, event_id = webhooks.topic(fqn), self._dice.uuid()
-        self.truth.move(status, at, event, event_id)
-        self._shown = None
-        self._send(fqn, at, data, event_id, event)
+    def _start(self, name: str, at: int) -> None:
+        self._running.setdefault(name, at)
+        self._durations.setdefault(name, 0)
 
-    def _change(self, fqn: str, at: int, data: str) -> None:
-        self._shown = None
-        self._send(fqn, at, data)
+    def _stop(self, name: str, at: int) -> None:
+        if name in self._running:
+            self._durations[name] += at - self._running.pop(name)
 
-    def _send(
-        self, fqn: str, at: int, data: str, event_id: str | None = None, event: str = ""
-    ) -> None:
-        truth = self.truth
-        truth.events += 1
-        truth.last_event_at = at
-        if self._shown is None:
-            self._shown = webhooks.snapshot(truth)
-        identifier = event_id or self._dice.uuid()
-        body = webhooks.write(identifier, fqn, at, self._shown + data)
-        self._outbox.append(Webhook(at, identifier, event, body, truth.status, truth.heard))
+    def _hold(self, at: int, agent: Document) -> None:
+        if agent is self.truth["assignee"]:
+            return
+        self.truth["assignee"], self.truth["assigned_at"] = agent, timestamp(at)
+        self.truth["counts"]["assignments"] += 1
+        self.truth["times"].setdefault("first_assigned_at", timestamp(at))
+        self._stop("queue_wait", at)
+        self._resume_work(at)
+
+    def _resume_work(self, at: int) -> None:
+        if self.truth["assignee"] and self.truth["status"] in _LIVE:
+            self._start("assigned", at)
+
+    def _message(self, at: int, text: str, author: Document, direction: str) -> str:
+        self.truth["times"]["last_message_at"] = timestamp(at)
+        content = {"text": text, "content_type": "Text"}
+        urls = dict.fromkeys(("original_content_url", "processed_content_url"))
+        data = {
+            "message_id": self._chance.uuid(),
+            "text": text,
+            "created_at": timestamp(at),
+            "direction": direction,
+            "channel": self.truth["channel"],
+            "author": author,
+            "content": {**content, **urls},
+            "attachments": [],
+            "external_id": None,
+        }
+        self.send(at, "CONVERSATION_MESSAGE_ADDED", data, counts=f"messages_{direction}")
+        return str(data["message_id"])
+
+    def _snapshot(self) -> Document:
+        truth = {**self.truth, "tags": list(self.tags.values())}
+        shown = {name: truth[name] for name in _SNAPSHOT} | {"status": truth["dixa_status"]}
+        if truth["custom_attributes"]:
+            attributes = truth["custom_attributes"].items()
+            shown["custom_attributes"] = [_attribute(*item) for item in attributes]
+        return shown
+
+
+class Ban:
+    """Whether an end user or an IP address is banned; `truth` as `bans --json --history` has it."""
+
+    def __init__(self, kind: str, subject: str, user: Document | None, send: Send) -> None:
+        self.truth: Document = {
+            "kind": kind,
+            "organization_id": ORGANIZATION["id"],
+            "id": subject,
+            "user": user and _truth_of(user),
+            "banned": False,
+            "history": [],
+        }
+        self._shown = user or subject
+        self._at = 0
+        self._send = send
+
+    def change(self, at: int, agent: Document, event_id: str, *, banned: bool) -> None:
+        """Ban or unban, where that changes anything."""
+        truth, kind = self.truth, self.truth["kind"]
+        if truth["banned"] == banned:
+            return
+        self._at = max(at, self._at + 1)
+        when, by = timestamp(self._at), _truth_of(agent)
+        truth["history"].append({"banned": banned, "at": when, "by": by, "event_id": event_id})
+        truth.update(banned=banned, since=when, by=by, version=len(truth["history"]))
+        fqn = f"AGENT_{'BANNED' if banned else 'UNBANNED'}_{kind.upper()}"
+        body = webhook_body(event_id, fqn, self._at, {kind: self._shown, "agent": agent})
+        self._send(Webhook(self._at, body))
+
+
+def webhook_body(event_id: str, fqn: str, at: int, data: Document) -> Document:
+    """Return a body in Dixa's envelope."""
+    return {
+        "event_id": event_id,
+        "event_fqn": fqn,
+        "event_version": "1",
+        "event_timestamp": timestamp(at),
+        "organization": ORGANIZATION,
+        "data": data,
+    }
+
+
+def _truth_of(user: Document) -> Document:
+    return {name: value for name, value in user.items() if name != "roles"}
+
+
+def _attribute(identifier: str, value: object) -> Document:
+    name, _ = ATTRIBUTES[identifier]
+    return {"id": fixed_id(name), "identifier": identifier, "name": name, "value": value}

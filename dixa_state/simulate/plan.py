@@ -1,28 +1,81 @@
-"""What is to be simulated: how much, from when to when, and how badly it is delivered."""
+"""What is simulated and how it is delivered, with the time and the chance of a simulation."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from msgspec import Struct
+from functools import lru_cache
+from math import log
+from random import Random
+from typing import TypeVar
 
 from dixa_state.errors import InvalidInputError
-from dixa_state.simulate.times import DAY, millis, moment
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+"""Times within a simulation are whole milliseconds since 1970 in UTC: exact and ordered."""
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
-"""When a simulation begins unless told otherwise: at midnight, on a Monday."""
 
-SHORTEST, LONGEST = 0.01, 3_660.0
-LONGEST_DELAY = 30 * 86_400.0
-
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FROM_MONDAY = 72  # 1970 began on a Thursday
+_BOUNDS = {"days": (0.01, 3_660), "duplicates": (0, 1), "drop": (0, 1), "shuffle": (0, 2_592_000)}
 _YEARS = range(1970, 9_900)
+_SIGMA = 0.85
+T = TypeVar("T")
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """The options of a simulation; one that makes no sense raises `InvalidInputError`.
+def milliseconds(moment: datetime) -> int:
+    """Return an aware datetime as milliseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
-    `conversations` begin within `days` from `start` on, and nothing happens after `end`. Of all
-    bodies the fraction `duplicates` is delivered again, of those that tell a change of status (but
-    the creation) the fraction `drop` never; every delivery takes up to `shuffle` seconds. Plans
-    that differ in these three only have the same conversations.
+
+def moment(at: int) -> datetime:
+    """Return milliseconds since 1970 as a datetime in UTC."""
+    return _EPOCH + timedelta(milliseconds=at)
+
+
+@lru_cache(maxsize=1_024)  # most of an action happens at one moment
+def timestamp(at: int) -> str:
+    """Return a time as Dixa writes it: RFC 3339, milliseconds, `Z`."""
+    return f"{moment(at).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def hour_of_week(at: int) -> int:
+    """Return the hour of the week; 0 begins on Monday at midnight UTC."""
+    return (at // HOUR + _FROM_MONDAY) % 168
+
+
+class Chance(Random):
+    """A random generator with the distributions of a support desk."""
+
+    def happens(self, probability: float) -> bool:
+        """Return True with this probability."""
+        return self.random() < probability
+
+    def around(self, median: int) -> int:
+        """Return a log-normal number, as waiting times and text lengths are."""
+        return int(self.lognormvariate(log(median), _SIGMA)) if median else 0
+
+    def weighted(self, weights: Mapping[T, float]) -> T:
+        """Return one of the keys, in proportion to its weight."""
+        return self.choices(list(weights), list(weights.values()))[0]
+
+    def uuid(self) -> str:
+        """Return a UUID of version 4."""
+        digits = f"{self.getrandbits(128):032x}"  # twice as fast as the class UUID
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The options of a simulation; an impossible value raises `InvalidInputError`.
+
+    `conversations` begin within `days` from `start` on, and nothing happens later. The fraction
+    `duplicates` of all bodies is delivered again; of the changes of status other than the creation,
+    the fraction `drop` is never delivered; each delivery takes up to `shuffle` seconds. Plans that
+    differ in these three only have the same conversations.
     """
 
     conversations: int
@@ -34,42 +87,31 @@ class Plan(Struct, frozen=True, kw_only=True):
     drop: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Check every option."""
         if self.conversations < 1:
             raise _wrong("conversations", "a whole number from 1", self.conversations)
-        _require("days", self.days, SHORTEST, LONGEST)
-        _require("duplicates", self.duplicates, 0, 1)
-        _require("drop", self.drop, 0, 1)
-        _require("shuffle", self.shuffle, 0, LONGEST_DELAY)
+        for name, (low, high) in _BOUNDS.items():
+            if not low <= getattr(self, name) <= high:
+                expected = f"a number from {low:,g} to {high:,.0f}"
+                raise _wrong(name, expected, getattr(self, name))
         if self.start.tzinfo is None or self.start.year not in _YEARS:
             expected = f"a time with a zone from {_YEARS[0]} to {_YEARS[-1]}"
             raise _wrong("start", expected, self.start.isoformat())
 
     @property
     def first(self) -> int:
-        """The beginning, in milliseconds since 1970."""
-        return millis(self.start)
+        """The start, in milliseconds since 1970."""
+        return milliseconds(self.start)
 
     @property
     def last(self) -> int:
-        """The end, in milliseconds since 1970."""
+        """The end, in milliseconds since 1970; the truth is as of this moment."""
         return self.first + int(self.days * DAY)
 
     @property
     def end(self) -> datetime:
-        """The moment of which the truth is told; the delays of deliveries may go on after it."""
+        """The end; only deliveries that are late arrive after it."""
         return moment(self.last)
-
-    @classmethod
-    def until(cls, end: datetime, *, conversations: int, days: float, seed: int = 0) -> "Plan":
-        """Plan a simulation that ends at a moment, such as now."""
-        start = end - timedelta(days=days)
-        return cls(conversations=conversations, seed=seed, days=days, start=start)
-
-
-def _require(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise _wrong(name, f"a number from {low:,g} to {high:,.0f}", value)
 
 
 def _wrong(name: str, expected: str, came: object) -> InvalidInputError:

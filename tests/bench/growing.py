@@ -39,7 +39,7 @@ _BATCH = 1_000
 _APPENDED = 2_000
 _KINDS = 5_000
 _PARTS = re.compile(
-    rb'^\{"event_id":"([^"]+)".*?"event_timestamp":"([^"]+)".*?"csid":([0-9]+)', re.DOTALL
+    rb'^\{\s*"event_id" : "([^"]+)".*?"event_timestamp" : "([^"]+)".*?"csid" : ([0-9]+)', re.DOTALL
 )
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 _BEFORE_ALL = datetime(2025, 12, 31, tzinfo=UTC)
@@ -92,9 +92,9 @@ def _bodies() -> Iterator[bytes]:
         parts = body
         at = format_time(_BEGAN + timedelta(seconds=20 * number)).encode()
         for name, old, new in (
-            (b'"event_id":"%s"', found[1], b"event-%d" % number),
-            (b'"event_timestamp":"%s"', found[2], at),
-            (b'"csid":%s', found[3], b"%d" % number),
+            (b'"event_id" : "%s"', found[1], b"event-%d" % number),
+            (b'"event_timestamp" : "%s"', found[2], at),
+            (b'"csid" : %s', found[3], b"%d" % number),
         ):
             parts = parts.replace(name % old, name % new)
         yield parts

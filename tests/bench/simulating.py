@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from measuring import Beside, Result, in_turns, timed
 from stores import MakeStore
 
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, json_line
 
 CONVERSATIONS = 2_000
 WANTED = 20_000
@@ -22,5 +22,6 @@ def simulate(store: str, make: MakeStore) -> Iterator[Result]:
 
 def _simulated() -> float:
     with timed() as seconds:
-        number = sum(1 for _ in bodies(Plan(conversations=CONVERSATIONS, duplicates=0.1)))
+        plan = Plan(conversations=CONVERSATIONS, duplicates=0.1)
+        number = sum(bool(json_line(simulated.body)) for simulated in bodies(plan))
     return number / seconds()

@@ -11,7 +11,7 @@ import pytest
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.questions.documents import status_document, transition_document
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, pretty_json
 
 Document = dict[str, Any]
 
@@ -123,7 +123,9 @@ def test_however_much_is_dropped_what_was_told_or_revealed_last_is_the_status(dr
     plan = Plan(conversations=200, seed=3, days=14, drop=drop)
     truths: list[Document] = []
     with open_tracker("memory:") as tracker:
-        tracker.append_many([Webhook(body, at) for at, body in bodies(plan, truths.append)])
+        tracker.append_many(
+            [Webhook(pretty_json(body), at) for at, body in bodies(plan, truths.append)]
+        )
         known = [told for told in truths if told.get("revealed", False) is not False]
         for truth in known:
             assert status_of(tracker, truth)["status"] == truth["status"]

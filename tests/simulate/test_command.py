@@ -10,7 +10,7 @@ import pytest
 
 from dixa_state.cli.simulation import simulate
 from dixa_state.errors import InvalidInputError
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, json_line
 
 
 def command(*words: object) -> None:
@@ -20,7 +20,7 @@ def command(*words: object) -> None:
 def test_bodies_are_json_lines_in_a_file(simulated: Callable[..., Any]) -> None:
     files = simulated(30, "--shuffle", 60, seed=5)
     plan = Plan(conversations=30, seed=5, shuffle=60)
-    assert files.lines == [simulated.body for simulated in bodies(plan)]
+    assert files.lines == [json_line(simulated.body) for simulated in bodies(plan)]
 
 
 def test_the_truth_has_a_line_for_every_conversation(simulated: Callable[..., Any]) -> None:
@@ -34,7 +34,9 @@ def test_the_truth_has_a_line_for_every_conversation(simulated: Callable[..., An
 def test_bodies_go_to_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     command("--conversations", 5, "--seed", 1, "-")
     shown = capfdbinary.readouterr()
-    assert shown.out.splitlines() == [body for _, body in bodies(Plan(conversations=5, seed=1))]
+    assert shown.out.splitlines() == [
+        json_line(body) for _, body in bodies(Plan(conversations=5, seed=1))
+    ]
     assert shown.err == b""
 
 

@@ -141,6 +141,6 @@ def _batches(items: list[Item], dice: Random, began: datetime) -> Iterator[list[
 
 
 def _time(body: Body) -> str:
-    mark = b'"event_timestamp":'
+    mark = b'"event_timestamp"'
     rest = body.raw.partition(mark)[2]
     return rest.partition(b'"')[2].partition(b'"')[0].decode()

@@ -6,7 +6,7 @@ from random import Random
 from threading import Lock
 from typing import NamedTuple
 
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, pretty_json
 
 _RECENT = 500
 _FAR = 2_000
@@ -38,7 +38,7 @@ class Stock:
         self._maker = Random(f"pieces {seed}")
         self._at_once = at_once
         plan = Plan(conversations=200_000, days=300, seed=seed, duplicates=0.05, shuffle=120)
-        self._new = (simulated.body for simulated in bodies(plan))
+        self._new = (pretty_json(simulated.body) for simulated in bodies(plan))
         self._copies = copies
         self._oddities = oddities
         self._again: deque[Piece] = deque()
@@ -105,8 +105,8 @@ class Stock:
         return [piece, Piece(note + piece.raw[1:], piece.event, content)]
 
     def _unknown(self, piece: Piece) -> list[Piece]:
-        head, _, rest = piece.raw.partition(b'"event_fqn":"')
-        return [piece._replace(raw=head + b'"event_fqn":"ROBOT_' + rest, content="new")]
+        head, _, rest = piece.raw.partition(b'"event_fqn" : "')
+        return [piece._replace(raw=head + b'"event_fqn" : "ROBOT_' + rest, content="new")]
 
     def _nonsense(self, piece: Piece) -> list[Piece]:
         number = b"%d" % next(self._numbers)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from dixa_state.dixa.reading import admit
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain.timestamps import format_time, parse_time
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, pretty_json
 
 Document = dict[str, Any]
 
@@ -79,7 +79,8 @@ def world(seed: int, number: int) -> World:
     truths: list[Document] = []
     streams: dict[str, list[bytes]] = defaultdict(list)
     for simulated in bodies(plan, truths.append):
-        streams[admit(simulated.body).stream].append(simulated.body)
+        body = pretty_json(simulated.body)
+        streams[admit(body).stream].append(body)
     told = {(truth["kind"], str(truth.get("id", truth.get("csid")))): truth for truth in truths}
     stories = (_story(stream, raw, told) for stream, raw in sorted(streams.items()))
     return World(plan, tuple(stories))

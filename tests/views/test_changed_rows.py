@@ -8,7 +8,7 @@ from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import evolve
 from dixa_state.domain.states import as_kept
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, json_line
 from dixa_state.views.rows import changed_rows, rows
 from dixa_state.views.tables import KEYS, TABLE_OF, Row
 
@@ -18,7 +18,8 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 def histories() -> dict[str, list[Event]]:
     """Give the events of some simulated conversations, in order."""
     found: dict[str, list[Event]] = defaultdict(list)
-    for number, (_, body) in enumerate(bodies(Plan(conversations=150, seed=4))):
+    for number, simulated in enumerate(bodies(Plan(conversations=150, seed=4))):
+        body = json_line(simulated.body)
         known = admit(body)
         event = read_event(
             body, topic=known.topic, received_at=NOW, version=number + 1, position=number + 1
