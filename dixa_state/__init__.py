@@ -16,6 +16,7 @@ from dixa_state.errors import (
     SignatureError,
     StoreError,
     StoreUnavailableError,
+    UnfoldableEventError,
 )
 from dixa_state.store.append import Outcome
 from dixa_state.store.events import Webhook
@@ -34,6 +35,7 @@ __all__ = [
     "SignatureError",
     "StoreError",
     "StoreUnavailableError",
+    "UnfoldableEventError",
     "Webhook",
     "open_tracker",
 ]

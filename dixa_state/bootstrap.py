@@ -10,9 +10,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
-from dixa_state.store.append import EventRecorder
 from dixa_state.store.memory import MemoryRecorder
 from dixa_state.store.postgres import PostgresRecorder
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.store.sqlite import SqliteRecorder
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
@@ -62,7 +62,7 @@ def open_place(store: str, *, grace: timedelta = GRACE) -> tuple[ConversationTra
 
 
 def dialect(store: str) -> str:
-    """Tell in which dialect a store's schema is written."""
+    """Return the SQL dialect of a store."""
     scheme = store.partition(":")[0]
     if scheme == "sqlite":
         return "sqlite"
@@ -86,7 +86,7 @@ def _redacted(store: str) -> str:
 
 
 def _require_readable(store: str) -> None:
-    """Refuse what the driver would quote in its messages, the password with it."""
+    """Raise for a URL that the driver cannot parse: its message would quote the password."""
     try:
         host = str(conninfo_to_dict(store).get("host", ""))
     except psycopg.ProgrammingError:

@@ -37,6 +37,10 @@ class StoreUnavailableError(StoreError):
     """The event store cannot be reached or is locked; the same call may succeed later."""
 
 
+class UnfoldableEventError(StoreError):
+    """A stored event cannot be read or folded by this program; the message names it."""
+
+
 class OverloadedError(DixaStateError):
     """More came at once than this process takes; the same call may succeed in a moment."""
 

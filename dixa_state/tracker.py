@@ -1,4 +1,4 @@
-"""ConversationTracker: the application that keeps webhooks and answers from them."""
+"""ConversationTracker: the application that stores webhooks, reads them back and folds them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,22 +21,24 @@ from msgspec.structs import replace
 
 from dixa_state.dixa.reading import event_from
 from dixa_state.dixa.streams import conversation_stream
-from dixa_state.domain import bans
-from dixa_state.domain.bans import Ban, BanKind
-from dixa_state.domain.conversation import Conversation, initial
-from dixa_state.domain.events import Event, believed, mark_late
+from dixa_state.domain.bans import Ban
+from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.events import Event
 from dixa_state.domain.evidence import GRACE
-from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.lifecycle import Transition
-from dixa_state.domain.states import as_kept
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
-from dixa_state.store.append import EventRecorder, Outcome, Quarantined, prepare
+from dixa_state.fold import FoldResult, State, Step, fold_further, fold_stream, timeline
+from dixa_state.store.append import Outcome, prepare
 from dixa_state.store.events import StoredWebhook, Webhook, decode_event, decode_state
+from dixa_state.store.recorder import EventRecorder, Quarantined
 
 
 class WebhookMapper(Mapper[str]):
-    """Reads stored webhooks as events; topics are names from the catalogue, not import paths."""
+    """Read stored webhooks as events.
+
+    Topics are names from the catalogue, not import paths: a class may move, a stored topic cannot.
+    """
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """Read a stored event."""
@@ -50,16 +52,8 @@ class WebhookMapper(Mapper[str]):
         )
 
 
-class Step(Struct, frozen=True):
-    """One event of a conversation, with the state before and after it."""
-
-    event: Event
-    before: Conversation
-    after: Conversation
-
-
 class StoredBody(Struct, frozen=True):
-    """A stored event as it came in: where it is, and the webhook byte for byte."""
+    """A stored event: its place in the store, and the webhook byte for byte."""
 
     position: int
     version: int
@@ -68,7 +62,7 @@ class StoredBody(Struct, frozen=True):
 
 
 class StoredWebhooks(EventStore[str]):
-    """The library's event store; called with a conversation, it gives the webhooks as they came."""
+    """The library's event store; calling it with a conversation yields its stored webhooks."""
 
     def __init__(self, mapper: Mapper[str], tracker: "ConversationTracker") -> None:
         """Read from the tracker's recorder."""
@@ -78,7 +72,7 @@ class StoredWebhooks(EventStore[str]):
     def __call__(
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Iterator[StoredBody]:
-        """Go through the stored webhooks of a conversation in order of arrival.
+        """Yield the stored webhooks of a conversation in order of arrival.
 
         Raises what `ConversationTracker.conversation` raises.
         """
@@ -89,10 +83,10 @@ class StoredWebhooks(EventStore[str]):
 
 
 class ConversationTracker(Application[str]):
-    """Keeps Dixa's webhooks and tells the state of conversations at any moment.
+    """Store Dixa's webhooks and return the state of conversations at any moment.
 
-    `as_of` asks how things were at a time, by what is known today; `known_at` asks what was
-    believed at a time, by what had been received until then. Both are aware datetimes.
+    `as_of` is a moment in event time, answered with what is known today. `known_at` is a moment in
+    receipt time, answered with what had been received by then. Both are aware datetimes.
     """
 
     def __init__(
@@ -102,7 +96,7 @@ class ConversationTracker(Application[str]):
         grace: timedelta = GRACE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Work on an open event store; `grace` is how stale a snapshot may be."""
+        """Use an open event store; `grace` is how stale a snapshot may be."""
         self._event_recorder = recorder
         self._grace = grace
         self._clock = clock
@@ -112,16 +106,16 @@ class ConversationTracker(Application[str]):
 
     @property
     def event_recorder(self) -> EventRecorder:
-        """The event store."""
+        """Return the event store."""
         return self._event_recorder
 
     @property
     def grace(self) -> timedelta:
-        """How stale a snapshot may be."""
+        """Return how stale a snapshot may be."""
         return self._grace
 
     def now(self) -> datetime:
-        """Tell the time, by the clock that this tracker goes by."""
+        """Return the time by the tracker's clock."""
         return self._clock()
 
     def read(self, stored: Notification) -> Event:
@@ -129,20 +123,34 @@ class ConversationTracker(Application[str]):
         event: Event = self.mapper.to_domain_event(stored)  # type: ignore[assignment]
         return event
 
+    def fold(
+        self,
+        stored: Sequence[Notification],
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+    ) -> FoldResult:
+        """Fold the events of a stream; what cannot be folded is beside the state."""
+        return fold_stream(stored, self.read, self._grace, as_of=as_of, known_at=known_at)
+
+    def fold_further(self, before: State, stored: Sequence[Notification]) -> FoldResult | None:
+        """Fold new events on top of a state; None if one belongs before an event in it."""
+        return fold_further(before, stored, self.read, self._grace)
+
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
-        """Give the library an environment that is not the process's."""
+        """Return the environment for the library: not that of the process."""
         return Environment(name, env or {})
 
     def construct_factory(self, env: Environment) -> "_Factory":
-        """Give the library the recorder that this tracker was made with."""
+        """Return a factory for the library that has this tracker's recorder."""
         return _Factory(self._event_recorder, env)
 
     def construct_mapper(self) -> Mapper[str]:
-        """Give the library the mapper of webhooks."""
+        """Return the mapper of webhooks for the library."""
         return WebhookMapper(self.construct_transcoder())
 
     def construct_event_store(self) -> StoredWebhooks:
-        """Give the library an event store that users can call."""
+        """Return the event store for the library."""
         return StoredWebhooks(self.mapper, self)
 
     def append(
@@ -153,7 +161,7 @@ class ConversationTracker(Application[str]):
         subscription_id: str | None = None,
         signature: str | None = None,
     ) -> Outcome:
-        """Keep one webhook body. It is on disk when this returns.
+        """Append one webhook body. It is on disk when this returns.
 
         Raises `StoreUnavailableError` if it could not be stored; trying again is always safe.
         """
@@ -162,10 +170,10 @@ class ConversationTracker(Application[str]):
         return self.append_many([Webhook(raw, moment, subscription_id, signature)])[0]
 
     def append_many(self, webhooks: Iterable[Webhook]) -> list[Outcome]:
-        """Keep a batch of webhook bodies in one transaction, each with its own outcome, in order.
+        """Append webhook bodies, each with its own outcome, in order.
 
-        The batch is held in memory and locks out other writers until it is done: keep it within
-        `event_store.MAX_BATCH_EVENTS` and `MAX_BATCH_BYTES`.
+        Each transaction takes at most `MAX_BATCH_EVENTS` and `MAX_BATCH_BYTES` of
+        `dixa_state.store.append`, and holds off other writers meanwhile.
         """
         return self._event_recorder.append([prepare(webhook) for webhook in webhooks])
 
@@ -178,18 +186,18 @@ class ConversationTracker(Application[str]):
         known_at: datetime | None = None,
         up_to: int | None = None,
     ) -> Conversation:
-        """Tell the state of a conversation; with `up_to`, by the events up to that position only.
+        """Return the state of a conversation; with `up_to`, from events up to that position only.
 
         Raises `NotFoundError` if there is none, or none yet at that moment, `AmbiguousError` if
-        several organizations have one of this number and none is named, and `InvalidInputError`
-        for a moment without a zone.
+        several organizations have one of this number and none is named, `InvalidInputError` for a
+        moment without a zone, and `UnfoldableEventError` if one of its events cannot be folded.
         """
         _require_zone(as_of=as_of, known_at=known_at)
-        events = self._read(self.notifications(csid, organization=organization, up_to=up_to))
-        known = believed(events, as_of=as_of, known_at=known_at)
-        if not known:
-            raise _nothing_yet(csid, events)
-        return as_kept(fold(initial(events[0].organization_id, csid), known, grace=self._grace))
+        stored = self.notifications(csid, organization=organization, up_to=up_to)
+        state = self.fold(stored, as_of=as_of, known_at=known_at).require_state()
+        if not isinstance(state, Conversation):
+            raise self._nothing_yet(csid, stored)
+        return state
 
     def transitions(
         self,
@@ -209,19 +217,14 @@ class ConversationTracker(Application[str]):
     def timeline(
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Iterator[Step]:
-        """Go through a conversation in event-time order, with the state before and after each."""
+        """Yield the events of a conversation in event-time order, each with before and after."""
         stored = self.notifications(csid, organization=organization, up_to=up_to)
-        events = self._read(stored)
-        state = initial(events[0].organization_id, csid)
-        for event in sorted(events, key=lambda event: event.order):
-            after = evolve(state, event, grace=self._grace)
-            yield Step(event, state, after)
-            state = after
+        return timeline(stored, self.read, self._grace)
 
     def notifications(
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Sequence[Notification]:
-        """Read the stream of a conversation, in order of arrival, as the store has it."""
+        """Read the stored stream of a conversation, in order of arrival."""
         stored = self._event_recorder.select_stream(self._stream_of(csid, organization))
         if up_to is not None:
             stored = [event for event in stored if event.id <= up_to]
@@ -231,25 +234,24 @@ class ConversationTracker(Application[str]):
         return stored
 
     def bans(self) -> Iterator[Ban]:
-        """Go through every end user and IP address that ever was banned."""
-        kinds: tuple[BanKind, ...] = ("enduser", "ip")
-        for kind in kinds:
-            for stream in self._event_recorder.select_streams(f"{kind}/"):
-                events = self._read(self._event_recorder.select_stream(stream))
-                subject = bans.subject(events[0])
-                yield bans.fold(Ban(events[0].organization_id, kind, subject), events)
+        """Yield every end user and IP address that ever was banned."""
+        for prefix in ("enduser/", "ip/"):
+            for stream in self._event_recorder.select_streams(prefix):
+                state = self.fold(self._event_recorder.select_stream(stream)).require_state()
+                if isinstance(state, Ban):
+                    yield state
 
     def quarantined(
         self, ids: Sequence[int] | None = None, *, resolved: bool = False
     ) -> Sequence[Quarantined]:
-        """List the bodies that could not become events; with `resolved`, also those settled."""
+        """List the bodies that could not become events; with `resolved`, also the settled ones."""
         return self._event_recorder.select_quarantined(ids=ids, resolved=resolved)
 
     def retry_quarantined(self, ids: Sequence[int] | None = None) -> list[Outcome]:
-        """Try again to make events of quarantined bodies.
+        """Append quarantined bodies again, all or those of these ids.
 
-        They count as received now, when they become known: what was believed before stays as it
-        was. The quarantine keeps when they came.
+        Their `received_at` is now, since only now they become known: answers for an earlier
+        `known_at` must not change. The quarantine keeps when they first came.
         """
         outcomes = []
         for item in self.quarantined(ids):
@@ -260,7 +262,7 @@ class ConversationTracker(Application[str]):
         return outcomes
 
     def discard_quarantined(self, quarantine_id: int) -> None:
-        """Settle that a quarantined body is not wanted; it is listed no more, but kept.
+        """Settle a quarantined body as not wanted; it stays stored but is no longer listed.
 
         Raises `NotFoundError` if no such body waits in quarantine.
         """
@@ -275,8 +277,9 @@ class ConversationTracker(Application[str]):
             return conversation_stream(organization, csid)
         streams = list(self._streams_of(csid))
         if len(streams) > 1:
-            owners = (self._read(self._event_recorder.select_stream(name))[0] for name in streams)
-            names = sorted(owner.organization_id or '""' for owner in owners)
+            firsts = (self._event_recorder.select_stream(name)[:1] for name in streams)
+            owners = (self.fold(first).require_state() for first in firsts)
+            names = sorted((owner and owner.organization_id) or '""' for owner in owners)
             raise AmbiguousError(
                 f"conversation {csid}: expected one organization, got {len(names)}; name one of "
                 f"them with --org: {', '.join(names)}"
@@ -284,7 +287,7 @@ class ConversationTracker(Application[str]):
         return streams[0] if streams else conversation_stream(None, csid)
 
     def _streams_of(self, csid: int) -> Iterator[str]:
-        """Find the conversations of this number, one organization after the other."""
+        """Yield the streams of this number, one jump in the index per organization."""
         stream = self._event_recorder.next_stream("conversation/")
         while stream is not None and stream.startswith("conversation/"):
             organization = stream.split("/")[1]
@@ -294,8 +297,14 @@ class ConversationTracker(Application[str]):
             # "0" sorts right after "/": past all conversations of this organization
             stream = self._event_recorder.next_stream(f"conversation/{organization}0")
 
-    def _read(self, stored: Sequence[Notification]) -> list[Event]:
-        return mark_late(map(self.read, stored))
+    def _nothing_yet(self, csid: int, stored: Sequence[Notification]) -> NotFoundError:
+        events = [self.read(event) for event in stored]
+        exists = format_time(min(event.at for event in events))
+        known = format_time(min(event.received_at for event in events))
+        return NotFoundError(
+            f"conversation {csid}: nothing at that moment; it exists since {exists} and is known "
+            f"since {known}"
+        )
 
 
 def _require_zone(**moments: datetime | None) -> None:
@@ -306,17 +315,8 @@ def _require_zone(**moments: datetime | None) -> None:
             )
 
 
-def _nothing_yet(csid: int, events: Sequence[Event]) -> NotFoundError:
-    exists = format_time(min(event.at for event in events))
-    known = format_time(min(event.received_at for event in events))
-    return NotFoundError(
-        f"conversation {csid}: nothing at that moment; it exists since {exists} and is known "
-        f"since {known}"
-    )
-
-
 class _Factory(InfrastructureFactory[TrackingRecorder]):
-    """Hands the library the one recorder there is."""
+    """Return the one recorder to the library."""
 
     def __init__(self, recorder: EventRecorder, env: Environment) -> None:
         super().__init__(env)

@@ -60,7 +60,7 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
     worker = partial(open_place, store or settings.store, grace=settings.grace)
     with viewed(store) as place, counting("Verifying", place[1].progress().position) as advance:
         found = [finding._asdict() for finding in verify(place, worker, advance)]
-        events, _ = place[0].event_recorder.census()
+        events, _ = place[0].event_recorder.count_events()
     if found:
         print_rows(presentation.FINDINGS, presentation.finding_row, found, as_json)
     compared = f"{events:,} events refolded and compared with the views, row by row"

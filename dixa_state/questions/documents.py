@@ -18,9 +18,11 @@ from dixa_state.domain.metrics import closed_at, durations, responses
 from dixa_state.domain.ratings import Rating
 from dixa_state.domain.sla import SlaEvaluation
 from dixa_state.domain.timestamps import format_time
+from dixa_state.fold import Step
 from dixa_state.questions import Day, EndUser, Share, Stats, shapes
-from dixa_state.store.append import Outcome, Quarantined
-from dixa_state.tracker import Step, StoredBody
+from dixa_state.store.append import Outcome
+from dixa_state.store.recorder import Quarantined
+from dixa_state.tracker import StoredBody
 from dixa_state.views.tables import SlaEvaluationRow, from_micros
 
 Document = dict[str, Any]

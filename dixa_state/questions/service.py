@@ -1,19 +1,15 @@
 """The service: what can be asked, each question answered from the views of one moment."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from eventsourcing.persistence import Notification
-
-from dixa_state.dixa.streams import MAX_CSID, conversation_stream, csid_of
+from dixa_state.dixa.streams import MAX_CSID, conversation_stream
 from dixa_state.domain.bans import Ban
-from dixa_state.domain.conversation import Conversation, initial
-from dixa_state.domain.events import Event, believed, mark_late
-from dixa_state.domain.fold import fold
+from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.states import decode_ban, decode_conversation, decode_transition
 from dixa_state.errors import StoreUnavailableError
@@ -399,18 +395,11 @@ class Queries:
         self, stream: str, position: int, as_of: datetime | None = None
     ) -> Conversation | None:
         stored = self._tracker.event_recorder.select_stream(stream)
-        events = self._readable(event for event in stored if event.id <= position)
-        kept = believed(mark_late(events), as_of=as_of)
-        if not kept:
-            return None
-        state = initial(kept[0].organization_id, csid_of(stream))
-        return fold(state, kept, grace=self._tracker.grace)
-
-    def _readable(self, stored: Iterable[Notification]) -> Iterator[Event]:
-        """Read events, without those that the projector skipped and recorded as poison."""
-        for notification in stored:
-            with suppress(Exception):
-                yield self._tracker.read(notification)
+        kept = [event for event in stored if event.id <= position]
+        folded = self._tracker.fold(kept, as_of=as_of)
+        # Rows of now leave out what the projector skipped, and so do the later pages of their list.
+        state = folded.state if as_of is None else folded.require_state()
+        return state if isinstance(state, Conversation) else None
 
 
 def _cursor(at: Progress, listing: Listing, asked: list[Any], key: str | None) -> Cursor:

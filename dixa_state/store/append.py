@@ -1,21 +1,20 @@
-"""The event store's contract: what may go in, what comes of it, and the one append of all backends.
+"""Appending webhooks: what may go in, what becomes of it, and the one algorithm of all backends.
 
 Every authentic body ends in exactly one of three places: appended as a new event, recognised as a
 duplicate, or quarantined with its reason. A batch is one transaction under the store's write lock,
-so positions are handed out, committed and seen in the same order and without a hole; a reader that
+so positions are assigned, committed and seen in the same order and without a hole: a reader that
 tails the store cannot miss an event, and a hole is a sign of tampering.
 """
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent
+from eventsourcing.persistence import Notification
 from msgspec import Struct
 from msgspec.json import Encoder
 
@@ -29,11 +28,11 @@ _write = Encoder().encode
 
 MAX_BATCH_EVENTS = 1_000
 MAX_BATCH_BYTES = 8 << 20
-"""A batch is one transaction in memory; bounded in bytes too, since a body may be a megabyte."""
+"""A batch is one transaction in memory, bounded in bytes too: one body may be a megabyte."""
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a webhook.
+    """The result of appending one webhook.
 
     `position` and `topic` are those of the event, also if it was stored before; `reason` says why a
     body was quarantined, under `quarantine_id`.
@@ -68,25 +67,10 @@ class Rejected(Struct, frozen=True):
 
 
 class Known(NamedTuple):
-    """What the store remembers of an event: a digest of its body, and where it is."""
+    """The entry that recognises a duplicate: a digest of the body, and the event's position."""
 
     digest: bytes
     position: int
-
-
-class Quarantined(Struct, frozen=True):
-    """A body that could not become an event; `resolution` tells how that ended, if it has."""
-
-    id: int
-    webhook: Webhook
-    problem: str
-    reason: str
-    event_id: str | None
-    resolution: str | None
-    resolved_at: datetime | None
-
-
-Resolution = Literal["appended", "duplicate", "discarded"]
 
 
 def prepare(webhook: Webhook) -> Accepted | Rejected:
@@ -124,14 +108,14 @@ def _clean(webhook: Webhook) -> Webhook:
 
 
 def storable(text: str | None) -> str | None:
-    """Replace what some database refuses: NUL, and halves of surrogate pairs."""
+    """Return a text that both databases accept: without NUL and lone surrogates."""
     if text is None or (text.isascii() and "\0" not in text):
         return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def event_key(organization_id: str | None, event_id: str) -> bytes:
-    """Give the key under which an event is known for ever: ids may be longer than an index takes.
+    """Return the key that recognises an event: a digest, since an id may exceed an index entry.
 
     Sixteen bytes are enough: should two events ever share a key, the second has other content and
     is quarantined, not lost.
@@ -140,113 +124,40 @@ def event_key(organization_id: str | None, event_id: str) -> bytes:
 
 
 def digest(content: bytes) -> bytes:
-    """Give sixteen bytes that stand for a content."""
+    """Return a digest of sixteen bytes."""
     return blake2b(content, digest_size=16).digest()
 
 
 class Writer(ABC):
-    """What an append does inside its transaction, under the store's write lock."""
+    """The statements of an append, inside its transaction and under the store's write lock."""
 
     @abstractmethod
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Find which of these events are stored already."""
+        """Return the entries of those events that are stored already."""
 
     @abstractmethod
     def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
-        """Give the last version of each of these streams that exists."""
+        """Return the last version of each of these streams that exists."""
 
     @abstractmethod
     def last_position(self) -> int:
-        """Give the last position that was handed out, 0 in an empty store; none is ever reused."""
+        """Return the last position assigned, 0 in an empty store; none is ever reused."""
 
     @abstractmethod
     def state_at(self, position: int) -> bytes | None:
-        """Give the state of the event at a position; None if it has been erased."""
+        """Return the state of the event at a position; None if it has been erased."""
 
     @abstractmethod
     def insert(self, events: Sequence[Notification]) -> None:
-        """Store events at the positions that they carry."""
+        """Insert events at the positions that they carry."""
 
     @abstractmethod
-    def remember(self, entries: Mapping[bytes, Known]) -> None:
-        """Enter events into the memory that recognises duplicates."""
+    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
+        """Insert the entries that recognise duplicates."""
 
     @abstractmethod
-    def set_aside(self, rejected: Rejected) -> int:
-        """Quarantine a body, once; give its number."""
-
-
-class EventRecorder(ApplicationRecorder, ABC):
-    """An event store: the library's recorder, with append, streams and quarantine."""
-
-    @abstractmethod
-    def writing(self) -> AbstractContextManager[Writer]:
-        """Open a transaction under the write lock; it commits unless an exception leaves it."""
-
-    @abstractmethod
-    def select_stream(self, stream: str) -> Sequence[Notification]:
-        """Read a stream in order of arrival, each event with its position."""
-
-    @abstractmethod
-    def next_stream(self, name: str) -> str | None:
-        """Name the first stream that sorts at or after a name: a jump in the index, not a scan."""
-
-    @abstractmethod
-    def stream_at(self, position: int) -> str | None:
-        """Name the stream of the event at a position."""
-
-    @abstractmethod
-    def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
-        """Read the streams named from `low` to before `high`, one by one, up to a position."""
-
-    @abstractmethod
-    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Find what recognises these events as duplicates."""
-
-    @abstractmethod
-    def census(self) -> tuple[int, int]:
-        """Count the events, and those that would be recognised as duplicates."""
-
-    @abstractmethod
-    def select_quarantined(
-        self, *, ids: Sequence[int] | None = None, resolved: bool = False
-    ) -> Sequence[Quarantined]:
-        """List what is in quarantine, and on demand also what was."""
-
-    @abstractmethod
-    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Enter how the case of a quarantined body ended; the body stays for ever."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give back all connections."""
-
-    def select_streams(self, prefix: str) -> Iterator[str]:
-        """Name the streams that begin with a prefix, in order."""
-        stream = self.next_stream(prefix)
-        while stream is not None and stream.startswith(prefix):
-            yield stream
-            stream = self.next_stream(f"{stream} ")  # no name holds a space, all sort after it
-
-    def append(self, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
-        """Append webhooks, each with its own outcome, in order; a batch is one transaction.
-
-        More than a batch may hold, in events or in bytes, takes several. Raises
-        `StoreUnavailableError` if the store fails; trying again is always safe.
-        """
-        outcomes: list[Outcome] = []
-        for batch in batches(prepared, lambda item: len(item.webhook.body)):
-            with self.writing() as writer:
-                outcomes += _append(writer, batch)
-        return outcomes
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
-        """Store events as they are: the library's own way in, with versions already assigned."""
-        with self.writing() as writer:
-            first = writer.last_position() + 1
-            events = [_placed(event, first + n) for n, event in enumerate(stored_events)]
-            writer.insert(events)
-            return [event.id for event in events]
+    def quarantine(self, rejected: Rejected) -> int:
+        """Insert a body into quarantine, once; return its id."""
 
 
 def batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
@@ -264,7 +175,8 @@ def batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
         yield batch
 
 
-def _append(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
+def append_batch(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
+    """Append a batch in the writer's transaction; return an outcome for each, in order."""
     accepted = [item for item in prepared if isinstance(item, Accepted)]
     known = dict(writer.known([item.key for item in accepted]))
     heads = dict(writer.heads(sorted({item.stream for item in accepted})))
@@ -275,7 +187,7 @@ def _append(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> list[Out
     outcomes: list[Outcome] = []
     for item in prepared:
         if isinstance(item, Rejected):
-            outcomes.append(_set_aside(writer, item))
+            outcomes.append(_quarantine(writer, item))
         elif (before := fresh.get(item.key) or known.get(item.key)) is None:
             position += 1
             version = heads[item.stream] = heads.get(item.stream, 0) + 1
@@ -287,9 +199,9 @@ def _append(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> list[Out
         elif before.digest == item.digest or _same_content(writer, before, bodies, item):
             outcomes.append(Outcome("duplicate", item.event_id, before.position, topic=item.topic))
         else:
-            outcomes.append(_set_aside(writer, _conflict(item, before.position)))
+            outcomes.append(_quarantine(writer, _conflict(item, before.position)))
     writer.insert(events)
-    writer.remember(fresh)
+    writer.insert_known(fresh)
     return outcomes
 
 
@@ -323,16 +235,6 @@ def _conflict(accepted: Accepted, position: int) -> Rejected:
     )
 
 
-def _set_aside(writer: Writer, rejected: Rejected) -> Outcome:
-    number = writer.set_aside(rejected)
+def _quarantine(writer: Writer, rejected: Rejected) -> Outcome:
+    number = writer.quarantine(rejected)
     return Outcome("quarantined", rejected.event_id, None, rejected.reason, number)
-
-
-def _placed(event: StoredEvent, position: int) -> Notification:
-    return Notification(
-        originator_id=event.originator_id,
-        originator_version=event.originator_version,
-        topic=event.topic,
-        state=event.state,
-        id=position,
-    )

@@ -1,4 +1,4 @@
-"""The event store in memory: for tests and trials; gone with the process."""
+"""The event store in memory, for tests and trials."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,15 +9,8 @@ from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.popo import POPOApplicationRecorder
 from msgspec.structs import replace
 
-from dixa_state.store.append import (
-    EventRecorder,
-    Known,
-    Quarantined,
-    Rejected,
-    Resolution,
-    Writer,
-    digest,
-)
+from dixa_state.store.append import Known, Rejected, Writer, digest
+from dixa_state.store.recorder import EventRecorder, Quarantined, Resolution
 
 
 class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
@@ -26,24 +19,24 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
     def __init__(self) -> None:
         """Begin with an empty store."""
         super().__init__()
-        self.remembered: dict[bytes, Known] = {}
+        self.known_events: dict[bytes, Known] = {}
         self.quarantine: dict[bytes, Quarantined] = {}
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Hold the lock; what was staged is kept only if no exception leaves."""
+        """Hold the lock; commit what is staged unless an exception leaves."""
         with self._database_lock:
             writer = _MemoryWriter(self)
             yield writer
             self._update_table(writer.staged)
-            self.remembered |= writer.to_remember
+            self.known_events |= writer.staged_known
             self.quarantine |= writer.refused
         self._notify_listeners()
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        """Store events as they are, as the library does."""
+        """Insert events whose versions are assigned, as the library does."""
         return POPOApplicationRecorder.insert_events(self, stored_events, **kwargs)
 
     def select_stream(self, stream: str) -> Sequence[Notification]:
@@ -53,13 +46,13 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
             return [_placed(self._stored_events[place], place + 1) for place in places]
 
     def next_stream(self, name: str) -> str | None:
-        """Name the first stream that sorts at or after a name."""
+        """Return the first stream that sorts at or after a name."""
         with self._database_lock:
             streams = (str(event.originator_id) for event in self._stored_events)
             return min((stream for stream in streams if stream >= name), default=None)
 
     def stream_at(self, position: int) -> str | None:
-        """Name the stream of the event at a position."""
+        """Return the stream of the event at a position."""
         found = self.select_notifications(position, 1, position)
         return str(found[0].originator_id) if found else None
 
@@ -70,12 +63,12 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
         return sorted(kept, key=lambda event: (str(event.originator_id), event.originator_version))
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Find what recognises these events as duplicates."""
-        return {key: self.remembered[key] for key in keys if key in self.remembered}
+        """Return the entries that recognise these events as duplicates."""
+        return {key: self.known_events[key] for key in keys if key in self.known_events}
 
-    def census(self) -> tuple[int, int]:
-        """Count the events, and those that would be recognised."""
-        return len(self._stored_events), len(self.remembered)
+    def count_events(self) -> tuple[int, int]:
+        """Count the events, and the entries that recognise duplicates."""
+        return len(self._stored_events), len(self.known_events)
 
     def select_quarantined(
         self, *, ids: Sequence[int] | None = None, resolved: bool = False
@@ -88,20 +81,20 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
         ]
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Enter how the case of a quarantined body ended."""
+        """Write how a quarantined body was settled."""
         for key, item in self.quarantine.items():
             if item.id == quarantine_id:
                 self.quarantine[key] = replace(item, resolution=resolution, resolved_at=at)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: there are no connections."""
 
 
 class _MemoryWriter(Writer):
     def __init__(self, recorder: MemoryRecorder) -> None:
         self._recorder = recorder
         self.staged: list[StoredEvent] = []
-        self.to_remember: dict[bytes, Known] = {}
+        self.staged_known: dict[bytes, Known] = {}
         self.refused: dict[bytes, Quarantined] = {}
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
@@ -120,10 +113,10 @@ class _MemoryWriter(Writer):
     def insert(self, events: Sequence[Notification]) -> None:
         self.staged.extend(events)
 
-    def remember(self, entries: Mapping[bytes, Known]) -> None:
-        self.to_remember.update(entries)
+    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
+        self.staged_known.update(entries)
 
-    def set_aside(self, rejected: Rejected) -> int:
+    def quarantine(self, rejected: Rejected) -> int:
         key = digest(rejected.webhook.body)
         known = self._recorder.quarantine.get(key) or self.refused.get(key)
         number = known.id if known else len(self._recorder.quarantine) + len(self.refused) + 1

@@ -1,7 +1,7 @@
-"""Connections that read, each lent to one thread at a time.
+"""The pool of read connections, each used by one thread at a time.
 
-The library's pools are for those that write: to be given a connection by them, one that is known to
-work, takes several times as long as most questions do.
+The library's pools serve writers. Their checks on every checkout take several times as long as most
+questions do, so readers have this pool.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from eventsourcing.persistence import ConnectionPoolClosedError
 
 
 class Connection(Protocol):
-    """What both drivers' connections have."""
+    """The methods that the connections of both drivers have."""
 
     def close(self) -> None:
         """Close it."""
@@ -21,22 +21,22 @@ class Connection(Protocol):
 
 C = TypeVar("C", bound=Connection)
 
-_MOST_IDLE = 8
+_IDLE_LIMIT = 8
 
 
-class Lender(Generic[C]):
-    """As many connections as are in use at the same time; a few of them stay for later."""
+class ReadPool(Generic[C]):
+    """Read connections: as many as are in use at once, of which a few stay open afterwards."""
 
     def __init__(self, connect: Callable[[], C], is_free: Callable[[C], bool]) -> None:
-        """Make connections by `connect`; those that come back and are free are lent again."""
+        """Open connections by `connect`; a released one is reused if `is_free` says so."""
         self._connect = connect
         self._is_free = is_free
         self._idle: deque[C] = deque()
         self._closed = False
 
     @contextmanager
-    def lent(self, *, new: bool = False) -> Iterator[C]:
-        """Lend a connection, a new one on demand."""
+    def connection(self, *, new: bool = False) -> Iterator[C]:
+        """Use a connection; with `new`, one that was just opened."""
         if self._closed:
             raise ConnectionPoolClosedError
         try:
@@ -46,10 +46,10 @@ class Lender(Generic[C]):
         try:
             yield connection
         finally:
-            self._take_back(connection)
+            self._release(connection)
 
-    def forget(self) -> None:
-        """Close what is idle: it has been found not to work any more."""
+    def discard_idle(self) -> None:
+        """Close the idle connections, for example after the server has gone."""
         while True:
             try:
                 self._idle.pop().close()
@@ -57,14 +57,14 @@ class Lender(Generic[C]):
                 return
 
     def close(self) -> None:
-        """Close what is idle, and what is lent when it comes back."""
+        """Close idle connections now, and those in use when they are released."""
         self._closed = True
-        self.forget()
+        self.discard_idle()
 
-    def _take_back(self, connection: C) -> None:
-        if not self._is_free(connection) or len(self._idle) >= _MOST_IDLE:
+    def _release(self, connection: C) -> None:
+        if not self._is_free(connection) or len(self._idle) >= _IDLE_LIMIT:
             connection.close()
             return
         self._idle.append(connection)
         if self._closed:
-            self.forget()
+            self.discard_idle()

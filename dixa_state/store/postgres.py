@@ -16,14 +16,10 @@ from psycopg.rows import TupleRow, tuple_row
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreUnavailableError
 from dixa_state.store import quarantine
-from dixa_state.store.append import (
-    Known,
-    Rejected,
-    Resolution,
-    Writer,
-)
-from dixa_state.store.pool import Lender
+from dixa_state.store.append import Known, Rejected, Writer
+from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
+from dixa_state.store.recorder import Resolution
 from dixa_state.store.sql import SCHEMA_VERSION, schema, statements
 
 T = TypeVar("T")
@@ -35,13 +31,13 @@ LOCK_TIMEOUT = 60
 """Seconds that an append waits for the appends of others to end."""
 
 _SQL = statements("postgres")
-_NOTICED_WITHIN = {
+_KEEPALIVE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-"""Seconds, and milliseconds: what has gone silent is noticed; by the system's defaults in hours."""
+"""Seconds, and milliseconds, until a silent server is noticed; system defaults take hours."""
 
 _RECONNECT_TIMEOUT = 2.0
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
@@ -62,14 +58,14 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         """
         self._url = url
         self._make_ready(url, create=create)
-        self.reading = Lender(self.connect, _is_free)
+        self.read_pool = ReadPool(self.connect, _is_free)
         super().__init__(_datastore(url))
 
     def create_table(self) -> None:
         """Do nothing: the constructor has made the schema."""
 
     def _make_ready(self, url: str, *, create: bool) -> None:
-        """Make the schema on a plain connection, which says what is wrong if it cannot be had."""
+        """Create the schema on a plain connection, whose errors name the cause; a pool's do not."""
         try:
             with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT) as connection:
                 encoding = _value(connection, "server_encoding")
@@ -88,7 +84,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Open a transaction under the table's lock, which leaves readers alone."""
+        """Open a transaction under the table's lock, which does not block readers."""
         with (
             translated(),
             self.datastore.transaction(commit=True) as outer,
@@ -99,12 +95,12 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             cursor.execute(f"{_SQL['durable']} {_SQL['notify']}".encode())
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Find what recognises these events as duplicates."""
+        """Return the entries that recognise these events as duplicates."""
         rows = self._rows("known_events", keys=list(keys))
         return {key: Known(digest, position) for key, digest, position in rows}
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Enter how the case of a quarantined body ended."""
+        """Write how a quarantined body was settled."""
         parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
         with translated(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(_SQL["resolve"].encode(), parameters)
@@ -117,7 +113,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     def close(self) -> None:
         """Close all connections."""
-        self.reading.close()
+        self.read_pool.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> list[Any]:
@@ -128,7 +124,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             with connection.cursor(binary=True) as cursor:
                 return cursor.execute(_SQL[statement].encode(), parameters, prepare=True).fetchall()
 
-        with translated(), begun(self.reading, ask) as (_, rows):
+        with translated(), reconnecting(self.read_pool, ask) as (_, rows):
             return rows
 
 
@@ -156,12 +152,12 @@ class _PostgresWriter(Writer):
             self._execute("advance_head", position=events[-1].id)
             self._copy("insert_event", ("int8", "text", "int8", "text", "bytea"), map(_row, events))
 
-    def remember(self, entries: Mapping[bytes, Known]) -> None:
+    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
         if entries:
             rows = ((key, *known) for key, known in entries.items())
-            self._copy("remember_event", ("bytea", "bytea", "int8"), rows)
+            self._copy("insert_known_event", ("bytea", "bytea", "int8"), rows)
 
-    def set_aside(self, rejected: Rejected) -> int:
+    def quarantine(self, rejected: Rejected) -> int:
         row = quarantine.to_row(rejected)
         self._execute("quarantine", **row)
         number: int = self._all("quarantine_id", digest=row["digest"])[0][0]
@@ -198,31 +194,32 @@ def _datastore(url: str) -> PostgresDatastore:
         pre_ping=True,
         originator_id_type="text",
     )
-    # The library's constructor has no place for sslmode and the like.
-    # Within this time the pool tries again ever more rarely; beyond it, whenever it is asked.
+    # The pool backs off until this timeout, then connects on demand: recovery must not wait for it.
     datastore.pool.reconnect_timeout = _RECONNECT_TIMEOUT
+    # The library's constructor has no parameter for sslmode and the like.
     datastore.pool.kwargs = {**_parameters(url), "row_factory": psycopg.rows.dict_row}
     return datastore
 
 
 @contextmanager
-def begun(
-    lender: Lender[psycopg.Connection[TupleRow]],
+def reconnecting(
+    pool: ReadPool[psycopg.Connection[TupleRow]],
     begin: Callable[[psycopg.Connection[TupleRow]], T],
 ) -> Iterator[tuple[psycopg.Connection[TupleRow], T]]:
-    """Lend a connection with what it was first asked for.
+    """Use a connection and the result of its first statement, `begin`.
 
-    One that turns out to be lost, as all are when the server has gone and come back, is replaced.
+    A connection that proves lost is replaced, and `begin` runs again: after a restart of the server
+    all idle ones are.
     """
     with ExitStack() as stack:
-        connection = stack.enter_context(lender.lent())
+        connection = stack.enter_context(pool.connection())
         try:
             found = begin(connection)
         except psycopg.OperationalError:
             if not connection.broken:
                 raise
-            lender.forget()
-            connection = stack.enter_context(lender.lent(new=True))
+            pool.discard_idle()
+            connection = stack.enter_context(pool.connection(new=True))
             found = begin(connection)
         yield connection, found
 
@@ -232,7 +229,7 @@ def _is_free(connection: psycopg.Connection[TupleRow]) -> bool:
 
 
 def _parameters(url: str) -> dict[str, Any]:
-    return _NOTICED_WITHIN | conninfo_to_dict(url)
+    return _KEEPALIVE | conninfo_to_dict(url)
 
 
 def _value(connection: psycopg.Connection[TupleRow], name: str) -> Any:
@@ -252,6 +249,6 @@ def translated() -> Iterator[None]:
 
 
 def unavailable(error: Exception) -> StoreUnavailableError:
-    """Say in one line why the store cannot be used."""
+    """Return the error that says in one line why the store cannot be used."""
     reason = " ".join(str(error).split())
     return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from dixa_state.domain.timestamps import format_time, parse_time
-from dixa_state.store.append import Quarantined, Rejected, digest, storable
+from dixa_state.store.append import Rejected, digest, storable
 from dixa_state.store.events import Webhook
+from dixa_state.store.recorder import Quarantined
 
 
 def to_row(rejected: Rejected) -> dict[str, Any]:
-    """Give the columns of a body to be set aside, in text that every database takes."""
+    """Return the columns of a body to quarantine, in text that every database takes."""
     webhook = rejected.webhook
     return {
         "received_at": format_time(webhook.received_at),

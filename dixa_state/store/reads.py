@@ -1,4 +1,4 @@
-"""What both databases read in the same way: each question is a statement of the same name."""
+"""The reads that both databases share: each is a statement of the same name in either dialect."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from eventsourcing.persistence import Notification, StoredEvent
 
 from dixa_state.store import quarantine
-from dixa_state.store.append import EventRecorder, Quarantined
+from dixa_state.store.recorder import EventRecorder, Quarantined
 
 _NO_LIMIT = 2**63 - 1
 
@@ -17,23 +17,23 @@ class DatabaseRecorder(EventRecorder):
 
     @abstractmethod
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Run a statement of the dialect's file, and give its rows."""
+        """Run a statement of the dialect's file and return its rows."""
 
     @abstractmethod
     def _listed(self, values: Sequence[Any]) -> Any:
-        """Give several values as the one parameter that the dialect takes."""
+        """Return several values as one parameter of the dialect."""
 
     def select_stream(self, stream: str) -> Sequence[Notification]:
         """Read a stream in order of arrival."""
         return [notification(row) for row in self._rows("stream", stream=stream)]
 
     def next_stream(self, name: str) -> str | None:
-        """Name the first stream that sorts at or after a name."""
+        """Return the first stream that sorts at or after a name."""
         rows = self._rows("next_stream", name=name)
         return rows[0][0] if rows else None
 
     def stream_at(self, position: int) -> str | None:
-        """Name the stream of the event at a position."""
+        """Return the stream of the event at a position."""
         rows = self._rows("stream_at", position=position)
         return rows[0][0] if rows else None
 
@@ -42,9 +42,9 @@ class DatabaseRecorder(EventRecorder):
         rows = self._rows("range", low=low, high=high, position=position)
         return [notification(row) for row in rows]
 
-    def census(self) -> tuple[int, int]:
-        """Count the events, and those that would be recognised."""
-        events, recognised = self._rows("census")[0]
+    def count_events(self) -> tuple[int, int]:
+        """Count the events, and the entries that recognise duplicates."""
+        events, recognised = self._rows("count_events")[0]
         return events, recognised
 
     def select_quarantined(
@@ -94,7 +94,7 @@ class DatabaseRecorder(EventRecorder):
         return [notification(row) for row in rows]
 
     def max_notification_id(self) -> int | None:
-        """Give the position of the newest event."""
+        """Return the position of the newest event."""
         position: int | None = self._rows("newest")[0][0]
         return position
 

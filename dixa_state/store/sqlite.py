@@ -23,14 +23,10 @@ from eventsourcing.sqlite import (
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.store import quarantine
-from dixa_state.store.append import (
-    Known,
-    Rejected,
-    Resolution,
-    Writer,
-)
-from dixa_state.store.pool import Lender
+from dixa_state.store.append import Known, Rejected, Writer
+from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
+from dixa_state.store.recorder import Resolution
 from dixa_state.store.sql import SCHEMA_VERSION, schema, statements
 
 LOCK_TIMEOUT = 60
@@ -39,33 +35,33 @@ LOCK_TIMEOUT = 60
 _SQL = statements("sqlite")
 _POLL = 0.01
 _CHECKPOINT = 4_000
-"""Pages in the log until they are brought into the file: most are written many times."""
+"""Pages in the log before a checkpoint; most are rewritten many times before it."""
 
 _UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
 
 class _Pool(SQLiteConnectionPool):
-    """Connections that survive power loss: every commit is synced to the disk.
+    """Connections with `synchronous=FULL`: a commit survives power loss.
 
-    Writers of this process wait for their turn before they join the library's queue: there, one
-    that waits would hold up all readers.
+    Writers of this process wait for a lock of ours before they join the library's queue, where a
+    waiting writer would block all readers.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._turn = Lock()
+        self._write_lock = Lock()
         self._closing = False
         super().__init__(*args, **options)
 
     def get_connection(
         self, timeout: float | None = None, *, is_writer: bool | None = None
     ) -> SQLiteConnection:
-        if is_writer and not self._turn.acquire(timeout=LOCK_TIMEOUT):
+        if is_writer and not self._write_lock.acquire(timeout=LOCK_TIMEOUT):
             raise persistence.ConnectionUnavailableError("another transaction does not end")
         try:
             return self._get(timeout, is_writer=is_writer)
         except BaseException:
             if is_writer:
-                self._turn.release()
+                self._write_lock.release()
             raise
 
     def _get(self, timeout: float | None, *, is_writer: bool | None) -> SQLiteConnection:
@@ -75,16 +71,16 @@ class _Pool(SQLiteConnectionPool):
 
     def put_connection(self, conn: SQLiteConnection) -> None:
         wrote = conn.is_writer
-        if self._closed:  # it was asked for before, and given after
+        if self._closed:  # it was checked out while the pool closed
             conn.close()
         try:
             super().put_connection(conn)
         finally:
             if wrote:
-                self._turn.release()
+                self._write_lock.release()
 
     def close(self) -> None:
-        """Wait for what still runs: SQLite crashes where a connection in use is closed."""
+        """Wait for connections in use: SQLite crashes if one is closed by another thread."""
         self._closing = True
         with self._put_condition:
             self._put_condition.wait_for(lambda: not self._in_use, timeout=LOCK_TIMEOUT)
@@ -115,16 +111,16 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         datastore.pool = _Pool(
             db_name=_uri(path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
         )
-        self.moved = Condition()
-        """Told of each commit of this process."""
-        self.reading = Lender(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
+        self.committed = Condition()
+        """Notified of each commit of this process."""
+        self.read_pool = ReadPool(lambda: _connect(f"{_uri(path)}?mode=rw"), _is_free)
         super().__init__(datastore)
 
     def create_table(self) -> None:
         """Do nothing: the constructor has made the schema."""
 
     def _make_ready(self, *, create: bool) -> None:
-        """Make the schema on a connection of its own, where WAL can be entered without a race."""
+        """Create the schema on a connection of its own, where switching to WAL cannot race."""
         mode = "rwc" if create else "rw"
         try:
             with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
@@ -151,30 +147,30 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
                 except BaseException:
                     raw.connection.rollback()
                     raise
-        with self.moved:
-            self.moved.notify_all()
+        with self.committed:
+            self.committed.notify_all()
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Find what recognises these events as duplicates."""
+        """Return the entries that recognise these events as duplicates."""
         rows = (row for key in keys for row in self._rows("known_events", key=key))
         return {key: Known(digest, position) for key, digest, position in rows}
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Enter how the case of a quarantined body ended."""
+        """Write how a quarantined body was settled."""
         with translated(), self.datastore.transaction(commit=True) as cursor:
             parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
             cursor.execute(_SQL["resolve"], parameters)
 
     def close(self) -> None:
         """Close all connections."""
-        self.reading.close()
+        self.read_pool.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> str:
         return json.dumps(list(values))
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with translated(), self.reading.lent() as connection:
+        with translated(), self.read_pool.connection() as connection:
             return connection.execute(_SQL[statement], parameters).fetchall()
 
 
@@ -205,11 +201,11 @@ class _SqliteWriter(Writer):
         rows = [(e.id, e.originator_id, e.originator_version, e.topic, e.state) for e in events]
         self._cursor.executemany(_SQL["insert_event"], rows)
 
-    def remember(self, entries: Mapping[bytes, Known]) -> None:
+    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
         rows = [(key, *known) for key, known in entries.items()]
-        self._cursor.executemany(_SQL["remember_event"], rows)
+        self._cursor.executemany(_SQL["insert_known_event"], rows)
 
-    def set_aside(self, rejected: Rejected) -> int:
+    def quarantine(self, rejected: Rejected) -> int:
         row = quarantine.to_row(rejected)
         self._cursor.execute(_SQL["quarantine"], row)
         number: int = self._one("quarantine_id", digest=row["digest"])[0]
@@ -239,7 +235,7 @@ def _make_schema(connection: sqlite3.Connection) -> None:
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Switch the journal; SQLite does not wait by itself where another is just doing the same."""
+    """Switch to WAL; retry, since SQLite's busy timeout does not cover a concurrent switch."""
     deadline = monotonic() + LOCK_TIMEOUT
     while True:
         try:

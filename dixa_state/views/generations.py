@@ -1,8 +1,8 @@
-"""The views of a store: one generation that readers see, and perhaps one that is being built.
+"""The views of a store, in generations: the live one, and perhaps one that is being built.
 
-A generation is a set of tables with a prefix of its own; plain SQL views without the prefix lead
-readers to the live one. The row `projection` names it, with the position that it has reached, and
-changes in the transaction that changes the rows.
+A generation is a set of tables with a prefix of its own. SQL views without the prefix select from
+the live one. A row of the table `projection` names each generation and the position that it has
+reached, and changes in the transaction that changes the rows.
 """
 
 from abc import ABC, abstractmethod
@@ -21,68 +21,61 @@ Rows = list[tuple[Any, ...]]
 Role = Literal["projector", "replay"]
 
 LIVE, BUILDING, RETIRED = "views", "building", "retired"
-UNMADE, MIXED = -1, -2
+UNKNOWN_GRACE, MIXED_GRACE = -1, -2
+"""Instead of a grace: there are no rows yet, or rows that were made with several graces."""
 
 
 class Progress(NamedTuple):
-    """Where the views are: their generation, the version of their rows, and their position.
+    """A generation, the version of its rows, and the position that it has reached.
 
-    `grace` is that with which all rows were made, in microseconds; or `UNMADE` or `MIXED`.
+    `grace` is the one that all rows were made with, in microseconds, or `UNKNOWN_GRACE` or
+    `MIXED_GRACE`.
     """
 
     generation: int
     view_version: int
     position: int
-    grace: int = UNMADE
+    grace: int = UNKNOWN_GRACE
 
-    def moved(self, position: int, grace: timedelta) -> "Progress":
-        """Give where they are when rows up to a position have been made with a grace."""
+    def advanced(self, position: int, grace: timedelta) -> "Progress":
+        """Return the progress after rows up to a position have been made with a grace."""
         made = grace // timedelta(microseconds=1)
         return self._replace(
-            position=position, grace=made if self.grace in (UNMADE, made) else MIXED
+            position=position, grace=made if self.grace in (UNKNOWN_GRACE, made) else MIXED_GRACE
         )
 
     @property
     def prefix(self) -> str:
-        """The prefix of the generation's tables."""
+        """Return the prefix of the generation's tables."""
         return prefix(self.generation)
 
 
 class Lead(Protocol):
-    """A role that is held."""
+    """A role held by this process: the projector's, or the replay's."""
 
     def keep(self) -> None:
-        """Renew the hold where that is needed; raises `StoreUnavailableError` if it was lost."""
-
-
-class Poison(NamedTuple):
-    """An event that could not be folded, and why."""
-
-    position: int
-    stream: str
-    topic: str
-    error: str
+        """Renew the role if needed; raise `StoreUnavailableError` if it was lost."""
 
 
 class Connection(Protocol):
-    """What both databases let a transaction do, in the one spelling of `views.sql`."""
+    """A transaction on either database, in the one SQL spelling of `views.sql`."""
 
     def run(self, sql: str, **parameters: Any) -> Rows:
-        """Run one statement and give its rows; parameters are written `:name`."""
+        """Run one statement and return its rows; parameters are written `:name`."""
 
     def states(self, table: str, streams: Sequence[str]) -> Rows:
-        """Give stream and state of the rows of these streams."""
+        """Return stream and state of the rows of these streams."""
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters."""
 
-    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
-        """Insert rows, as fast as the database takes them."""
+    def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+        """Insert rows in bulk."""
 
-    def unload(
+    def delete(
         self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
     ) -> None:
-        """Delete the rows that have these keys."""
+        """Delete the rows with the keys of these."""
 
 
 class Views(TrackingRecorder, ABC):
@@ -92,23 +85,23 @@ class Views(TrackingRecorder, ABC):
 
     @abstractmethod
     def transaction(self, *, write: bool = False) -> AbstractContextManager[Connection]:
-        """Open a transaction; readers see one moment of the store throughout."""
+        """Open a transaction; one that reads sees a single snapshot of the store."""
 
     @abstractmethod
     def leading(self, role: Role, *, wait: bool = False) -> AbstractContextManager["Lead | None"]:
-        """Be the only one in a role; without `wait`, give None if another has it."""
+        """Take a role that only one process can hold; yield None if another has it, or `wait`."""
 
     @abstractmethod
     def changed(self, timeout: float) -> None:
-        """Wait until the views may have moved on, at most `timeout` seconds."""
+        """Wait until events or views may have changed, at most `timeout` seconds."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is not the event store's."""
+        """Close what does not belong to the event store."""
 
     @abstractmethod
     def select(self, sql: str, **parameters: Any) -> Rows:
-        """Run one statement that reads, in a transaction of its own."""
+        """Run one reading statement in a transaction of its own."""
 
     def complete_states(self, csid: int, grace: timedelta) -> dict[str, bytes]:
         """Return the states of the conversations of a number, by stream.
@@ -124,13 +117,13 @@ class Views(TrackingRecorder, ABC):
         return {stream: bytes(state) for stream, state in found}
 
     def statement(self, name: str, generation: int = 0) -> str:
-        """Give a statement, on the tables of a generation."""
+        """Return a statement of `views.sql` on the tables of a generation."""
         sql = views_statements()[name]
         locked = "FOR UPDATE" if self.dialect == "postgres" else ""
         return sql.replace("{v}", prefix(generation)).replace("{for_update}", locked)
 
     def progress(self, name: str = LIVE) -> Progress:
-        """Tell where the views are.
+        """Return the progress of a generation.
 
         Raises `SchemaError` if they were made by another version of the views.
         """
@@ -138,7 +131,7 @@ class Views(TrackingRecorder, ABC):
             return self.require_progress(connection, name)
 
     def require_progress(self, connection: Connection, name: str = LIVE) -> Progress:
-        """Tell the same inside a transaction."""
+        """Return the same inside a transaction."""
         found = self.read_progress(connection, name)
         if found is None or found.view_version != VIEW_VERSION:
             raise SchemaError(
@@ -150,77 +143,77 @@ class Views(TrackingRecorder, ABC):
     def read_progress(
         self, connection: Connection, name: str = LIVE, *, hold: bool = False
     ) -> Progress | None:
-        """Read where a generation is, inside a transaction; `hold` keeps others from moving it."""
+        """Read the progress of a generation; `hold` locks it against other projectors."""
         statement = self.statement("progress_held" if hold else "progress")
         found = connection.run(statement, name=name)
         return Progress(*found[0]) if found else None
 
     def set_progress(self, connection: Connection, name: str, progress: Progress) -> None:
-        """Enter a generation under a name, and beside it the grace of its rows."""
+        """Write a generation under a name, and beside it the grace of its rows."""
         entered = {"generation": progress.generation, "view_version": progress.view_version}
         for entry, number in ((name, progress.position), (_grace_of(name), progress.grace)):
             connection.run(self.statement("set_progress"), name=entry, position=number, **entered)
 
-    def forget_progress(self, connection: Connection, name: str) -> None:
-        """Drop the name of a generation."""
+    def delete_progress(self, connection: Connection, name: str) -> None:
+        """Delete the name of a generation."""
         for entry in (name, _grace_of(name)):
-            connection.run(self.statement("forget_progress"), name=entry)
+            connection.run(self.statement("delete_progress"), name=entry)
 
     def advance(self, connection: Connection, name: str, at: Progress, to: Progress) -> None:
-        """Move a generation on."""
+        """Write the new position of a generation."""
         if to.grace != at.grace:
             self.set_progress(connection, name, at._replace(grace=to.grace))
         connection.run(self.statement("advance"), name=name, position=to.position)
 
     def make_ready(self) -> None:
-        """Make the first generation where there is none, once, however many open the store."""
+        """Create the first generation, once, however many processes open the store."""
         with self.transaction(write=True) as connection:
             if self.read_progress(connection) is not None:
                 return
         with self.leading("replay", wait=True), self.transaction(write=True) as connection:
             if self.read_progress(connection) is None:
                 self.create(connection, 1)
-                self.show(connection, 1)
+                self.publish(connection, 1)
                 self.set_progress(connection, LIVE, Progress(1, VIEW_VERSION, 0))
 
     def create(self, connection: Connection, generation: int, *, indexes: bool = True) -> None:
-        """Make the tables of a generation."""
+        """Create the tables of a generation."""
         connection.script(views_tables(self.dialect, prefix(generation)))
         if indexes:
             self.index(connection, generation)
 
     def index(self, connection: Connection, generation: int) -> None:
-        """Make the indexes of a generation."""
+        """Create the indexes of a generation."""
         for index in self.indexes(generation):
             connection.run(index)
 
     def indexes(self, generation: int) -> list[str]:
-        """Give the statements that make the indexes of a generation, one by one."""
+        """Return the statements that create the indexes of a generation."""
         return [index for index in views_indexes(prefix(generation)).split(";") if index.strip()]
 
     def drop(self, connection: Connection, generation: int) -> None:
-        """Drop what there is of a generation."""
+        """Drop the tables of a generation."""
         for table in [*TABLES, "poison"]:
             connection.run(f"DROP TABLE IF EXISTS {prefix(generation)}{table}")
 
-    def show(self, connection: Connection, generation: int) -> None:
-        """Lead readers to a generation."""
+    def publish(self, connection: Connection, generation: int) -> None:
+        """Make the SQL views select from a generation."""
         for table in [*TABLES, "poison"]:
             connection.run(f"DROP VIEW IF EXISTS {table}")
             rows = f"SELECT * FROM {prefix(generation)}{table}"  # noqa: S608
             connection.run(f"CREATE VIEW {table} AS {rows}")
 
     def replace(
-        self, connection: Connection, generation: int, gone: Iterable[Row], new: Iterable[Row]
+        self, connection: Connection, generation: int, old: Iterable[Row], new: Iterable[Row]
     ) -> None:
-        """Take rows away, by their keys, and insert others."""
-        for table, some in group(gone).items():
-            connection.unload(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
+        """Delete rows by their keys, and insert others."""
+        for table, some in group(old).items():
+            connection.delete(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
         for table, some in group(new).items():
-            connection.load(f"{prefix(generation)}{table}", TABLES[table], some)
+            connection.insert(f"{prefix(generation)}{table}", TABLES[table], some)
 
     def insert_tracking(self, tracking: Tracking) -> None:
-        """Move the position on without rows, as the library understands it."""
+        """Advance the position without rows, as the library's contract has it."""
         with self.transaction(write=True) as connection:
             found = self.read_progress(connection, hold=True)
             if found and found.position >= tracking.notification_id:
@@ -228,7 +221,7 @@ class Views(TrackingRecorder, ABC):
             connection.run(self.statement("advance"), name=LIVE, position=tracking.notification_id)
 
     def max_tracking_id(self, application_name: str) -> int | None:
-        """Give the position of the views, as the library understands it."""
+        """Return the position of the views, as the library's contract has it."""
         del application_name
         return self.progress().position or None
 
@@ -238,5 +231,5 @@ def _grace_of(name: str) -> str:
 
 
 def prefix(generation: int) -> str:
-    """Give the prefix of a generation's tables; readers go without, through the SQL views."""
+    """Return the prefix of a generation's tables; generation 0 names the SQL views."""
     return f"v{generation}_" if generation else ""

@@ -10,15 +10,15 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.store.postgres import PostgresRecorder, begun, translated, unavailable
+from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated, unavailable
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Role, Rows, Views
 from dixa_state.views.tables import TABLES, Row
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
-# A snapshot is of rows only: names lead at once to tables that a replay filled after it. Hence a
-# reader first holds off the switch, which begins with this name, and takes its snapshot then.
+# A snapshot covers rows, not names: after a switch, `conversations` selects from tables that were
+# filled after the snapshot. So a reader first locks out the switch, then takes its snapshot.
 _READING = b"""
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 LOCK TABLE conversations IN ACCESS SHARE MODE
@@ -37,15 +37,15 @@ class PostgresViews(Views):
     def __init__(self, recorder: PostgresRecorder) -> None:
         """Use the connections of the event store."""
         self._recorder = recorder
-        self._ears: psycopg.Connection[TupleRow] | None = None
+        self._listener: psycopg.Connection[TupleRow] | None = None
         self._listening = Lock()
-        self._heard = 0
-        self._told = local()
+        self._notifications = 0
+        self._seen = local()
         self.make_ready()
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["_PostgresConnection"]:
-        """Open a transaction; one that reads sees one moment of the store throughout."""
+        """Open a transaction; one that reads sees a single snapshot."""
         with translated(), (self._writing if write else self._reading)() as cursor:
             yield _PostgresConnection(cursor)
 
@@ -62,28 +62,31 @@ class PostgresViews(Views):
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:
         with (
-            begun(self._recorder.reading, lambda lent: lent.execute(_READING)) as (connection, _),
+            reconnecting(self._recorder.read_pool, lambda lent: lent.execute(_READING)) as (
+                connection,
+                _,
+            ),
             connection.cursor(binary=True) as cursor,
         ):
             try:
                 yield cursor
             finally:
-                connection.rollback()  # there is nothing to commit
+                connection.rollback()  # a reader has nothing to commit
 
     def select(self, sql: str, **parameters: Any) -> Rows:
-        """Run one statement that reads, prepared, in one round trip."""
+        """Run one reading statement, prepared, in one round trip."""
 
         def ask(connection: psycopg.Connection[TupleRow]) -> Rows:
             with connection.cursor(binary=True) as cursor:
                 statement = with_percent(sql).encode()
                 return cursor.execute(statement, parameters, prepare=True).fetchall()
 
-        with translated(), begun(self._recorder.reading, ask) as (_, rows):
+        with translated(), reconnecting(self._recorder.read_pool, ask) as (_, rows):
             return rows
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
-        """Take the advisory lock of a role on a connection of its own, and give it back."""
+        """Take the advisory lock of a role on a connection of its own; release it at the end."""
         with translated(), self._recorder.connect() as connection:
             lock = _Lock(connection, role)
             while not (taken := lock.take()) and wait:
@@ -92,37 +95,38 @@ class PostgresViews(Views):
                 yield lock if taken else None
             finally:
                 if taken:
-                    lock.give_back()
+                    lock.release()
 
     def changed(self, timeout: float) -> None:
-        """Wait until PostgreSQL tells of new events or of views that moved on.
+        """Wait until PostgreSQL notifies of new events or changed views.
 
-        One thread listens at a time; what it hears, each of the others is told once.
+        One thread listens at a time. It counts the notifications, so that a thread which was
+        waiting for it returns at once if one came since its own last call.
         """
         until = monotonic() + timeout
         if not self._listening.acquire(timeout=timeout):
             return
         try:
-            if getattr(self._told, "count", None) == self._heard:
-                self._heard += self._hears(until - monotonic())
-            self._told.count = self._heard
+            if getattr(self._seen, "count", None) == self._notifications:
+                self._notifications += self._wait_for_notification(until - monotonic())
+            self._seen.count = self._notifications
         except psycopg.Error as error:
-            self._ears = None
+            self._listener = None
             raise unavailable(error) from error
         finally:
             self._listening.release()
 
-    def _hears(self, timeout: float) -> bool:
-        if self._ears is None or self._ears.closed:
-            self._ears = self._recorder.connect()
-            self._ears.execute("LISTEN dixa_state_views; LISTEN stored_events")
-            return True  # something may have happened before we listened
-        return any(True for _ in self._ears.notifies(timeout=max(timeout, 0), stop_after=1))
+    def _wait_for_notification(self, timeout: float) -> bool:
+        if self._listener is None or self._listener.closed:
+            self._listener = self._recorder.connect()
+            self._listener.execute("LISTEN dixa_state_views; LISTEN stored_events")
+            return True  # something may have changed before LISTEN took effect
+        return any(True for _ in self._listener.notifies(timeout=max(timeout, 0), stop_after=1))
 
     def close(self) -> None:
-        """Close the connection that listens."""
-        if self._ears is not None:
-            self._ears.close()
+        """Close the listening connection."""
+        if self._listener is not None:
+            self._listener.close()
 
 
 class _Lock:
@@ -134,8 +138,8 @@ class _Lock:
         row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
         return bool(row and row[0])
 
-    def give_back(self) -> None:
-        """Unlock now: the end of a connection is noticed by the server a moment later."""
+    def release(self) -> None:
+        """Unlock explicitly: the server notices a closed connection only a moment later."""
         with suppress(psycopg.Error):
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCKS[self._role]])
 
@@ -161,19 +165,19 @@ class _PostgresConnection:
     def script(self, sql: str) -> None:
         self._cursor.execute(sql.encode())
 
-    def unload(
+    def delete(
         self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
     ) -> None:
         types = dict(zip(row_type._fields, _COLUMN_TYPES[row_type], strict=True))
         listed = ", ".join(f"%b::{types[column]}[]" for column in key)
-        same = " AND ".join(f"{table}.{column} = gone.{column}" for column in key)
+        same = " AND ".join(f"{table}.{column} = old.{column}" for column in key)
         self._cursor.execute(
-            f"DELETE FROM {table} USING unnest({listed}) AS gone ({', '.join(key)}) "  # noqa: S608
+            f"DELETE FROM {table} USING unnest({listed}) AS old ({', '.join(key)}) "  # noqa: S608
             f"WHERE {same}".encode(),
             [[getattr(row, column) for row in rows] for column in key],
         )
 
-    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+    def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         columns = ", ".join(row_type._fields)
         copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
         with self._cursor.copy(copy.encode()) as target:

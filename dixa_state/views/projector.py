@@ -1,4 +1,4 @@
-"""The projector: follows the event store, a page of events and one transaction at a time."""
+"""The projector: follows the event store, one batch of events and one transaction at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, islice
@@ -9,29 +9,29 @@ from eventsourcing.persistence import Notification
 
 from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.errors import StoreUnavailableError
+from dixa_state.fold import FoldResult, State
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.fold import Folded, State, fold_further, fold_stream, is_shown
 from dixa_state.views.generations import LIVE, Connection, Progress, Views
-from dixa_state.views.rows import changed_rows
+from dixa_state.views.rows import changed_rows, has_views
 from dixa_state.views.tables import Row
 
-PAGE = 1_000
-"""Events a transaction: enough to share a commit, few enough not to hold up writers."""
+BATCH_SIZE = 1_000
+"""Events per transaction: enough to share a commit, few enough not to hold up writers."""
 
-_SLICE = 100
-_MOST_BYTES = 8 << 20
-"""A page ends with the slice that reaches this: a webhook may be a megabyte."""
+_READ_SIZE = 100
+_BATCH_BYTES = 8 << 20
+"""A batch ends with the read that reaches this size: one webhook may be a megabyte."""
 
 _IDLE = 1.0
-_REST = 0.0002
-"""Seconds of rest for each event of a page: the more comes in, the more the next page gathers. That
-costs less an event, and those who receive webhooks have the processor for themselves meanwhile."""
+_PAUSE_PER_EVENT = 0.0002
+"""Seconds to pause for each event of a batch that was not full. Under load the next batch gathers
+more, which costs less per event and leaves the processor to the threads that receive webhooks."""
 
-_MOST_KEPT = 500
+_CACHE_LIMIT = 500
 
 
-class News(NamedTuple):
-    """A page of events by stream, and the states that the views have of these."""
+class EventBatch(NamedTuple):
+    """New events by stream, and the states that the views hold of these streams."""
 
     at: Progress
     last: int
@@ -39,20 +39,20 @@ class News(NamedTuple):
     before: dict[str, State]
 
 
-class Page(NamedTuple):
-    """What a page of events comes to, ready to be written: the lock is held for that alone."""
+class BatchResult(NamedTuple):
+    """What a batch changes, computed before the write lock is taken."""
 
     at: Progress
     to: Progress
-    folded: dict[str, Folded]
-    gone: list[Row]
-    new: list[Row]
+    folded: dict[str, FoldResult]
+    deleted: list[Row]
+    inserted: list[Row]
 
 
-class _Kept:
-    """The states that were written last: most events are about conversations that just moved.
+class StateCache:
+    """The states written last, kept in memory: most events follow a recent one of their stream.
 
-    They are those of the views as long as nobody else has written.
+    They equal those of the views as long as no other projector has written.
     """
 
     def __init__(self) -> None:
@@ -60,64 +60,68 @@ class _Kept:
         self._states: dict[str, State] = {}
 
     def states(self, at: Progress, streams: Iterable[str]) -> dict[str, State]:
-        """Give those of these streams that are known, if the views are where they were left."""
+        """Return the cached states of these streams, none if another projector has written."""
         if at != self._at:
             self._states.clear()
         return {stream: self._states[stream] for stream in streams if stream in self._states}
 
-    def enter(self, page: Page, *, led: bool) -> None:
-        """Enter what a page has written; what was not written for longest is forgotten."""
-        self._at = page.to if led else None
-        for stream, folded in page.folded.items():
+    def update(self, result: BatchResult, *, written: bool) -> None:
+        """Cache the states of a batch and drop those that were written longest ago."""
+        self._at = result.to if written else None
+        for stream, folded in result.folded.items():
             self._states.pop(stream, None)
             if folded.state is not None:
                 self._states[stream] = folded.state
-        for stream in list(islice(self._states, max(len(self._states) - _MOST_KEPT, 0))):
+        for stream in list(islice(self._states, max(len(self._states) - _CACHE_LIMIT, 0))):
             del self._states[stream]
 
 
 class Projector:
-    """Keeps the views of a store up to date.
+    """Keep the views of a store up to date.
 
-    A crash repeats a page, never half of it: rows and position change in one transaction, and that
-    transaction begins by making sure that no other projector has been there in the meantime.
+    A crash repeats a batch, never half of it: rows and position change in one transaction, which
+    begins by checking that no other projector has moved the position meanwhile.
     """
 
     def __init__(
-        self, tracker: ConversationTracker, views: Views, *, name: str = LIVE, page: int = PAGE
+        self,
+        tracker: ConversationTracker,
+        views: Views,
+        *,
+        name: str = LIVE,
+        batch_size: int = BATCH_SIZE,
     ) -> None:
-        """Follow the tracker's event store; `page` is how many events share a transaction.
+        """Follow the tracker's event store, at most `batch_size` events per transaction.
 
-        `name` is the generation that is kept up to date: the live one, or one being built.
+        `name` is the generation to keep up to date: the live one, or one being built.
         """
         self._tracker = tracker
         self._recorder = tracker.event_recorder
         self._views = views
         self._name = name
-        self._page = page
-        self._kept = _Kept()
+        self._batch_size = batch_size
+        self._cache = StateCache()
 
     def run(
         self,
         stop: Signal,
         progress: Callable[[int | None], None] = lambda _position: None,
-        trouble: Callable[[StoreUnavailableError], None] = lambda _error: None,
+        unavailable: Callable[[StoreUnavailableError], None] = lambda _error: None,
     ) -> None:
-        """Project until told to stop; wait for the lead while another projector has it.
+        """Project until `stop` is set; wait while another projector leads.
 
-        Goes on by itself when the store comes back after it was away. `progress` is told the
-        position that was reached, or None where there was nothing to do; `trouble`, that the store
-        is away.
+        An unavailable store is tried again until it is back, after a call of `unavailable`.
+        `progress` is called with the position reached, or with None if there was nothing to do.
         """
         while not stop.is_set():
             try:
-                self._lead(stop, progress)
+                self._lead_once(stop, progress)
             except StoreUnavailableError as error:
-                trouble(error)
+                unavailable(error)
                 stop.wait(_IDLE)
 
     def catch_up(self, progress: Callable[[int], None] = lambda _position: None) -> bool:
-        """Bring the views up to date now; false if another projector is at it already."""
+        """Bring the views up to date now; return False if another projector is at work."""
         with self._views.leading("projector") as lead:
             while lead and (position := self.step()):
                 progress(position)
@@ -125,19 +129,19 @@ class Projector:
             return lead is not None
 
     def step(self) -> int | None:
-        """Project one page and give the position reached; None if there was nothing to do."""
-        news = self._read()
-        if news is None:
+        """Project one batch and return the position reached; None if there was nothing to do."""
+        batch = self._read()
+        if batch is None:
             return None
-        page = self._fold(news)
+        result = self._fold(batch)
         with self._views.transaction(write=True) as connection:
-            led = self._views.read_progress(connection, self._name, hold=True) == page.at
-            if led:
-                self._write(connection, page)
-        self._kept.enter(page, led=led)
-        return page.to.position
+            written = self._views.read_progress(connection, self._name, hold=True) == result.at
+            if written:
+                self._write(connection, result)
+        self._cache.update(result, written=written)
+        return result.to.position
 
-    def _lead(self, stop: Signal, progress: Callable[[int | None], None]) -> None:
+    def _lead_once(self, stop: Signal, progress: Callable[[int | None], None]) -> None:
         with self._views.leading("projector") as lead:
             reached = 0
             while lead and not stop.is_set():
@@ -146,14 +150,14 @@ class Projector:
                 progress(position)
                 if position is None:
                     self._views.changed(_IDLE)
-                elif position - reached < self._page:  # else there is more already
-                    stop.wait(_REST * (position - reached))
+                elif position - reached < self._batch_size:  # a full batch: more is waiting
+                    stop.wait(_PAUSE_PER_EVENT * (position - reached))
                 reached = position or reached
         if lead is None:
             progress(None)
             stop.wait(_IDLE / 4)
 
-    def _read(self) -> News | None:
+    def _read(self) -> EventBatch | None:
         with self._views.transaction() as connection:
             at = self._views.require_progress(connection, self._name)
             stored = self._next(at.position)
@@ -162,20 +166,20 @@ class Projector:
             events = {
                 stream: list(some)
                 for stream, some in groupby(sorted(stored, key=_stream), key=_stream)
-                if is_shown(stream)
+                if has_views(stream)
             }
-            before = self._kept.states(at, events)
+            before = self._cache.states(at, events)
             unknown = [stream for stream in events if stream not in before]
             before |= _states(connection, at.prefix, unknown)
-        return News(at, stored[-1].id, events, before)
+        return EventBatch(at, stored[-1].id, events, before)
 
     def _next(self, position: int) -> list[Notification]:
-        """Read the events after a position, as many as a page may hold."""
+        """Read the events after a position, as many as a batch may hold."""
         stored: list[Notification] = []
         size = 0
-        while len(stored) < self._page and size < _MOST_BYTES:
+        while len(stored) < self._batch_size and size < _BATCH_BYTES:
             last = stored[-1].id if stored else position
-            limit = min(_SLICE, self._page - len(stored))
+            limit = min(_READ_SIZE, self._batch_size - len(stored))
             more = self._recorder.select_notifications(last, limit, inclusive_of_start=False)
             stored += more
             size += sum(len(event.state) for event in more)
@@ -183,35 +187,33 @@ class Projector:
                 break
         return stored
 
-    def _fold(self, news: News) -> Page:
-        folded = {stream: self._fold_stream(stream, news) for stream in news.events}
-        to = news.at.moved(news.last, self._tracker.grace)
-        page = Page(news.at, to, folded, [], [])
+    def _fold(self, batch: EventBatch) -> BatchResult:
+        folded = {stream: self._fold_stream(stream, batch) for stream in batch.events}
+        to = batch.at.advanced(batch.last, self._tracker.grace)
+        result = BatchResult(batch.at, to, folded, [], [])
         for stream, done in folded.items():
             if done.state is not None:
-                gone, new = changed_rows(stream, news.before.get(stream), done.state)
-                page.gone.extend(gone)
-                page.new.extend(new)
-        return page
+                deleted, inserted = changed_rows(stream, batch.before.get(stream), done.state)
+                result.deleted.extend(deleted)
+                result.inserted.extend(inserted)
+        return result
 
-    def _fold_stream(self, stream: str, news: News) -> Folded:
-        read, grace = self._tracker.read, self._tracker.grace
-        events, before = news.events[stream], news.before.get(stream)
+    def _fold_stream(self, stream: str, batch: EventBatch) -> FoldResult:
+        events, before = batch.events[stream], batch.before.get(stream)
         if before is not None:
-            further = fold_further(before, stream, events, read, grace)
+            further = self._tracker.fold_further(before, events)
             if further is not None:
                 return further
         whole = self._recorder.select_stream(stream)
-        known = [event for event in whole if event.id <= events[-1].id]
-        return fold_stream(stream, known, read, grace)
+        return self._tracker.fold([event for event in whole if event.id <= events[-1].id])
 
-    def _write(self, connection: Connection, page: Page) -> None:
-        generation = page.at.generation
-        self._views.replace(connection, generation, page.gone, page.new)
-        for folded in page.folded.values():
+    def _write(self, connection: Connection, result: BatchResult) -> None:
+        generation = result.at.generation
+        self._views.replace(connection, generation, result.deleted, result.inserted)
+        for folded in result.folded.values():
             for poison in folded.poison:
                 connection.run(self._views.statement("poison", generation), **poison._asdict())
-        self._views.advance(connection, self._name, page.at, page.to)
+        self._views.advance(connection, self._name, result.at, result.to)
 
 
 def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, State]:

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 from eventsourcing.persistence import Notification
 
 from dixa_state.errors import StoreError
-from dixa_state.store.append import EventRecorder
+from dixa_state.fold import FoldResult
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.fold import Folded, fold_stream, is_shown
+from dixa_state.views.rows import has_views
 
 RANGE = 2_000
-"""About how many events a range holds."""
+"""Events per range, about: a range is held in memory."""
 
 T = TypeVar("T")
 Place = TypeVar("Place")
@@ -42,27 +43,27 @@ def split(recorder: EventRecorder, position: int) -> list[Range]:
 
 
 def read_range(tracker: ConversationTracker, part: Range) -> Iterator[list[Notification]]:
-    """Read a range, stream by stream."""
+    """Yield the streams of a range, each with its events."""
     stored = tracker.event_recorder.select_range(*part)
     for _, events in groupby(stored, key=lambda event: event.originator_id):
         yield list(events)
 
 
-def fold_range(tracker: ConversationTracker, part: Range) -> Iterator[tuple[str, Folded]]:
-    """Fold every stream of a range that has a place in the views."""
+def fold_range(tracker: ConversationTracker, part: Range) -> Iterator[tuple[str, FoldResult]]:
+    """Yield the fold of every stream of a range that has rows in the views."""
     for events in read_range(tracker, part):
         stream = str(events[0].originator_id)
-        if is_shown(stream):
-            yield stream, fold_stream(stream, events, tracker.read, tracker.grace)
+        if has_views(stream):
+            yield stream, tracker.fold(events)
 
 
 def on_all_cores(
     work: Callable[[Place, Range], T], parts: Sequence[Range], open_place: Callable[[], Place]
 ) -> Iterator[T]:
-    """Do a work for each range in processes of their own; the results come in the ranges' order.
+    """Run `work` for each range in worker processes; yield the results in the ranges' order.
 
     `open_place` opens in each process what the work needs, for example a tracker. Only a few ranges
-    are under way at a time, however slowly the results are taken.
+    are in memory at a time, however slowly the results are consumed.
     """
     workers = min(os.cpu_count() or 1, len(parts))
     if workers == 1:
@@ -96,14 +97,14 @@ def _begin(open_place: Callable[[], object]) -> None:
 
 
 def _end_with_parent() -> None:
-    """End as soon as the parent has died: the pool's workers would wait for work for ever."""
+    """Exit as soon as the parent has died: the pool's workers would wait for work for ever."""
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)
 
 
 def _do(work: Callable[[Any, Range], T], part: Range) -> T:
-    gc.disable()  # what a fold makes has no cycles, and walking all of it takes half the time
+    gc.disable()  # a fold makes no cycles, and collecting takes half of the time
     try:
         return work(_place, part)
     finally:

@@ -1,7 +1,7 @@
-"""Replay: all views rebuilt from the event store beside the live ones, then shown in their place.
+"""Replay: all views are rebuilt from the event store beside the live ones, which they then replace.
 
-The live views stay readable, and up to date, until the one transaction that switches. What an
-interrupted replay has left behind is cleaned up by the next one.
+The live views stay readable, and up to date, until the one transaction that switches. The next
+replay drops what an interrupted one has left.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from dixa_state.errors import StoreError
+from dixa_state.fold import Poison, require_foldable
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import (
     BUILDING,
@@ -16,7 +17,6 @@ from dixa_state.views.generations import (
     RETIRED,
     Connection,
     Lead,
-    Poison,
     Progress,
     Views,
 )
@@ -26,14 +26,14 @@ from dixa_state.views.rows import rows
 from dixa_state.views.tables import TABLES, VIEW_VERSION, Row, group
 
 Report = Callable[[int], None]
-"""Told after each range how many events have been folded."""
+"""Called after each range with the number of events folded so far."""
 
-_CLOSE = 200
-"""How many events behind the store the new views may be when they are shown."""
+_MAX_LAG = 200
+"""Events that the new views may be behind the store when the switch begins."""
 
 
 class Built(NamedTuple):
-    """The rows of a range, and what could not be folded in it."""
+    """The rows of a range, and the events in it that could not be folded."""
 
     events: int
     rows: dict[str, list[Row]]
@@ -46,10 +46,10 @@ def replay(
     open_tracker: Callable[[], ConversationTracker],
     progress: Report = lambda _done: None,
 ) -> Progress:
-    """Rebuild all views and switch to them; give where they are then.
+    """Rebuild all views, switch to them and return their progress.
 
     `open_tracker` opens the same store in a worker process. Raises `StoreError` if another replay
-    is at work, or if an event cannot be folded: then the live views stay as they are.
+    is at work or if an event cannot be folded; the live views then stay as they were.
     """
     with views.leading("replay") as lead:
         if lead is None:
@@ -59,18 +59,18 @@ def replay(
             parts = split(tracker.event_recorder, building.position)
             ranges = on_all_cores(build_range, parts, open_tracker)
             _fill(views, lead, building, ranges, progress)
-            shown = _switch(tracker, views, lead, building)
+            live = _switch(tracker, views, lead, building)
         except BaseException:
             with suppress(StoreError):
-                _give_up(views, building)
+                _abandon(views, building)
             raise
         with views.transaction(write=True) as connection:
             _drop(views, connection, RETIRED)
-        return shown
+        return live
 
 
 def _begin(tracker: ConversationTracker, views: Views) -> Progress:
-    """Drop what nobody reads, and begin a generation.
+    """Drop unused generations and create a new one.
 
     Its number is new, so that an interrupted replay which goes on after all cannot write to it.
     """
@@ -79,7 +79,7 @@ def _begin(tracker: ConversationTracker, views: Views) -> Progress:
         live = views.read_progress(connection)
         left = [_drop(views, connection, name) for name in (BUILDING, RETIRED)]
         generation = 1 + max(known.generation for known in (live, *left) if known)
-        building = Progress(generation, VIEW_VERSION, 0).moved(position, tracker.grace)
+        building = Progress(generation, VIEW_VERSION, 0).advanced(position, tracker.grace)
         views.create(connection, generation, indexes=False)
         views.set_progress(connection, BUILDING, building)
     return building
@@ -88,7 +88,7 @@ def _begin(tracker: ConversationTracker, views: Views) -> Progress:
 def _fill(
     views: Views, lead: Lead, building: Progress, ranges: Iterable[Built], progress: Report
 ) -> None:
-    """Fill the tables, and index them one transaction at a time: writers get their turn."""
+    """Fill the tables, then index them in transactions of their own: appends go in between."""
     done = 0
     for built in ranges:
         _load(views, building, built)
@@ -102,15 +102,14 @@ def _fill(
 
 
 def _load(views: Views, building: Progress, built: Built) -> None:
-    if built.poison:
-        raise _poisoned(built.poison[0])
+    require_foldable(built.poison)
     with views.transaction(write=True) as connection:
         for table, some in built.rows.items():
-            connection.load(f"{building.prefix}{table}", TABLES[table], some)
+            connection.insert(f"{building.prefix}{table}", TABLES[table], some)
 
 
 def build_range(tracker: ConversationTracker, part: Range) -> Built:
-    """Make the rows of a range."""
+    """Return the rows of a range."""
     made: list[Row] = []
     poison: list[Poison] = []
     events = 0
@@ -123,41 +122,41 @@ def build_range(tracker: ConversationTracker, part: Range) -> Built:
 
 
 def _switch(tracker: ConversationTracker, views: Views, lead: Lead, building: Progress) -> Progress:
-    """Catch up what has come in since, and show the new generation instead of the old one."""
+    """Project what has come in since, then publish the new generation in place of the old one."""
     projector = Projector(tracker, views, name=BUILDING)
-    while (tracker.event_recorder.max_notification_id() or 0) - _at(views) > _CLOSE:
+    while (tracker.event_recorder.max_notification_id() or 0) - _at(views) > _MAX_LAG:
         projector.step()
         lead.keep()
     while True:
         projector.step()
         lead.keep()
         with views.transaction(write=True) as connection:
-            shown = _show(views, connection, building.generation)
-        if shown is not None:
-            return shown
+            live = _publish(views, connection, building.generation)
+        if live is not None:
+            return live
 
 
 def _at(views: Views) -> int:
     return views.progress(BUILDING).position
 
 
-def _show(views: Views, connection: Connection, generation: int) -> Progress | None:
-    """Switch, unless the live views have been further than the new ones are."""
+def _publish(views: Views, connection: Connection, generation: int) -> Progress | None:
+    """Switch; None if the live views have moved past the new ones, which must catch up first."""
     live = views.read_progress(connection, LIVE, hold=True)
     building = views.read_progress(connection, BUILDING, hold=True)
     if building is None or building.generation != generation:
         raise StoreError("replay: the views being built are gone; another one has dropped them")
     if live is not None and live.position > building.position:
         return None
-    views.show(connection, generation)
+    views.publish(connection, generation)
     views.set_progress(connection, LIVE, building)
-    views.forget_progress(connection, BUILDING)
+    views.delete_progress(connection, BUILDING)
     if live is not None:
         views.set_progress(connection, RETIRED, live)
     return building
 
 
-def _give_up(views: Views, building: Progress) -> None:
+def _abandon(views: Views, building: Progress) -> None:
     with views.transaction(write=True) as connection:
         found = views.read_progress(connection, BUILDING)
         if found is not None and found.generation == building.generation:
@@ -169,12 +168,5 @@ def _drop(views: Views, connection: Connection, name: str) -> Progress | None:
     found = views.read_progress(connection, name)
     if found is not None:
         views.drop(connection, found.generation)
-        views.forget_progress(connection, name)
+        views.delete_progress(connection, name)
     return found
-
-
-def _poisoned(poison: Poison) -> StoreError:
-    return StoreError(
-        f"replay: event {poison.position} of {poison.stream} cannot be folded: {poison.error}; "
-        "the views stay as they were"
-    )

@@ -1,4 +1,4 @@
-"""The rows that a state makes: a pure function, so that live rows and rebuilt ones are equal."""
+"""The rows of a state: a pure function, so that live rows and rebuilt ones are equal."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -30,8 +30,13 @@ from dixa_state.views.tables import (
 from dixa_state.views.texts import attribute_text, findable, storable, words
 
 
+def has_views(stream: str) -> bool:
+    """Return whether a stream has rows in the views."""
+    return stream.startswith(("conversation/", "enduser/", "ip/"))
+
+
 def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
-    """Give every row that a state makes."""
+    """Yield every row of a state."""
     if isinstance(state, Ban):
         yield _ban(stream, state)
         return
@@ -43,7 +48,7 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
 def changed_rows(
     stream: str, before: Conversation | Ban | None, after: Conversation | Ban
 ) -> tuple[list[Row], list[Row]]:
-    """Give the rows that a change of state takes away, by their keys, and those that it brings."""
+    """Return the rows that a change of state deletes, by their keys, and those that it inserts."""
     if not isinstance(before, Conversation) or not isinstance(after, Conversation):
         return list(rows(stream, before)) if before else [], list(rows(stream, after))
     old: set[Row] = set()
@@ -52,11 +57,11 @@ def changed_rows(
         if any(getattr(before, field) != getattr(after, field) for field in fields):
             old.update(make(stream, before))
             new += make(stream, after)
-    shown = _conversation(stream, after)  # which another state always changes
-    return [shown, *old.difference(new)], [shown, *(row for row in new if row not in old)]
+    row = _conversation(stream, after)  # every event changes it
+    return [row, *old.difference(new)], [row, *(one for one in new if one not in old)]
 
 
-def _maybe(time: datetime | None) -> int | None:
+def _optional_micros(time: datetime | None) -> int | None:
     return None if time is None else micros(time)
 
 
@@ -74,7 +79,7 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         csid=state.csid,
         status=state.life.status,
         dixa_status=_foreign_status(state.dixa_status),
-        status_since=_maybe(state.life.since),
+        status_since=_optional_micros(state.life.since),
         channel=findable(state.channel),
         direction=findable(state.direction),
         queue_id=findable(queue.key) if queue else None,
@@ -87,8 +92,8 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         sla_status=sla.summarise(state.sla),
         created_at=created,
         last_event_at=micros(state.last_event_at or first_event),
-        last_message_at=_maybe(state.messages.last_at),
-        assigned_at=_maybe(held.since if held and held.until is None else None),
+        last_message_at=_optional_micros(state.messages.last_at),
+        assigned_at=_optional_micros(held.since if held and held.until is None else None),
         closed_at=ended,
         duration=_duration(state, created, ended),
         entered_queue=bool(state.visits),
@@ -113,7 +118,7 @@ def _duration(state: Conversation, created: int, ended: int | None) -> float | N
 
 
 def _foreign_status(text: str | None) -> str | None:
-    """Give Dixa's word for the status where it is none of ours, such as `awaitingpending`."""
+    """Return Dixa's status where it is none of ours, such as `awaitingpending`."""
     return None if status_from_dixa(text) else findable(spelling(text or "") or None)
 
 
@@ -147,7 +152,7 @@ def _assignments(stream: str, state: Conversation) -> Iterator[AssignmentRow]:
             findable(agent.name),
             findable(agent.email),
             micros(hold.since),
-            _maybe(hold.until),
+            _optional_micros(hold.until),
             hold.how,
         )
 
@@ -170,7 +175,7 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
             queue_id=findable(visit.queue.key) if visit.queue else None,
             queue_name=findable(visit.queue.name) if visit.queue else None,
             enqueued_at=micros(visit.enqueued_at),
-            left_at=_maybe(ended),
+            left_at=_optional_micros(ended),
             outcome=visit.outcome,
             wait=(ended - visit.enqueued_at).total_seconds() if ended else None,
         )
@@ -217,7 +222,7 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluation
             policy=storable(evaluation.policy),
             metric=storable(evaluation.metric),
             status=evaluation.status,
-            deadline=_maybe(evaluation.deadline),
+            deadline=_optional_micros(evaluation.deadline),
             since=micros(evaluation.since),
             began_at=micros(evaluation.history[0].at),
             channel=findable(state.channel),
@@ -270,7 +275,7 @@ _PARTS: tuple[tuple[Callable[[str, Conversation], Iterator[Row]], tuple[str, ...
     (_ratings, ("ratings",)),
     (_words, ("subject", "requester")),
 )
-"""What makes the rows of each table, and the fields of a conversation that those depend on."""
+"""The function that makes the rows of each table, and the fields that they depend on."""
 
 
 def _ban(stream: str, state: Ban) -> BanRow:

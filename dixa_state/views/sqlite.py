@@ -13,7 +13,7 @@ from dixa_state.views.generations import Role, Rows, Views
 from dixa_state.views.tables import Row
 
 LEASE = 5.0
-"""Seconds after which a projector that has not been heard of counts as gone."""
+"""Seconds after which the lease of a process that does not renew it is free."""
 
 _POLL = 0.05
 
@@ -26,12 +26,12 @@ class SqliteViews(Views):
     def __init__(self, recorder: SqliteRecorder) -> None:
         """Use the connections of the event store."""
         self._recorder = recorder
-        self._moved = recorder.moved
+        self._committed = recorder.committed
         self.make_ready()
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["_SqliteConnection"]:
-        """Open a transaction; one that writes waits for its turn."""
+        """Open a transaction; one that writes waits for the write lock."""
         with (
             translated(),
             self._connection(write=write) as connection,
@@ -39,26 +39,26 @@ class SqliteViews(Views):
         ):
             yield _SqliteConnection(cursor)
         if write:
-            with self._moved:
-                self._moved.notify_all()
+            with self._committed:
+                self._committed.notify_all()
 
     @contextmanager
     def _connection(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         if not write:
-            with self._recorder.reading.lent() as connection:
+            with self._recorder.read_pool.connection() as connection:
                 yield connection
             return
         with self._recorder.datastore.get_connection(commit=True) as pooled:
             yield pooled.cursor().sqlite_cursor.connection
 
     def select(self, sql: str, **parameters: Any) -> Rows:
-        """Run one statement that reads."""
-        with translated(), self._recorder.reading.lent() as connection:
+        """Run one reading statement."""
+        with translated(), self._recorder.read_pool.connection() as connection:
             return connection.execute(sql, parameters).fetchall()
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
-        """Take the lease of a role, and give it back."""
+        """Take the lease of a role, and release it at the end."""
         lease = _Lease(self, role)
         while not (taken := lease.take()) and wait:
             sleep(_POLL)
@@ -69,12 +69,12 @@ class SqliteViews(Views):
                 lease.drop()
 
     def changed(self, timeout: float) -> None:
-        """Wait for a write of this process, or for a moment: SQLite cannot tell of another's."""
-        with self._moved:
-            self._moved.wait(min(timeout, _POLL))
+        """Wait for a commit of this process, or briefly: SQLite does not notify other processes."""
+        with self._committed:
+            self._committed.wait(min(timeout, _POLL))
 
     def close(self) -> None:
-        """Do nothing: all connections are the event store's."""
+        """Do nothing: all connections belong to the event store."""
 
 
 @contextmanager
@@ -97,7 +97,9 @@ class _Lease:
 
     def take(self) -> bool:
         with self._views.transaction(write=True) as connection:
-            now = int(time() * 1_000_000)  # only now: it may have waited for its turn
+            now = int(
+                time() * 1_000_000
+            )  # read under the write lock, which may have been waited for
             until = now + int(LEASE * 1_000_000)
             sql = self._views.statement("take_lease")
             taken = connection.count(
@@ -134,7 +136,7 @@ class _SqliteConnection:
         for statement in sql.split(";\n"):
             self._cursor.execute(statement)
 
-    def unload(
+    def delete(
         self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
     ) -> None:
         same = " AND ".join(f"{column} = ?" for column in key)
@@ -142,7 +144,7 @@ class _SqliteConnection:
         self._cursor.executemany(f"DELETE FROM {table} WHERE {same}", keys)  # noqa: S608
         del row_type
 
-    def load(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
+    def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         columns = row_type._fields
         places = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608

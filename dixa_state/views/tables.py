@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 VIEW_VERSION = 1
-"""Counts the meanings that the rows have had; views of another version must be replayed."""
+"""Incremented when the meaning of the rows changes; views of another version must be replayed."""
 
 
 class ConversationRow(NamedTuple):
@@ -220,11 +220,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "words": ("word", "stream"),
     "bans": ("stream",),
 }
-"""The columns that tell the rows of a table apart."""
+"""The primary key of each table."""
 
 
 def group(made: Iterable[Row]) -> dict[str, list[Row]]:
-    """Put rows under the names of their tables."""
+    """Return rows by the name of their table."""
     by_table: dict[str, list[Row]] = defaultdict(list)
     for row in made:
         by_table[TABLE_OF[type(row)]].append(row)
@@ -235,11 +235,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros(time: datetime) -> int:
-    """Give a time as the views keep it."""
+    """Return a time as microseconds since 1970."""
     since = time - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(time: int | None) -> datetime | None:
-    """Give a time that the views keep."""
+    """Return a time from microseconds since 1970."""
     return None if time is None else EPOCH + timedelta(microseconds=time)

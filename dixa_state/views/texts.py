@@ -1,4 +1,4 @@
-"""Texts as the views keep them: whatever is compared with a row is spelled here first."""
+"""Texts as the views store them: what is compared with a row must be converted here first."""
 
 import re
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ _LONGEST_WORD = 60
 
 
 def storable(text: str | None) -> str | None:
-    """Give a text as every database takes it: PostgreSQL refuses NUL."""
+    """Return a text that both databases accept: PostgreSQL refuses NUL."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if text and "\0" in text else text
 
 
 def findable(text: str | None) -> str | None:
-    """Give a text as columns with an index have it; a long one keeps its beginning and a digest.
+    """Return a text as indexed columns hold it; a long one is its beginning and a digest.
 
     PostgreSQL refuses rows whose texts do not fit an index entry, about 2,700 bytes.
     """

@@ -1,6 +1,6 @@
 """Verify: refold everything from the event store, compare it with the views, check the store.
 
-Each difference is one finding; none means that the views tell what the events say.
+Each difference is one finding; none means that the views equal a refold of the events.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +14,9 @@ from dixa_state.domain.timestamps import shorten
 from dixa_state.store.append import Accepted, Known, prepare
 from dixa_state.store.events import Webhook, decode_state, encode_state
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.fold import fold_stream, is_shown
 from dixa_state.views.generations import Connection, Views
 from dixa_state.views.ranges import Range, on_all_cores, read_range, split
-from dixa_state.views.rows import rows
+from dixa_state.views.rows import has_views, rows
 from dixa_state.views.tables import TABLES, Row, group
 
 Place = tuple[ConversationTracker, Views]
@@ -25,7 +24,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 class Finding(NamedTuple):
-    """Something that is not as it should be: where, what was expected, what is there."""
+    """A difference: where, what was expected, and what was found."""
 
     where: str
     expected: str
@@ -37,12 +36,11 @@ def verify(
     open_place: Callable[[], Place],
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[Finding]:
-    """Go through all findings: first the store as a whole, then stream by stream.
+    """Yield all findings: first those of the store as a whole, then stream by stream.
 
-    `open_place` opens the same store and views in a worker process; `progress` is told how many
-    events have been checked. Events that the views have not
-    reached are not compared; bring the views up to date before. Views that move on meanwhile are
-    compared as they were at one moment for each range.
+    `open_place` opens the same store and views in a worker process; `progress` is called with the
+    number of events checked. Events beyond the position of the views are not compared. Views that
+    advance meanwhile are compared at one snapshot per range.
     """
     tracker, views = place
     yield from _whole(tracker)
@@ -55,7 +53,7 @@ def verify(
 
 
 def _whole(tracker: ConversationTracker) -> Iterator[Finding]:
-    events, recognised = tracker.event_recorder.census()
+    events, recognised = tracker.event_recorder.count_events()
     last = tracker.event_recorder.max_notification_id() or 0
     if last != events:
         yield Finding("positions", f"{last} events up to position {last}", f"{events} events")
@@ -64,12 +62,12 @@ def _whole(tracker: ConversationTracker) -> Iterator[Finding]:
 
 
 def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
-    """Check the streams of a range, the stored events and their rows; tell how many events."""
+    """Check the events of a range and their rows; return the number of events, and findings."""
     tracker, views = place
     with views.transaction() as connection:
         live = views.read_progress(connection)
         seen = part._replace(position=live.position if live else 0)
-        shown = _shown(connection, seen)
+        actual = _view_rows(connection, seen)
     findings: list[Finding] = []
     made: list[Row] = []
     count = 0
@@ -79,11 +77,11 @@ def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
         made += _rows(tracker, events)
     expected = group(made)
     for table in TABLES:
-        findings += _compared(table, expected.get(table, []), shown[table])
+        findings += _compared(table, expected.get(table, []), actual[table])
     return count, findings
 
 
-def _shown(connection: Connection, part: Range) -> Rows:
+def _view_rows(connection: Connection, part: Range) -> Rows:
     return {
         table: connection.run(
             f"SELECT {', '.join(row_type._fields)} FROM {table} "  # noqa: S608 — names of ours
@@ -97,9 +95,9 @@ def _shown(connection: Connection, part: Range) -> Rows:
 
 def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Iterable[Row]:
     stream = str(events[0].originator_id)
-    if not is_shown(stream):
+    if not has_views(stream):
         return
-    state = fold_stream(stream, events, tracker.read, tracker.grace).state
+    state = tracker.fold(events).state  # what is skipped live has no rows to compare
     if state is not None:
         yield from rows(stream, state)
 
@@ -107,15 +105,15 @@ def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Itera
 def _compared(
     table: str, expected: Sequence[tuple[Any, ...]], got: Sequence[tuple[Any, ...]]
 ) -> Iterator[Finding]:
-    should, are = {_plain(row) for row in expected}, {_plain(row) for row in got}
-    for row in sorted(should - are, key=repr):
+    made, found = {_plain(row) for row in expected}, {_plain(row) for row in got}
+    for row in sorted(made - found, key=repr):
         yield Finding(f"{table} of {_stream(table, row)}", shorten(repr(row), 300), "no such row")
-    for row in sorted(are - should, key=repr):
+    for row in sorted(found - made, key=repr):
         yield Finding(f"{table} of {_stream(table, row)}", "no such row", shorten(repr(row), 300))
 
 
 def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Give a row that can be compared, whatever a driver makes of bytes."""
+    """Return a comparable row: drivers return bytes in several types."""
     return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
 
 

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from dixa_state.domain.bans import Ban
+from dixa_state.fold import Step
 from dixa_state.questions import documents, shapes
 from dixa_state.questions.slices import Keyed, sliced
-from dixa_state.tracker import Step, StoredBody
+from dixa_state.tracker import StoredBody
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, Listed, answer, listed, whole
 from dixa_state.web.questions import (

@@ -19,6 +19,7 @@ from dixa_state.errors import (
     SignatureError,
     StoreError,
     StoreUnavailableError,
+    UnfoldableEventError,
 )
 
 UNAVAILABLE = 503
@@ -35,6 +36,7 @@ _STATUS: dict[type[DixaStateError], tuple[int, str]] = {
     OverloadedError: (UNAVAILABLE, "overloaded"),
     StoreUnavailableError: (UNAVAILABLE, "unavailable"),
     SchemaError: (UNAVAILABLE, "schema"),
+    UnfoldableEventError: (500, "unfoldable"),
     StoreError: (UNAVAILABLE, "unavailable"),
 }
 _CODES = {

@@ -14,9 +14,9 @@ from traffic import received_webhooks
 
 from dixa_state.dixa.reading import admit
 from dixa_state.domain.evidence import GRACE
+from dixa_state.fold import fold_stream
 from dixa_state.store.events import Webhook, encode_state
 from dixa_state.tracker import WebhookMapper
-from dixa_state.views.fold import fold_stream
 
 EVENTS = 10_000
 
@@ -84,7 +84,7 @@ def _folded(streams: dict[str, list[Notification]]) -> float:
     def work() -> None:
         for name, stored in streams.items():
             if name.startswith(("conversation/", "enduser/", "ip/")):
-                fold_stream(name, stored, read, GRACE)
+                fold_stream(stored, read, GRACE)
 
     return _each(work)
 

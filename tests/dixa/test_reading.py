@@ -22,8 +22,8 @@ from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event, Queue, Snapshot, User
 from dixa_state.domain.fold import fold
+from dixa_state.fold import Step
 from dixa_state.questions.documents import ban_document, status_document, step_document
-from dixa_state.tracker import Step
 
 DATA = Path(__file__).parent.parent / "data"
 EXAMPLES = {

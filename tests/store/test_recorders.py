@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.tests import persistence
 
 from dixa_state.bootstrap import open_recorder
-from dixa_state.store.append import EventRecorder
+from dixa_state.store.recorder import EventRecorder
 
 
 class Ours(persistence.RecorderTestCase):

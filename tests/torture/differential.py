@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 from eventsourcing.persistence import Notification
 from judging import require_same
 
+from dixa_state.fold import FoldResult, Poison
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.fold import Folded, fold_further, fold_stream, is_shown
-from dixa_state.views.generations import Connection, Poison, Views
-from dixa_state.views.projector import News, Page, Projector
-from dixa_state.views.rows import rows
+from dixa_state.views.generations import Connection, Views
+from dixa_state.views.projector import BatchResult, EventBatch, Projector
+from dixa_state.views.rows import has_views, rows
 from dixa_state.views.tables import TABLES, Row
 
 Place = tuple[ConversationTracker, Views]
@@ -41,14 +41,14 @@ class Stumbling(Projector):
         self._page = dice.choice(PAGES)
         return self
 
-    def _fold(self, news: News) -> Page:
-        page = super()._fold(news)
+    def _fold(self, batch: EventBatch) -> BatchResult:
+        page = super()._fold(batch)
         if self._dice.random() < _RIVAL:
-            Projector(*self._place, page=self._dice.choice(PAGES)).step()
+            Projector(*self._place, batch_size=self._dice.choice(PAGES)).step()
         return page
 
-    def _write(self, connection: Connection, page: Page) -> None:
-        super()._write(connection, page)
+    def _write(self, connection: Connection, result: BatchResult) -> None:
+        super()._write(connection, result)
         if self._dice.random() < _CRASH:
             raise CrashError
 
@@ -90,8 +90,8 @@ def judge_views(place: Place, streams: Sequence[str]) -> None:
 def judge_pages(tracker: ConversationTracker, stream: str, dice: Random) -> None:
     """A stream folded further page by page makes the rows that it makes when folded at once."""
     stored = tracker.event_recorder.select_stream(stream)
-    at_once = fold_stream(stream, stored, tracker.read, tracker.grace)
-    paged = _page_by_page(tracker, stream, stored, dice)
+    at_once = tracker.fold(stored)
+    paged = _page_by_page(tracker, stored, dice)
     require_same(f"the state of {stream}", at_once, paged)
     if at_once.state is not None and paged.state is not None:
         require_same(
@@ -100,24 +100,24 @@ def judge_pages(tracker: ConversationTracker, stream: str, dice: Random) -> None
 
 
 def _page_by_page(
-    tracker: ConversationTracker, stream: str, stored: Sequence[Notification], dice: Random
-) -> Folded:
-    folded, done, page = Folded(None), 0, dice.choice(PAGES)
+    tracker: ConversationTracker, stored: Sequence[Notification], dice: Random
+) -> FoldResult:
+    folded, done, page = FoldResult(None), 0, dice.choice(PAGES)
     while done < len(stored):
         new = stored[done : done + page]
         done += len(new)
         further = None
         if folded.state is not None:
-            further = fold_further(folded.state, stream, new, tracker.read, tracker.grace)
-        folded = further or fold_stream(stream, stored[:done], tracker.read, tracker.grace)
+            further = tracker.fold_further(folded.state, new)
+        folded = further or tracker.fold(stored[:done])
     return folded
 
 
 def _from_nothing(tracker: ConversationTracker, stream: str) -> Iterator[tuple[str, Any]]:
-    if not is_shown(stream):
+    if not has_views(stream):
         return
     stored = tracker.event_recorder.select_stream(stream)
-    state = fold_stream(stream, stored, tracker.read, tracker.grace).state
+    state = tracker.fold(stored).state
     made: Iterator[Row] = rows(stream, state) if state is not None else iter(())
     yield from ((_TABLE_OF[type(row)], tuple(row)) for row in made)
 

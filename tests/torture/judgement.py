@@ -10,8 +10,9 @@ from ledger import Identity, Ledger, Told
 from programs import Programs
 
 from dixa_state.bootstrap import open_place, open_recorder
-from dixa_state.store.append import EventRecorder, digest
+from dixa_state.store.append import digest
 from dixa_state.store.events import decode_state
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.views.ranges import Range
 from dixa_state.views.verify import check_range
 

@@ -33,7 +33,6 @@ from worlds import Story
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.domain.states import as_kept
 from dixa_state.store.append import Outcome
-from dixa_state.views.fold import fold_stream
 
 _BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
 _MOST_FINDINGS = 20
@@ -129,7 +128,7 @@ def _judge_moments(tracker: ConversationTracker, story: Story, dice: Random) -> 
     require_same(f"{story.stream} as of {at}", reference(story, as_of=at), was)
     first = sum(event.received_at <= known_at for event in events)
     stored = tracker.event_recorder.select_stream(story.stream)[:first]
-    believed = fold_stream(story.stream, stored, tracker.read, tracker.grace).state
+    believed = tracker.fold(stored).state
     known = as_kept(state_of(tracker, story, known_at=known_at))
     require_same(f"{story.stream} known at {known_at}", believed, known)
 

@@ -15,10 +15,12 @@ from random import random
 from time import sleep
 from unittest.mock import patch
 
-from dixa_state import cli, event_store
+from dixa_state import cli
 from dixa_state.errors import StoreUnavailableError
+from dixa_state.store import append as appending
 from dixa_state.store import postgres, sqlite
-from dixa_state.store.append import Accepted, EventRecorder, Known, Outcome, Rejected, prepare
+from dixa_state.store.append import Accepted, Known, Outcome, Rejected, prepare
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.views.projector import Projector
 from dixa_state.web import inbox
 from dixa_state.web.projection import Projection
@@ -46,7 +48,7 @@ def acknowledge_before_commit() -> None:
 
         def work() -> None:
             with recorder.writing() as writer:
-                outcomes = event_store._append(writer, prepared)
+                outcomes = appending.append_batch(writer, prepared)
                 loop.call_soon_threadsafe(tell, outcomes)
                 sleep(_WIDE)
 
@@ -63,12 +65,12 @@ def check_then_insert() -> None:
         known = self.known(keys)
         sleep(_WIDE)
         with self.writing() as writer, patch.object(writer, "known", lambda _keys: known):
-            return event_store._append(writer, prepared)
+            return appending.append_batch(writer, prepared)
 
     EventRecorder.append = append  # type: ignore[method-assign]
-    insert = sqlite._SQL["remember_event"].rstrip(";\n ")
-    sqlite._SQL = {**sqlite._SQL, "remember_event": f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[assignment]
-    postgres._PostgresWriter.remember = _remember  # type: ignore[method-assign]
+    insert = sqlite._SQL["insert_known_event"].rstrip(";\n ")
+    sqlite._SQL = {**sqlite._SQL, "insert_known_event": f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[assignment]
+    postgres._PostgresWriter.insert_known = _remember  # type: ignore[method-assign]
 
 
 def _remember(self: postgres._PostgresWriter, entries: Mapping[bytes, Known]) -> None:
@@ -90,7 +92,7 @@ def positions_before_the_lock() -> None:
             writer._execute("advance_head", position=before + len(fresh))  # type: ignore[attr-defined]
         sleep(random() * _WIDE)
         with self.writing() as writer, patch.object(writer, "last_position", lambda: before):
-            return event_store._append(writer, prepared)
+            return appending.append_batch(writer, prepared)
 
     EventRecorder.append = append  # type: ignore[method-assign]
 

@@ -16,7 +16,7 @@ from time import sleep
 from typing import NamedTuple
 
 from dixa_state.bootstrap import open_recorder
-from dixa_state.store.append import EventRecorder
+from dixa_state.store.recorder import EventRecorder
 
 _PAGES = (1, 7, 100, 1_000)
 _PAUSE = 0.003

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from cases import case, moved
+from eventsourcing.persistence import Notification
 from order import torture
 
-from dixa_state import event_store
+from dixa_state import fold as folding
 from dixa_state.domain.events import Event
-from dixa_state.views import folding
+from dixa_state.store import append as appending
 from dixa_state.views.generations import Connection
-from dixa_state.views.projector import Page, Projector
+from dixa_state.views.projector import BatchResult, Projector
 
 Find = Callable[[], list[str]]
 
@@ -49,16 +50,17 @@ def test_a_fold_in_the_order_of_arrival_is_found(
 def test_a_page_that_is_folded_on_top_of_what_is_later_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folding, "_follows", lambda _event, _before: True)
+    monkeypatch.setattr(folding, "_follow", lambda _events, _before: True)
     found = findings()
     assert any("sqlite" in finding and "rows of" in finding for finding in found)
     assert any("memory" in finding and "the state of" in finding for finding in found)
 
 
-def half(page: Page) -> Page:
-    kept = list(page.folded)[: len(page.folded) // 2]
-    gone, new = ([row for row in some if row.stream in kept] for some in (page.gone, page.new))
-    return page._replace(gone=gone, new=new)
+def half(result: BatchResult) -> BatchResult:
+    kept = list(result.folded)[: len(result.folded) // 2]
+    some = (result.deleted, result.inserted)
+    deleted, inserted = ([row for row in rows if row.stream in kept] for rows in some)
+    return result._replace(deleted=deleted, inserted=inserted)
 
 
 def test_a_projector_that_loses_half_a_page_is_found(
@@ -74,7 +76,7 @@ def test_a_projector_that_writes_the_rows_of_a_page_twice_is_found(
 ) -> None:
     write = Projector._write  # noqa: SLF001 — where the bug is planted
 
-    def twice(self: Projector, connection: Connection, page: Page) -> None:
+    def twice(self: Projector, connection: Connection, page: BatchResult) -> None:
         write(self, connection, page)
         table = f"v{page.at.generation}_tags"
         for stream in page.folded:
@@ -93,10 +95,12 @@ def test_a_page_that_is_folded_twice_is_found(
 ) -> None:
     fold = folding._fold  # noqa: SLF001 — where the bug is planted
 
-    def twice(state: Any, stream: str, events: Sequence[Event], *more: Any) -> folding.Folded:
+    def twice(
+        state: Any, stored: Sequence[Notification], events: Sequence[Event], *more: Any
+    ) -> folding.FoldResult:
         if state is not None:
             events = [event for event in events for _ in range(2)]
-        return fold(state, stream, events, *more)
+        return fold(state, stored, events, *more)
 
     monkeypatch.setattr(folding, "_fold", twice)
     assert any("rows of conversations: expected" in finding for finding in findings())
@@ -105,5 +109,5 @@ def test_a_page_that_is_folded_twice_is_found(
 def test_an_append_that_recognises_no_duplicate_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_store, "event_key", lambda *_: urandom(16))
+    monkeypatch.setattr(appending, "event_key", lambda *_: urandom(16))
     assert any("outcomes of" in finding for finding in findings())

@@ -12,9 +12,10 @@ from typing import Any
 
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.bootstrap import open_place, open_views
+from dixa_state.fold import Poison
 from dixa_state.views import replay as replaying
 from dixa_state.views import verify as verifying
-from dixa_state.views.generations import Poison, Progress, Views
+from dixa_state.views.generations import Progress, Views
 from dixa_state.views.projector import Projector
 from dixa_state.views.tables import TABLES
 from dixa_state.views.verify import Finding

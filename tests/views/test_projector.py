@@ -93,7 +93,7 @@ def test_any_history_projected_in_any_steps_gives_the_rows_of_its_states_and_of_
             for page in data.draw(st.lists(st.integers(1, 5), max_size=4), "steps"):
                 if page == 1:
                     views = open_views(place[0].event_recorder)
-                Projector(place[0], views, page=page).step()
+                Projector(place[0], views, batch_size=page).step()
         project((place[0], views))
         for stream in streams_of(place, name):
             assert shown(views, stream) == expected(place[0], stream)
@@ -118,7 +118,7 @@ def test_a_page_that_another_projector_has_written_is_not_written_again(
 
         def race() -> None:
             with opened(store_url) as own:
-                projector = Projector(*own, page=2)
+                projector = Projector(*own, batch_size=2)
                 together.wait()
                 while projector.step():
                     pass
@@ -159,7 +159,7 @@ def test_an_event_that_cannot_be_folded_is_recorded_and_skipped_and_the_world_go
     with opened(store_url) as place:
         monkeypatch.setitem(READERS, "conversation.note_added", fail)
         deliver(place[0], day_lines)
-        project(place, page=3)
+        project(place, batch_size=3)
         [note] = [
             event
             for event in place[0].event_recorder.select_notifications(1, 99)
@@ -222,7 +222,7 @@ def test_a_stream_of_which_nothing_can_be_folded_has_no_rows(
         for topic in READERS:
             monkeypatch.setitem(READERS, topic, fail)
         deliver(place[0], day_lines)
-        project(place, page=7)
+        project(place, batch_size=7)
         found = rows(place[1])
         assert [position for position, *_ in found.pop("poison")] == sorted(range(1, 46), key=repr)
         assert not any(found.values())
@@ -284,7 +284,7 @@ def test_a_catch_up_meets_a_switch_without_harm(store_url: str, day_lines: list[
             if done.is_set():
                 break
             deliver(place[0], [line.replace(HOME, b"org-%d" % number) for line in day_lines[:5]])
-            project(place, page=2)
+            project(place, batch_size=2)
         thread.join()
         project(place)
         assert findings(store_url, place) == []

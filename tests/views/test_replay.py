@@ -57,7 +57,7 @@ def test_the_example_day_live_and_after_a_replay_is_byte_identical(
 ) -> None:
     with opened(store_url) as place:
         deliver(place[0], day_lines)
-        project(place, page=4)
+        project(place, batch_size=4)
         live = rows(place[1])
         assert len(live["conversations"]) == 2
         assert len(live["bans"]) == 3

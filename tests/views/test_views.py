@@ -130,7 +130,7 @@ def test_a_reader_is_woken_long_before_its_timeout_when_a_thread_projects(
     took: list[float] = []
     reader = Thread(target=lambda: took.append(woken(place[1], 45)))
     reader.start()
-    project(place, page=5)
+    project(place, batch_size=5)
     reader.join()
     assert took[0] < 5
 

@@ -14,7 +14,7 @@ def project(url: str) -> None:
     """Project until killed, and tell each position."""
     with opened(url) as place:
         say("ready")
-        Projector(*place, page=7).run(Event(), lambda at: say(at) if at else None)
+        Projector(*place, batch_size=7).run(Event(), lambda at: say(at) if at else None)
 
 
 def append(url: str, day: str, first: str, count: str) -> None:

@@ -39,10 +39,10 @@ SELECT state FROM stored_events WHERE notification_id = %(position)s;
 COPY stored_events (notification_id, originator_id, originator_version, topic, state)
 FROM STDIN (FORMAT BINARY);
 
--- remember_event: enter events into the memory that recognises duplicates
+-- insert_known_event: insert the entries that recognise duplicates
 COPY deduplication (event_key, body_digest, notification_id) FROM STDIN (FORMAT BINARY);
 
--- quarantine: set a body aside, once; one that was settled waits again
+-- quarantine: insert a body, once; one that was settled waits again
 INSERT INTO quarantine (
     received_at, problem, reason, event_id, subscription_id, signature, body, body_digest
 ) VALUES (
@@ -51,7 +51,7 @@ INSERT INTO quarantine (
 ) ON CONFLICT (body_digest) DO UPDATE SET
     problem = excluded.problem, reason = excluded.reason, resolution = NULL, resolved_at = NULL;
 
--- quarantine_id: the number of a body that was set aside
+-- quarantine_id: the id of a quarantined body
 SELECT id FROM quarantine WHERE body_digest = %(digest)s;
 
 -- quarantined: the bodies in quarantine, on demand also those that were
@@ -63,7 +63,7 @@ WHERE (%(resolved)s::boolean OR resolution IS NULL)
   AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
 ORDER BY id;
 
--- resolve: enter how the case of a quarantined body ended
+-- resolve: write how a quarantined body was settled
 UPDATE quarantine SET resolution = %(resolution)s, resolved_at = %(at)s WHERE id = %(id)s;
 
 -- stream: a stream in order of arrival
@@ -111,5 +111,5 @@ FROM stored_events
 WHERE originator_id >= %(low)s AND originator_id < %(high)s AND notification_id <= %(position)s
 ORDER BY originator_id, originator_version;
 
--- census: how many events there are, and how many are recognised as duplicates when they come again
+-- count_events: how many events there are, and how many are recognised as duplicates when they come again
 SELECT (SELECT count(*) FROM stored_events), (SELECT count(*) FROM deduplication);

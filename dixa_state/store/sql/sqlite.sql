@@ -26,11 +26,11 @@ SELECT state FROM stored_events WHERE notification_id = :position;
 INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
 VALUES (?, ?, ?, ?, ?);
 
--- remember_event: enter an event into the memory that recognises duplicates
+-- insert_known_event: insert the entry that recognises duplicates
 INSERT INTO deduplication (event_key, body_digest, notification_id)
 VALUES (?, ?, ?);
 
--- quarantine: set a body aside, once; one that was settled waits again
+-- quarantine: insert a body, once; one that was settled waits again
 INSERT INTO quarantine (
     received_at, problem, reason, event_id, subscription_id, signature, body, body_digest
 ) VALUES (
@@ -38,7 +38,7 @@ INSERT INTO quarantine (
 ) ON CONFLICT (body_digest) DO UPDATE SET
     problem = excluded.problem, reason = excluded.reason, resolution = NULL, resolved_at = NULL;
 
--- quarantine_id: the number of a body that was set aside
+-- quarantine_id: the id of a quarantined body
 SELECT id FROM quarantine WHERE body_digest = :digest;
 
 -- quarantined: the bodies in quarantine, on demand also those that were
@@ -50,7 +50,7 @@ WHERE (:resolved OR resolution IS NULL)
   AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
 ORDER BY id;
 
--- resolve: enter how the case of a quarantined body ended
+-- resolve: write how a quarantined body was settled
 UPDATE quarantine SET resolution = :resolution, resolved_at = :at WHERE id = :id;
 
 -- stream: a stream in order of arrival
@@ -95,5 +95,5 @@ FROM stored_events
 WHERE originator_id >= :low AND originator_id < :high AND notification_id <= :position
 ORDER BY originator_id, originator_version;
 
--- census: how many events there are, and how many are recognised as duplicates when they come again
+-- count_events: how many events there are, and how many are recognised as duplicates when they come again
 SELECT (SELECT count(*) FROM stored_events), (SELECT count(*) FROM deduplication);

@@ -1,14 +1,14 @@
 -- progress: where a generation is: its number, the version of its rows, the position it has reached
-SELECT shown.generation, shown.view_version, shown.position, COALESCE(
-    (SELECT made.position FROM projection AS made WHERE made.name = shown.name || '.grace'),
-    CASE shown.position WHEN 0 THEN -1 ELSE -2 END
-) FROM projection AS shown WHERE shown.name = :name;
+SELECT at.generation, at.view_version, at.position, COALESCE(
+    (SELECT made.position FROM projection AS made WHERE made.name = at.name || '.grace'),
+    CASE at.position WHEN 0 THEN -1 ELSE -2 END
+) FROM projection AS at WHERE at.name = :name;
 
 -- progress_held: the same, held against other projectors until the transaction ends
-SELECT shown.generation, shown.view_version, shown.position, COALESCE(
-    (SELECT made.position FROM projection AS made WHERE made.name = shown.name || '.grace'),
-    CASE shown.position WHEN 0 THEN -1 ELSE -2 END
-) FROM projection AS shown WHERE shown.name = :name {for_update};
+SELECT at.generation, at.view_version, at.position, COALESCE(
+    (SELECT made.position FROM projection AS made WHERE made.name = at.name || '.grace'),
+    CASE at.position WHEN 0 THEN -1 ELSE -2 END
+) FROM projection AS at WHERE at.name = :name {for_update};
 
 -- set_progress: enter a generation under a name: views (the live one), building, or retired
 INSERT INTO projection (name, generation, view_version, position)
@@ -18,7 +18,7 @@ ON CONFLICT (name) DO UPDATE SET
     view_version = excluded.view_version,
     position = excluded.position;
 
--- forget_progress: drop the name of a generation that is gone
+-- delete_progress: drop the name of a generation that is gone
 DELETE FROM projection WHERE name = :name;
 
 -- advance: move a position on

@@ -1,0 +1,161 @@
+"""The one fold: from the stored events of a stream to its state.
+
+An event that cannot be read or folded is skipped and returned beside the state. What follows is
+one rule: the live projector records it and goes on, a question by name raises
+`UnfoldableEventError`, a rebuild stops.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from eventsourcing.persistence import Notification
+from msgspec import Struct
+
+from dixa_state.dixa.streams import csid_of
+from dixa_state.domain import bans
+from dixa_state.domain.bans import Ban
+from dixa_state.domain.conversation import Conversation, initial
+from dixa_state.domain.events import Event, believed, mark_late
+from dixa_state.domain.fold import evolve
+from dixa_state.domain.states import as_kept
+from dixa_state.errors import UnfoldableEventError
+
+State = Conversation | Ban
+Read = Callable[[Notification], Event]
+
+
+class Poison(NamedTuple):
+    """An event that could not be folded, and why."""
+
+    position: int
+    stream: str
+    topic: str
+    error: str
+
+
+class FoldResult(NamedTuple):
+    """The state of a stream, None where no event of it was folded, and the events skipped."""
+
+    state: State | None
+    poison: tuple[Poison, ...] = ()
+
+    def require_state(self) -> State | None:
+        """Return the state; raise `UnfoldableEventError` if an event was skipped."""
+        require_foldable(self.poison)
+        return self.state
+
+
+class Step(Struct, frozen=True):
+    """One event of a conversation, with the state before and after it."""
+
+    event: Event
+    before: Conversation
+    after: Conversation
+
+
+def fold_stream(
+    stored: Sequence[Notification],
+    read: Read,
+    grace: timedelta,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> FoldResult:
+    """Fold the events of a stream from the first on, those believed at a moment or all."""
+    events, poison = _read_all(stored, read)
+    known = believed(mark_late(events), as_of=as_of, known_at=known_at)
+    return _fold(None, stored, known, grace, poison)
+
+
+def fold_further(
+    before: State, stored: Sequence[Notification], read: Read, grace: timedelta
+) -> FoldResult | None:
+    """Fold new events on top of a state; None if one belongs before an event already folded."""
+    events, poison = _read_all(stored, read)
+    if not _follow(events, before):
+        return None
+    return _fold(before, stored, mark_late(events), grace, poison)
+
+
+def timeline(stored: Sequence[Notification], read: Read, grace: timedelta) -> Iterator[Step]:
+    """Yield the events of a conversation in event-time order, with the state before and after."""
+    events, poison = _read_all(stored, read)
+    require_foldable(poison)
+    for event, before, after in _steps(None, _stream(stored), mark_late(events), grace, poison):
+        require_foldable(poison)
+        if isinstance(before, Conversation) and isinstance(after, Conversation):
+            yield Step(event, before, after)
+    require_foldable(poison)
+
+
+def require_foldable(poison: Sequence[Poison]) -> None:
+    """Raise `UnfoldableEventError` for the first of these events, if there is one."""
+    for position, stream, _, error in poison:
+        raise UnfoldableEventError(f"event {position} of {stream} cannot be folded: {error}")
+
+
+def _read_all(stored: Iterable[Notification], read: Read) -> tuple[list[Event], list[Poison]]:
+    events: list[Event] = []
+    poison: list[Poison] = []
+    for notification in stored:
+        try:
+            events.append(read(notification))
+        except Exception as error:  # noqa: BLE001 — one event must not stop the others
+            stream = str(notification.originator_id)
+            poison.append(Poison(notification.id, stream, notification.topic, _one_line(error)))
+    return events, poison
+
+
+def _follow(events: Sequence[Event], before: State) -> bool:
+    return before.newest is None or all(event.order > before.newest for event in events)
+
+
+def _fold(
+    before: State | None,
+    stored: Sequence[Notification],
+    events: Sequence[Event],
+    grace: timedelta,
+    poison: list[Poison],
+) -> FoldResult:
+    state = before
+    for _, _, after in _steps(before, _stream(stored), events, grace, poison):
+        state = after
+    return FoldResult(state and as_kept(state), tuple(sorted(poison)))
+
+
+def _steps(
+    state: State | None,
+    stream: str,
+    events: Sequence[Event],
+    grace: timedelta,
+    poison: list[Poison],
+) -> Iterator[tuple[Event, State, State]]:
+    for event in sorted(events, key=lambda event: event.order):
+        try:
+            before = _initial(stream, event) if state is None else state
+            if isinstance(before, Conversation):
+                state = evolve(before, event, grace=grace)
+            else:
+                state = bans.evolve(before, event)
+        except Exception as error:  # noqa: BLE001 — one event must not stop the others
+            poison.append(Poison(event.position, stream, event.topic, _one_line(error)))
+        else:
+            yield event, before, state
+
+
+def _initial(stream: str, event: Event) -> State:
+    if stream.startswith("conversation/"):
+        return initial(event.organization_id, csid_of(stream))
+    kind: bans.BanKind = "enduser" if stream.startswith("enduser/") else "ip"
+    return Ban(event.organization_id, kind, bans.subject(event))
+
+
+def _stream(stored: Sequence[Notification]) -> str:
+    return str(stored[0].originator_id) if stored else ""
+
+
+def _one_line(error: Exception) -> str:
+    # PostgreSQL refuses NUL in a text, and the message of a driver may hold any
+    text = " ".join(f"{type(error).__name__}: {error}".replace("\0", "").split())
+    return text[:500]
