@@ -39,11 +39,10 @@ def as_it_came(items: Iterable[Any], **_: Any) -> list[Any]:
     return list(items)
 
 
-@pytest.mark.parametrize("module", ["domain.fold", "projection.folding"])
 def test_a_fold_in_the_order_of_arrival_is_found(
-    findings: Find, module: str, monkeypatch: pytest.MonkeyPatch
+    findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"dixa_state.{module}.sorted", as_it_came, raising=False)
+    monkeypatch.setattr("dixa_state.fold.sorted", as_it_came, raising=False)
     assert any("the state of conversation/" in finding for finding in findings())
 
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from projections import HOME, Place, days, deliver, opened, project, replay
 
-from dixa_state import AmbiguousError, ConversationTracker, NotFoundError, open_tracker
+from dixa_state import AmbiguousError, ConversationTracker, NotFoundError, UnfoldableEventError
 from dixa_state.dixa.facts import READERS
 from dixa_state.domain.states import encode
+from dixa_state.questions import Queries
 
 
 @pytest.fixture
@@ -22,15 +23,16 @@ def csids(tracker: ConversationTracker) -> list[int]:
     return sorted({int(stream.rpartition("/")[2]) for stream in streams})
 
 
-def is_folded(tracker: ConversationTracker, monkeypatch: pytest.MonkeyPatch, csid: int) -> bool:
-    """Tell whether the events of a conversation are read when its state is asked for."""
+def is_folded(place: Place, monkeypatch: pytest.MonkeyPatch, csid: int) -> bool:
+    """Return whether the events of a conversation are read when its state is asked for."""
+    tracker, _ = place
     reads: list[str] = []
     select = tracker.event_recorder.select_stream
     with monkeypatch.context() as patched:
         patched.setattr(
             tracker.event_recorder, "select_stream", lambda name: reads.append(name) or select(name)
         )
-        tracker.conversation(csid)
+        Queries(*place).conversation(csid)
     return bool(reads)
 
 
@@ -41,10 +43,10 @@ def test_views_that_have_all_events_give_the_state_that_a_fold_gives(
     deliver(tracker, day_lines)
     project(place)
     for csid in csids(tracker):
-        assert not is_folded(tracker, monkeypatch, csid)
-        folded = tracker.conversation(csid, up_to=2**63 - 1)
-        assert encode(tracker.conversation(csid)) == encode(folded)
-        named = tracker.conversation(csid, organization=folded.organization_id)
+        assert not is_folded(place, monkeypatch, csid)
+        folded = tracker.conversation(csid)
+        assert encode(Queries(*place).conversation(csid)) == encode(folded)
+        named = Queries(*place).conversation(csid, organization=folded.organization_id)
         assert encode(named) == encode(folded)
 
 
@@ -57,12 +59,12 @@ def test_an_event_that_the_views_do_not_have_yet_is_in_the_state_all_the_same(
         if number % 3 == 0:
             project(place)
         for csid in csids(tracker):
-            state = tracker.conversation(csid, up_to=2**63 - 1)
+            state = Queries(*place).conversation(csid)
             assert encode(tracker.conversation(csid)) == encode(state)
     project(place)
     [csid, *others] = csids(tracker)
     deliver(tracker, [day_lines[0].replace(b'"event_id":"', b'"event_id":"new-')])
-    assert [is_folded(tracker, monkeypatch, one) for one in csids(tracker)].count(True) == 1
+    assert [is_folded(place, monkeypatch, one) for one in csids(tracker)].count(True) == 1
     assert others
 
 
@@ -76,19 +78,17 @@ def test_views_that_are_far_behind_are_not_looked_at(
     others = [line.replace(b"7043", b"9043") for line in day_lines]
     for day in days(others, 22):
         deliver(tracker, day)
-    assert not is_folded(tracker, monkeypatch, csid)
+    assert not is_folded(place, monkeypatch, csid)
     for day in days(others, 2, first=22):
         deliver(tracker, day)
-    assert is_folded(tracker, monkeypatch, csid)
+    assert is_folded(place, monkeypatch, csid)
 
 
-def test_a_store_without_views_and_one_in_memory_are_folded(
-    store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+def test_views_without_rows_are_not_looked_at(
+    place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for url in (store_url, "memory:"):
-        with open_tracker(url) as tracker:
-            deliver(tracker, day_lines)
-            assert all(is_folded(tracker, monkeypatch, csid) for csid in csids(tracker))
+    deliver(place[0], day_lines)
+    assert all(is_folded(place, monkeypatch, csid) for csid in csids(place[0]))
 
 
 def test_views_of_another_version_are_not_believed(
@@ -99,7 +99,7 @@ def test_views_of_another_version_are_not_believed(
     project(place)
     with views.transaction(write=True) as connection:
         connection.run("UPDATE projection SET view_version = 0")
-    assert all(is_folded(tracker, monkeypatch, csid) for csid in csids(tracker))
+    assert all(is_folded(place, monkeypatch, csid) for csid in csids(tracker))
 
 
 @pytest.mark.parametrize(("projected", "asked"), [(3, 3), (3, 10), (10, 3)])
@@ -113,9 +113,9 @@ def test_rows_are_believed_by_those_who_go_by_the_same_grace(
     with opened(store_url, grace=timedelta(seconds=projected)) as place:
         deliver(place[0], day_lines)
         project(place)
-    with open_tracker(store_url, grace=timedelta(seconds=asked)) as tracker:
-        for csid in csids(tracker):
-            assert is_folded(tracker, monkeypatch, csid) is (projected != asked)
+    with opened(store_url, grace=timedelta(seconds=asked)) as place:
+        for csid in csids(place[0]):
+            assert is_folded(place, monkeypatch, csid) is (projected != asked)
 
 
 def test_rows_that_were_made_with_several_graces_are_believed_by_nobody(
@@ -127,9 +127,9 @@ def test_rows_that_were_made_with_several_graces_are_believed_by_nobody(
             project(place)
     with opened(store_url) as place:
         csid = csids(place[0])[0]
-        assert is_folded(place[0], monkeypatch, csid)
+        assert is_folded(place, monkeypatch, csid)
         replay(store_url, place)
-        assert not is_folded(place[0], monkeypatch, csid)
+        assert not is_folded(place, monkeypatch, csid)
 
 
 def test_an_event_that_cannot_be_folded_is_missing_in_no_answer(
@@ -147,28 +147,28 @@ def test_an_event_that_cannot_be_folded_is_missing_in_no_answer(
         for event in tracker.event_recorder.select_notifications(1, 99)
         if event.topic == "conversation.note_added"
     ]
-    with pytest.raises(ValueError, match="no reader"):
-        tracker.conversation(csid)
+    with pytest.raises(UnfoldableEventError, match="no reader"):
+        Queries(*place).conversation(csid)
 
 
 @pytest.mark.parametrize("csid", [0, -1, 2**63, 10**30])
 def test_a_number_that_no_conversation_can_have_is_not_found(place: Place, csid: int) -> None:
     with pytest.raises(NotFoundError):
-        place[0].conversation(csid)
+        Queries(*place).conversation(csid)
 
 
 def test_a_number_is_looked_for_in_every_organization(place: Place, day_lines: list[bytes]) -> None:
-    tracker, _ = place
+    tracker, queries = place[0], Queries(*place)
     for day in [*days(day_lines, 11), [line.replace(HOME, b"9") for line in day_lines]]:
         deliver(tracker, day)
     csid = csids(tracker)[0]
     with pytest.raises(AmbiguousError, match="got 12"):
-        tracker.conversation(csid)
+        queries.conversation(csid)
     project(place)
     with pytest.raises(AmbiguousError, match="got 12"):
-        tracker.conversation(csid)
-    assert tracker.conversation(csid, organization="9").organization_id == "9"
+        queries.conversation(csid)
+    assert queries.conversation(csid, organization="9").organization_id == "9"
     with pytest.raises(NotFoundError):
-        tracker.conversation(csid, organization="org-12")
+        queries.conversation(csid, organization="org-12")
     with pytest.raises(NotFoundError):
-        tracker.conversation(9)
+        queries.conversation(9)
