@@ -18,10 +18,10 @@ async def require_reader(
     service: TheService,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
-    """Refuse whoever may not read.
+    """Raise `HTTPException` for a request that may not read.
 
-    Without tokens everyone on this machine may, but not a web page that has led their browser here
-    by a name of its own (DNS rebinding): the request must name this machine.
+    Without tokens everyone on this machine may, but not a web page that leads a browser here by a
+    name of its own (DNS rebinding): the request must name this machine.
     """
     policy = service.policy
     if not policy.may_read(bearer.credentials if bearer else None):

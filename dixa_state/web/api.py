@@ -54,7 +54,7 @@ async def list_conversations(
         shape = partial(documents.status_document, now=now, as_of=question.as_of)
         return listed(request, page, shape, as_of=question.as_of)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/conversations/{csid}", tags=OF_ONE, response_model=shapes.Conversation)
@@ -70,7 +70,7 @@ async def conversation(
         state = service.queries.conversation(csid, organization=question.organization, **moment)
         return answer(documents.status_document(state, now=now, **moment))
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/conversations/{csid}/timeline", tags=OF_ONE, response_model=Listed[shapes.Step])
@@ -85,10 +85,10 @@ async def timeline(
 
     def ask() -> Response:
         asked = ["timeline", csid, question.organization]
-        page = sliced(steps, service.newest(), asked, **question.page)
+        page = sliced(steps, service.store_position(), asked, **question.page)
         return listed(request, page, documents.step_document)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get(
@@ -113,10 +113,10 @@ async def transitions_of_one(
     def ask() -> Response:
         question.require_past(service.tracker.now())
         asked = ["transitions of", csid, question.organization, moment]
-        page = sliced(moves, service.newest(), asked, **question.page)
+        page = sliced(moves, service.store_position(), asked, **question.page)
         return listed(request, page, lambda move: move, as_of=question.as_of)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/conversations/{csid}/events", tags=OF_ONE, response_model=Listed[shapes.StoredEvent])
@@ -131,10 +131,10 @@ async def events(
 
     def ask() -> Response:
         asked = ["events", csid, question.organization]
-        page = sliced(bodies, service.newest(), asked, **question.page)
+        page = sliced(bodies, service.store_position(), asked, **question.page)
         return listed(request, page, documents.stored_document)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/transitions", tags=OF_ALL, response_model=Listed[shapes.Transition])
@@ -147,7 +147,7 @@ async def transitions(
         page = service.queries.transitions(question.filters(), **question.page)
         return listed(request, page, lambda move: documents.transition_document(*move))
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/sla", tags=OF_ALL, response_model=Listed[shapes.SlaRow])
@@ -160,7 +160,7 @@ async def sla(
         page = service.queries.sla(question.filters(), **question.page)
         return listed(request, page, documents.sla_document)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/sla/attainment", tags=OF_ALL, response_model=Listed[shapes.Share])
@@ -175,7 +175,7 @@ async def attainment(
         told = partial(documents.share_document, question.by)
         return whole(request, map(told, shares), position)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/stats", tags=OF_ALL, response_model=shapes.Stats)
@@ -187,7 +187,7 @@ async def stats(
     def ask() -> Response:
         return answer(documents.stats_document(service.queries.stats(question.organization)))
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/stats/daily", tags=OF_ALL, response_model=Listed[shapes.Day])
@@ -201,7 +201,7 @@ async def daily(
         days = service.queries.daily(question.filters())
         return whole(request, map(documents.day_document, days), position)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/bans", tags=["bans"], response_model=Listed[shapes.Ban])
@@ -219,7 +219,7 @@ async def bans(
         fitting = [ban for ban in service.queries.bans() if question.fits(ban)]
         return sorted(((_place(ban), ban) for ban in fitting), key=lambda keyed: keyed[0])
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 @router.get("/endusers/{id}", tags=["bans"], response_model=shapes.EndUser)
@@ -235,7 +235,7 @@ async def enduser(
         found = service.queries.enduser(key, question.organization)
         return answer(documents.enduser_document(found))
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 def _place(ban: Ban) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""The one shape of errors, and which HTTP status each class of them has."""
+"""The shape of errors, and the HTTP status of each class of them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -57,7 +57,7 @@ _MESSAGES = {
 
 
 class ErrorDetails(TypedDict):
-    """What went wrong: a stable word, a message for people, and more where there is more to say."""
+    """What went wrong: a stable word, a message for people, and details where there are any."""
 
     code: str
     message: str
@@ -71,27 +71,27 @@ class Error(TypedDict):
 
 
 def code_of(error: DixaStateError | HTTPException) -> str:
-    """Give the stable word for an error."""
+    """Return the stable word for an error."""
     return _status_and_code(error)[1]
 
 
 def error_response(error: DixaStateError | HTTPException) -> Response:
-    """Answer an error; what is wrong with a signature is for us to know."""
+    """Return the response to an error; what is wrong with a signature stays in the log."""
     status, code = _status_and_code(error)
     if isinstance(error, HTTPException):
         message = _MESSAGES.get(error.detail, error.detail)
-        return refusal(status, code, message, headers=error.headers)
+        return render_error(status, code, message, headers=error.headers)
     if isinstance(error, SignatureError):
-        return refusal(status, code, "expected a webhook that Dixa signed")
-    return refusal(status, code, str(error))
+        return render_error(status, code, "expected a webhook that Dixa signed")
+    return render_error(status, code, str(error))
 
 
-def our_fault(request_id: str) -> Response:
-    """Answer that the program has failed."""
-    return refusal(500, "internal", f"this is our fault; the log tells more about {request_id}")
+def internal_error(request_id: str) -> Response:
+    """Return the response to a failure of the program."""
+    return render_error(500, "internal", f"a failure of this service; see {request_id} in its log")
 
 
-def refusal(
+def render_error(
     status: int,
     code: str,
     message: str,
@@ -99,7 +99,7 @@ def refusal(
     detail: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Answer with an error in the one shape."""
+    """Return an error in the one shape."""
     content: Error = {"error": {"code": code, "message": message, "detail": detail}}
     more = {"Retry-After": RETRY_AFTER} if status == UNAVAILABLE else {}
     return Response(

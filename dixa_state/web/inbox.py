@@ -1,4 +1,4 @@
-"""The inbox: requests under way at the same time share a commit, each with its own outcome.
+"""The inbox: webhooks that come at the same time share a commit, each with its own outcome.
 
 Syncing to the disk is what an append costs, and one sync serves a thousand events as well as one.
 """
@@ -16,21 +16,21 @@ from dixa_state.store.events import Webhook
 Append = Callable[[Sequence[Webhook]], list[Outcome]]
 
 MAX_WAITING = 4_000
-"""Webhooks that may wait: some batches, no more than are answered in a moment."""
+"""Webhooks that may wait: a few batches, which are committed within a moment."""
 
 MAX_WAITING_BYTES = 64 << 20
 
-PATIENCE = 20.0
+COMMIT_TIMEOUT = 20.0
 """Seconds until a webhook that waits is answered that it cannot be stored now."""
 
 LINGER = 0.001
-"""Seconds that a batch waits for others, so that answered clients make the next one together."""
+"""Seconds that a batch waits for more webhooks, so that clients in step share the next one."""
 
 
 class _Waiting(NamedTuple):
     webhook: Webhook
     outcome: "asyncio.Future[Outcome]"
-    until: float
+    deadline: float
 
 
 class Inbox:
@@ -42,7 +42,7 @@ class Inbox:
     def __init__(
         self, append: Append, *, committed: Callable[[int], None] = lambda _events: None
     ) -> None:
-        """Append in a thread of its own; `committed` is told the size of each batch."""
+        """Append in a thread of its own; `committed` is called with the size of each batch."""
         self._append = append
         self._committed = committed
         self._waiting: deque[_Waiting] = deque()
@@ -54,20 +54,20 @@ class Inbox:
 
     @property
     def waiting(self) -> int:
-        """How many webhooks wait for a batch."""
+        """The number of webhooks that wait for a batch."""
         return len(self._waiting)
 
-    async def put(self, webhook: Webhook) -> Outcome:
-        """Have a webhook stored; it is on disk when this returns.
+    async def append(self, webhook: Webhook) -> Outcome:
+        """Append a webhook; it is on disk when this returns.
 
         Raises `OverloadedError` if too many wait already, `StoreUnavailableError` if it could not
-        be stored, or not be stored in time. Putting it in again is always safe.
+        be stored, or not in time. Appending it again is always safe.
         """
         size = len(webhook.body)
         if len(self._waiting) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
             raise OverloadedError(f"{len(self._waiting)} webhooks wait to be stored already")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(webhook, loop.create_future(), loop.time() + PATIENCE)
+        waiting = _Waiting(webhook, loop.create_future(), loop.time() + COMMIT_TIMEOUT)
         self._waiting.append(waiting)
         self._bytes += size
         self._arrived.set()
@@ -75,29 +75,29 @@ class Inbox:
 
     async def run(self) -> None:
         """Append what comes in, until closed and empty."""
-        impatience = asyncio.create_task(self._lose_patience())
+        expiry = asyncio.create_task(self._expire())
         try:
-            while await self._something():
+            while await self._wait():
                 if not self._closing:
                     await asyncio.sleep(LINGER)
-                self._batch = self._take()
-                await self._append_all(self._batch)
+                self._batch = self._next_batch()
+                await self._append_batch(self._batch)
                 self._batch = []
         finally:
-            impatience.cancel()
+            expiry.cancel()
 
     async def close(self) -> None:
-        """Let `run` finish what waits and end."""
+        """End `run` once it has appended what waits."""
         self._closing = True
         self._arrived.set()
 
-    async def _something(self) -> bool:
+    async def _wait(self) -> bool:
         while not self._waiting and not self._closing:
             self._arrived.clear()
             await self._arrived.wait()
         return bool(self._waiting)
 
-    def _take(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         total = 0
         while self._waiting and len(batch) < MAX_BATCH_EVENTS:
@@ -109,20 +109,21 @@ class Inbox:
         self._bytes -= total
         return batch
 
-    async def _lose_patience(self) -> None:
-        """Answer those who have waited too long: one look at all costs less than a timer each."""
+    async def _expire(self) -> None:
+        """Fail what has waited too long."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(PATIENCE / 20)
+            # One look at all of them costs less than a timer for each.
+            await asyncio.sleep(COMMIT_TIMEOUT / 20)
             for waiting in (*self._batch, *self._waiting):
-                if waiting.until < loop.time():
-                    told = f"the store has not answered within {PATIENCE:.0f} s"
-                    _refuse(waiting, StoreUnavailableError(told))
+                if waiting.deadline < loop.time():
+                    message = f"the store has not answered within {COMMIT_TIMEOUT:.0f} s"
+                    _fail(waiting, StoreUnavailableError(message))
 
-    async def _append_all(self, batch: list[_Waiting]) -> None:
+    async def _append_batch(self, batch: list[_Waiting]) -> None:
         try:
             await self._commit(batch)
-        except Exception as error:  # noqa: BLE001 — whatever it is, these wait for an answer
+        except Exception as error:  # noqa: BLE001 — whatever it is, these clients wait
             await self._commit_singly(batch, error)
 
     async def _commit(self, batch: list[_Waiting]) -> None:
@@ -138,16 +139,16 @@ class Inbox:
         """Keep one webhook from failing the others, unless it is the store that fails."""
         if len(batch) == 1 or isinstance(error, StoreUnavailableError):
             for waiting in batch:
-                _refuse(waiting, error)
+                _fail(waiting, error)
             return
         for waiting in batch:
             try:
                 await self._commit([waiting])
-            except Exception as own:  # noqa: BLE001 — whatever it is, this one waits for an answer
-                _refuse(waiting, own)
+            except Exception as own:  # noqa: BLE001 — whatever it is, this client waits
+                _fail(waiting, own)
 
 
-def _refuse(waiting: _Waiting, error: Exception) -> None:
+def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.outcome.done():
-        named = "" if isinstance(error, DixaStateError) else f"{type(error).__name__}: "
-        waiting.outcome.set_exception(StoreUnavailableError(f"{named}{error}"))
+        kind = "" if isinstance(error, DixaStateError) else f"{type(error).__name__}: "
+        waiting.outcome.set_exception(StoreUnavailableError(f"{kind}{error}"))

@@ -11,7 +11,7 @@ LogFormat = Literal["text", "json"]
 
 
 def configure(form: LogFormat, level: str) -> None:
-    """Send the log of this process to standard error, from this level on."""
+    """Write the log of this process to standard error, from this level on."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
@@ -46,7 +46,7 @@ def _last(form: LogFormat) -> list[structlog.typing.Processor]:
 
 
 def _printable(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Let no text from outside be taken for a control sequence or for another line."""
+    """Replace what a terminal could take for a control sequence or another line."""
     return {
         name: "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value)
         if isinstance(value, str)

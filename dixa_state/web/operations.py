@@ -16,14 +16,14 @@ from dixa_state.web.answers import REFUSALS, answer
 from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE
 from dixa_state.web.service import Service, TheService
 
-PATIENCE = 3.0
-"""Seconds after which a store that does not answer counts as out of reach."""
+PROBE_TIMEOUT = 3.0
+"""Seconds after which a store that does not answer counts as unreachable."""
 
-FRESH = 1.0
-"""Seconds that what was found out may be told again."""
+PROBE_INTERVAL = 1.0
+"""Seconds for which the result of a probe is returned again."""
 
-UNUSABLE = "the store cannot be used now; the log tells why"
-"""All that strangers are told: what a database says may name hosts and users."""
+UNUSABLE = "the store cannot be used now; the log says why"
+"""All that is shown to strangers: what a database says may name hosts and users."""
 
 _log = logging.getLogger("dixa_state.web")
 
@@ -31,7 +31,7 @@ router = APIRouter(tags=["operations"])
 
 
 class Liveness(TypedDict):
-    """That the process answers."""
+    """Whether the process answers."""
 
     alive: bool
 
@@ -56,14 +56,14 @@ class Readiness(TypedDict):
 
 @router.get("/healthz", response_model=Liveness)
 async def healthz() -> Response:
-    """Tell that the process is alive; asks nothing of anybody else."""
+    """Return that the process is alive; needs neither the store nor the projector."""
     alive: Liveness = {"alive": True}
     return answer(alive)
 
 
 @router.get("/readyz", response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
 async def readyz(service: TheService) -> Response:
-    """Tell whether the store can be reached and the projector runs, and how far behind it is."""
+    """Return whether the store can be reached and the projector runs, and how far behind it is."""
     found = await readiness(service)
     if found["ready"]:
         return answer(found)
@@ -82,15 +82,15 @@ async def readyz(service: TheService) -> Response:
     },
 )
 async def metrics(service: TheService) -> Response:
-    """Give the metrics in Prometheus' text format."""
-    service.metrics.show(await readiness(service), alive=service.projection.alive)
+    """Return the metrics in Prometheus' text format."""
+    service.metrics.set_gauges(await readiness(service), alive=service.projection.alive)
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def readiness(service: Service) -> Readiness:
-    """Find out how the service is, at most once a second however many ask."""
+    """Return the state of the service, which is probed at most once a second."""
     async with service.probing:
-        if service.probed is None or monotonic() - service.probed[0] > FRESH:
+        if service.probed is None or monotonic() - service.probed[0] > PROBE_INTERVAL:
             service.probed = monotonic(), await _readiness(service)
         return service.probed[1]
 
@@ -98,18 +98,18 @@ async def readiness(service: Service) -> Readiness:
 async def _readiness(service: Service) -> Readiness:
     found: Readiness = {
         "ready": False,
-        "problem": service.trouble,
+        "problem": service.problem,
         "store_position": None,
-        "views_position": service.feed.position,
+        "views_position": service.live_updates.position,
         "lag": None,
         "poison": None,
         "last_event_age": None,
         "inbox_waiting": service.inbox.waiting,
-        "streams": service.feed.readers,
+        "streams": service.live_updates.subscribers,
     }
     try:
-        async with asyncio.timeout(PATIENCE):
-            health = await service.probes.ask(service.queries.health)
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            health = await service.probes.run(service.queries.health)
         found |= {
             "store_position": health.store_position,
             "views_position": health.views_position,
@@ -118,7 +118,7 @@ async def _readiness(service: Service) -> Readiness:
             "last_event_age": health.last_event_age,
         }
     except TimeoutError:
-        found["problem"] = f"the store has not answered within {PATIENCE:.0f} s"
+        found["problem"] = f"the store has not answered within {PROBE_TIMEOUT:.0f} s"
     except DixaStateError as error:
         _log.warning("not ready", extra={"why": str(error)})
         found["problem"] = UNUSABLE

@@ -58,12 +58,12 @@ class Policy:
         )
 
     def may_read(self, token: str | None) -> bool:
-        """Tell whether a bearer of this token may read; every known token is compared."""
+        """Return whether a bearer of this token may read; every known token is compared."""
         return not self.tokens or _is_among(token, self.tokens)
 
 
 def parse_tokens(text: str) -> tuple[bytes, ...]:
-    """Read the setting: tokens, comma-separated; gives their digests, and none for blank text.
+    """Return the digests of the tokens in the setting, which are comma-separated.
 
     Raises `InvalidInputError`, which names a token by its number and never shows it.
     """
@@ -80,7 +80,7 @@ def parse_tokens(text: str) -> tuple[bytes, ...]:
 
 
 def parse_authorizations(text: str) -> tuple[bytes, ...]:
-    """Read the setting: `Basic …` or `Bearer …`, comma-separated; gives their digests.
+    """Return the digests of the headers in the setting: `Basic …` or `Bearer …`, comma-separated.
 
     Raises `InvalidInputError`, which shows none of them.
     """
@@ -95,7 +95,7 @@ def parse_authorizations(text: str) -> tuple[bytes, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach a host: `localhost`, 127.0.0.0/8 or ::1."""
+    """Return whether only this machine can reach a host: `localhost`, 127.0.0.0/8 or ::1."""
     name = host.strip("[]").casefold()
     if name == "localhost":
         return True
@@ -106,13 +106,13 @@ def is_loopback(host: str) -> bool:
 
 
 def names_loopback(host: str) -> bool:
-    """Tell whether a Host header names this machine; one that cannot be read names another."""
+    """Return whether a Host header names this machine; a malformed one does not."""
     match = _HOST.fullmatch(host)
     return match is not None and is_loopback(match[1])
 
 
 def _is_among(given: str | None, known: tuple[bytes, ...]) -> bool:
-    """Compare with every known one, so that the time taken tells nothing."""
+    """Compare with every known digest, so that the time taken says nothing."""
     digest = _digest(given or "")
     return True in [compare_digest(digest, one) for one in known]
 

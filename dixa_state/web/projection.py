@@ -1,4 +1,4 @@
-"""The projector as a part of the service: in a thread of its own, started again when it fails."""
+"""The projector in a thread of the service, started again when it fails."""
 
 import logging
 from threading import Event as Signal
@@ -12,7 +12,7 @@ _PAUSE = 1.0
 
 
 class Projection:
-    """Keeps the views up to date while the service runs."""
+    """Runs the projector while the service runs."""
 
     def __init__(self, projector: Projector) -> None:
         """Run this projector; where another process has the lead, it stands by."""
@@ -23,7 +23,7 @@ class Projection:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, and has got on since it last failed."""
+        """Whether it runs, and has made progress since it last failed."""
         return self._thread.is_alive() and self.failure is None
 
     def start(self) -> None:
@@ -31,24 +31,24 @@ class Projection:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the page under way, and end."""
+        """End, once the page under way is written."""
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._projector.run(self._stop, self._got_on, self._waits)
+                self._projector.run(self._stop, self._progressed, self._waits)
             except SchemaError as error:
                 self.failure = str(error)
                 _log.error("the projector has ended", extra={"why": self.failure})
                 return
-            except Exception as error:  # noqa: BLE001 — whatever it is, we go on
+            except Exception as error:  # noqa: BLE001 — whatever it is, the service goes on
                 self.failure = f"{type(error).__name__}: {error}"
                 _log.exception("the projector starts again")
                 self._stop.wait(_PAUSE)
 
-    def _got_on(self, _position: int | None) -> None:
+    def _progressed(self, _position: int | None) -> None:
         self.failure = None
 
     def _waits(self, error: StoreUnavailableError) -> None:

@@ -14,11 +14,11 @@ from dixa_state.errors import DixaStateError, SignatureError
 from dixa_state.questions.documents import outcome_document
 from dixa_state.store.append import Outcome
 from dixa_state.store.events import Webhook
-from dixa_state.web.bodies import Bodies, Head, head_of
-from dixa_state.web.edge import WEBHOOKS, answer_json, tell
+from dixa_state.web.bodies import BodyReader, Headers, headers_of
 from dixa_state.web.errors import code_of, error_response
 from dixa_state.web.inbox import Inbox
 from dixa_state.web.metrics import Metrics
+from dixa_state.web.middleware import WEBHOOKS, add_log_fields, send_json
 from dixa_state.web.policy import Policy
 
 SIGNATURE = b"x-dixa-signature"
@@ -26,7 +26,7 @@ SUBSCRIPTION = b"x-dixa-subscription-id"
 
 
 class Receiver:
-    """Takes one webhook a request."""
+    """Answers webhooks, one a request."""
 
     path = WEBHOOKS
     """The route, as the log and the metrics name it."""
@@ -34,12 +34,12 @@ class Receiver:
     def __init__(
         self,
         inbox: Inbox,
-        bodies: Bodies,
+        bodies: BodyReader,
         policy: Policy,
         metrics: Metrics,
         now: Callable[[], datetime],
     ) -> None:
-        """Verify by `policy`, store through `inbox`; `now` gives the time of receipt."""
+        """Verify by `policy`, store through `inbox`; `now` returns the time of receipt."""
         self._inbox = inbox
         self._bodies = bodies
         self._policy = policy
@@ -51,39 +51,39 @@ class Receiver:
         scope["route"] = self
         started = perf_counter()
         try:
-            outcome = await self._keep(scope, receive)
+            outcome = await self._append(scope, receive)
         except (DixaStateError, HTTPException) as error:
-            self._count_refusal(scope, error)
+            self._count_error(scope, error)
             await error_response(error)(scope, receive, send)
             return
-        self._metrics.answer.observe(perf_counter() - started)
+        self._metrics.response_time.observe(perf_counter() - started)
         self._metrics.received.add(outcome.kind, outcome.topic or "none")
-        tell(scope, partial(_details, outcome))
-        await answer_json(scope, send, to_json(outcome_document(outcome)))
+        add_log_fields(scope, partial(_log_fields, outcome))
+        await send_json(send, to_json(outcome_document(outcome)))
 
-    async def _keep(self, scope: Scope, receive: Receive) -> Outcome:
+    async def _append(self, scope: Scope, receive: Receive) -> Outcome:
         if scope["method"] != "POST":
             raise HTTPException(405, "Method Not Allowed", {"Allow": "POST"})
-        head = head_of(scope)
+        headers = headers_of(scope)
         policy = self._policy
-        policy.require_sender(_text(head.get(b"authorization")))
+        policy.require_sender(_text(headers.get(b"authorization")))
         # A page in a browser can send what is not declared as JSON to any address without asking.
         declared = policy.allow_unsigned
-        body = await self._bodies.read(head, receive, policy.max_body, declared=declared)
+        body = await self._bodies.read(headers, receive, policy.max_body, declared=declared)
         received_at = self._now()
-        signature = _joined(scope, head, SIGNATURE)
-        subscription_id = _joined(scope, head, SUBSCRIPTION)
+        signature = _joined(scope, headers, SIGNATURE)
+        subscription_id = _joined(scope, headers, SUBSCRIPTION)
         policy.require_signature(body, signature, subscription_id, received_at)
-        return await self._inbox.put(Webhook(body, received_at, subscription_id, signature))
+        return await self._inbox.append(Webhook(body, received_at, subscription_id, signature))
 
-    def _count_refusal(self, scope: Scope, error: DixaStateError | HTTPException) -> None:
+    def _count_error(self, scope: Scope, error: DixaStateError | HTTPException) -> None:
         reason = error.reason if isinstance(error, SignatureError) else code_of(error)
         why = error.detail if isinstance(error, HTTPException) else str(error)
         self._metrics.refused.add(reason)
-        tell(scope, lambda: {"refused": reason, "why": why})
+        add_log_fields(scope, lambda: {"refused": reason, "why": why})
 
 
-def _details(outcome: Outcome) -> dict[str, Any]:
+def _log_fields(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": outcome.kind,
         "event": outcome.topic,
@@ -93,10 +93,10 @@ def _details(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _joined(scope: Scope, head: Head, name: bytes) -> str | None:
-    """Give a header; one that came twice is the list of both, by the rules of HTTP."""
-    value = head.get(name)
-    if value is not None and len(head) < len(scope["headers"]):
+def _joined(scope: Scope, headers: Headers, name: bytes) -> str | None:
+    """Return a header; one that came twice is the list of both, by the rules of HTTP."""
+    value = headers.get(name)
+    if value is not None and len(headers) < len(scope["headers"]):
         value = b",".join(one for key, one in scope["headers"] if key == name)
     return _text(value) or None
 

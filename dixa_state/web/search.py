@@ -13,7 +13,7 @@ from dixa_state.questions.search import read_search
 from dixa_state.questions.search_body import SearchBody
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, Listed, listed
-from dixa_state.web.bodies import head_of
+from dixa_state.web.bodies import headers_of
 from dixa_state.web.errors import Error
 from dixa_state.web.questions import SearchQuestion, require_once
 from dixa_state.web.service import TheService
@@ -51,7 +51,7 @@ async def search_conversations(
     service: TheService, request: Request, question: Annotated[SearchQuestion, Query()]
 ) -> Response:
     """Find conversations by Dixa's own search body."""
-    body = await service.bodies.read(head_of(request.scope), request.receive, MAX_BODY)
+    body = await service.bodies.read(headers_of(request.scope), request.receive, MAX_BODY)
     search = read_search(_parsed(body))
 
     def ask() -> Response:
@@ -61,7 +61,7 @@ async def search_conversations(
         shape = partial(documents.status_document, now=service.tracker.now())
         return listed(request, page, shape)
 
-    return await service.answered(request, ask, question.min_position)
+    return await service.run_query(request, ask, question.min_position)
 
 
 def _parsed(body: bytes) -> Any:

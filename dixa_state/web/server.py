@@ -1,218 +1,235 @@
-"""The HTTP server: uvicorn, with the bounds that it leaves to others.
+"""The HTTP server: uvicorn, with the limits that it leaves to others.
 
-A head must come in time and may not be endless, an answer must be read in time, and what is no HTTP
-is refused in our shape.
+A header must come in time and has a size and a count, a response must be read in time, a connection
+is answered one request at a time, and what is not HTTP gets an error of the usual shape.
 """
 
 import asyncio
 import gc
 import logging
+import re
 import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from time import monotonic
 from types import FrameType
 from uuid import uuid4
 
 import uvicorn
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dixa_state.errors import InvalidInputError
 from dixa_state.web.app import Application
-from dixa_state.web.edge import SECURITY, WHOLE, lines_of
-from dixa_state.web.errors import refusal
+from dixa_state.web.errors import render_error
+from dixa_state.web.middleware import SECURITY_HEADERS
 
-HEAD_SECONDS = 10.0
-"""Seconds in which the head of a request must have come in."""
+HEADER_TIMEOUT = 10.0
+"""Seconds in which the headers of a request must have come in."""
 
-READ_SECONDS = 20.0
-"""Seconds in which a client must have read what waits for it."""
+READ_TIMEOUT = 20.0
+"""Seconds in which a client must have read what was sent to it."""
 
-MAX_HEAD = 64 << 10
-"""Bytes that a head, or what frames a body, may have taken without coming to its end."""
+MAX_HEADER_BYTES = 64 << 10
+"""Bytes of the headers of a request, or of what frames its body, or of requests that wait."""
 
-SHUTDOWN_SECONDS = 30
+MAX_HEADERS = 100
+
+SHUTDOWN_TIMEOUT = 30
 """Seconds that requests under way have to end, once the process is told to."""
 
 BACKLOG = 2_048
-"""Connections that the system keeps until they are taken."""
+"""Connections that the system queues until they are accepted."""
 
-_FRAME = 16
-_YOUNG = 10_000
-_log = logging.getLogger("dixa_state.web")
+_CHUNK_PIECE = 1_024
+_CHUNK_FRAME = 16
+_CHECK_INTERVAL = 0.5
+_GC_THRESHOLD = 10_000
+_UPGRADE = re.compile(rb"\nupgrade:", re.IGNORECASE)
 
 
-class Protocol(HttpToolsProtocol):
-    """HTTP on one connection."""
+class LimitExceededError(Exception):
+    """Raised within the parser, which then fails as it does for what is not HTTP."""
 
-    _in_head = True
-    _head_bytes = 0
-    _broken = False
-    _head_deadline: asyncio.TimerHandle | None = None
-    _read_deadline: asyncio.TimerHandle | None = None
-    _answering: RequestResponseCycle | None = None
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection, whose parser sees a request when the one before it has been answered.
+
+    Of uvicorn's protocol only the callbacks of asyncio and of the parser are used. The parser alone
+    decides where a request ends; this class counts, and chooses how much the parser sees at a time.
+    """
+
+    _header_count: int
+    _waiting_since: float | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a head."""
+        """Wait for the first headers."""
         super().connection_made(transport)
-        # Whatever the system does not take at once has a deadline: a client that leaves a little
-        # unread would else keep a connection for ever that is closed already.
-        transport.set_write_buffer_limits(high=0)
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines; an answer to a request that others wait behind ends, too."""
-        self._have_head()
-        self._have_read()
-        if self._answering is not None and not self._answering.response_complete:
-            self._answering.disconnected = True
-        super().connection_lost(exc)
+        self._connection = transport
+        self._received = bytearray()
+        self._error = "expected a request in HTTP/1.1, got something else"
+        self._refused = self._answering = self._paused = False
+        self._unread_since: float | None = None
+        self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what comes between two requests is the beginning of a head, or should be."""
-        self._unset_keepalive_if_required()
-        self._head_bytes += len(data)
-        while data and not self._broken:
-            data = self._feed(data)
-        if self._broken:
-            return
-        if self._head_bytes > MAX_HEAD:
-            self.send_400_response(f"expected a head of at most {MAX_HEAD} bytes, got more")
-        elif self.cycle is None or self.cycle.response_complete:
-            self._expect_head()
-
-    def on_headers_complete(self) -> None:
-        """Have a whole head; the rest is for the application to wait for."""
-        if self._is_upgrade():
-            return
-        self._in_head, self._head_bytes = False, 0
-        self._have_head()
-        super().on_headers_complete()
+        """Pass on what the parser may see now; the rest waits."""
+        self._received += data
+        self._parse()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind a body in chunks have no use and no bound."""
-        if self._in_head:
-            super().on_header(name, value)
+        """Count a header; the trailers of a body in chunks have no use here."""
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS:
+            raise self._exceeded(f"expected at most {MAX_HEADERS} headers, got more")
+        if self._in_body:
+            return
+        if name.lower() == b"content-length":
+            self._body_left = int(value)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin a request."""
+        if self._answering:  # behind a body in chunks, whose end only the parser knows
+            raise self._exceeded("expected the next request after the response, got it before")
+        super().on_headers_complete()
+        self._in_body = self._answering = True
+        self._waiting_since = None
+        self._framing_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body: neither it nor what frames it counts as a head."""
-        self._head_bytes = max(0, self._head_bytes - len(body) - _FRAME)
+        """Count down to the end of the body; neither it nor the frame of a chunk is a header."""
+        self._body_left = max(0, self._body_left - len(body))
+        self._framing_bytes = max(0, self._framing_bytes - len(body) - _CHUNK_FRAME)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Have a whole request; what comes next is a head."""
-        if self._is_upgrade():
-            return
-        self._in_head, self._head_bytes = True, 0
+        """End a request; what comes next are headers."""
         super().on_message_complete()
+        self._expect_headers()
 
-    def pause_writing(self) -> None:
-        """Give the client time to read what waits; then it is dropped, with all that waits."""
-        super().pause_writing()
-        self._read_deadline = self.loop.call_later(READ_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """Go on writing."""
-        self._have_read()
-        super().resume_writing()
+    def on_response_complete(self) -> None:
+        """End a response, and begin the next request if it has come already."""
+        super().on_response_complete()
+        self._answering = False
+        self._waiting_since = monotonic()
+        self._parse()
+        if self._paused and not self._connection.is_closing():
+            self._paused = False
+            self._connection.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, in the shape of all refusals, and hang up."""
-        self._broken = True
-        if self.cycle is not None and not (self.cycle.more_body or self.cycle.response_complete):
-            self.cycle.keep_alive = False  # it is a whole request, and its answer goes first
+        """Answer what is not HTTP, after the response under way, and close."""
+        del msg
+        self._refused = True
+        if self._answering and not self._in_body:
+            self.shutdown()  # uvicorn's word for: close after the response
             return
-        more = {"Connection": "close", "X-Request-Id": uuid4().hex}
-        answer = refusal(400, "invalid", msg, headers=more)
-        headers = [*answer.raw_headers, *SECURITY]
-        lines = lines_of(headers)
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%s\r\n%s" % (lines, bytes(answer.body)))
-        self.transport.close()
+        error = render_error(400, "invalid", self._error)
+        own = ((b"connection", b"close"), (b"x-request-id", uuid4().hex.encode()))
+        headers = (*own, *error.raw_headers, *SECURITY_HEADERS)
+        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        body = bytes(error.body)
+        self._connection.write(b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (lines, body))
+        self._connection.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answering = cycle
-        cycle.scope["extensions"] = {WHOLE: {"send": partial(_send_whole, cycle)}}
-        super()._start_asgi_task(cycle, app)
+    def check_timeouts(self, now: float) -> None:
+        """Abort the connection of a client that sends headers, or reads responses, too slowly."""
+        if not self._connection.get_write_buffer_size():
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        unsent = self._waiting_since is not None and now - self._waiting_since > HEADER_TIMEOUT
+        unread = self._unread_since is not None and now - self._unread_since > READ_TIMEOUT
+        if unsent or unread:
+            self._connection.abort()
 
-    def _is_upgrade(self) -> bool:
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+    def _expect_headers(self) -> None:
+        self._in_body = self._in_headers = False
+        self._header_count = self._framing_bytes = self._body_left = 0
+        self._waiting_since = None if self._answering else monotonic()
 
-    def _feed(self, data: bytes) -> bytes:
-        """Parse, and give what is to be parsed next."""
-        try:
-            self.parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            return self._not_upgraded(data[upgrade.args[0] :])
-        except HttpParserError:
-            self.send_400_response("expected a request in HTTP/1.1, got something else")
-        return b""
+    def _parse(self) -> None:
+        while self._received and not (self._refused or self._connection.is_closing()):
+            size = self._size_of_next()
+            if not size:
+                break
+            piece = bytes(self._received[:size])
+            del self._received[:size]
+            self._pass_on(piece)
+        if self._refused:
+            self._received.clear()
+        elif len(self._received) > MAX_HEADER_BYTES:
+            self._hold_back()
 
-    def _not_upgraded(self, rest: bytes) -> bytes:
-        """Go on in HTTP/1.1, as a server may that is asked to upgrade.
+    def _size_of_next(self) -> int:
+        """Return how much of what has come the parser may see."""
+        if self._in_body:
+            return self._body_left or _CHUNK_PIECE
+        return 0 if self._answering else self._size_of_headers()
 
-        Some clients ask with each request (HTTP/2 where there is no TLS), and the parser would take
-        all that follows, the body too, for the other protocol: hence a new one, which is not asked.
+    def _size_of_headers(self) -> int:
+        """Return how far the whole lines of the headers go, of which there may be no end yet.
+
+        A first line without an end is passed on as well: it may show at once that this is not HTTP.
         """
-        first = b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)
-        lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-        self.parser = HttpRequestParser(self)
-        return b"\r\n".join([first, *lines, b"", rest])
+        received = self._received
+        if self._in_headers and received.startswith(b"\r\n"):
+            return 2
+        end = received.find(b"\r\n\r\n")
+        if end >= 0:
+            return end + 4
+        lines = received.rfind(b"\n") + 1
+        return lines if lines or self._in_headers else len(received.rstrip(b"\r"))
 
-    def _expect_head(self) -> None:
-        if self._head_deadline is None:
-            self._head_deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+    def _pass_on(self, piece: bytes) -> None:
+        self._framing_bytes += len(piece)
+        if not self._in_body:
+            self._in_headers = piece.endswith(b"\n")
+            if self._framing_bytes > MAX_HEADER_BYTES:
+                self._refuse_size()
+                return
+            # A server may ignore it. Some clients ask for HTTP/2 with each request where there is
+            # no TLS, and the parser would then take the body for the other protocol.
+            piece = _UPGRADE.sub(b"\nx-upgrade:", piece)
+        super().data_received(piece)
+        if self._framing_bytes > MAX_HEADER_BYTES and not self._refused:
+            self._refuse_size()
 
-    def _have_head(self) -> None:
-        if self._head_deadline is not None:
-            self._head_deadline.cancel()
-            self._head_deadline = None
+    def _hold_back(self) -> None:
+        if self._answering:
+            self._paused = True
+            self._connection.pause_reading()
+        else:
+            self._refuse_size()
 
-    def _have_read(self) -> None:
-        if self._read_deadline is not None:
-            self._read_deadline.cancel()
-            self._read_deadline = None
+    def _refuse_size(self) -> None:
+        self._error = f"expected headers of at most {MAX_HEADER_BYTES} bytes, got more"
+        self.send_400_response("")
 
-
-async def _send_whole(cycle: RequestResponseCycle, lines: bytes, body: bytes) -> None:
-    """Send an answer of status 200 in one piece: head and body are else written one by one."""
-    if cycle.flow.write_paused and not cycle.disconnected:
-        await cycle.flow.drain()
-    if cycle.disconnected:
-        return
-    cycle.response_started = cycle.response_complete = True
-    last = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-    first = lines_of(cycle.default_headers)
-    cycle.transport.write(b"".join((STATUS_LINE[200], first, lines, last, body)))
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
+    def _exceeded(self, error: str) -> LimitExceededError:
+        self._error = error
+        return LimitExceededError(error)
 
 
 class Server(uvicorn.Server):
-    """A server that ends live streams when it is told to stop: they never end by themselves."""
+    """A server that ends live updates when it is told to stop: they never end by themselves."""
 
     def __init__(self, app: Application, ready: Callable[[], None]) -> None:
         """Serve this application; `ready` is called once requests are answered."""
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Protocol,
+                http=BoundedProtocol,
                 ws="none",
                 loop="uvloop",
                 lifespan="on",
                 log_config=None,
+                log_level=logging.ERROR,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
             )
         )
         self._service = app.service
@@ -221,6 +238,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
+        self._checking = asyncio.create_task(self._check_timeouts())
         if self._service.failure is not None:
             self.should_exit = True
         elif self.started:
@@ -231,25 +249,39 @@ class Server(uvicorn.Server):
         with _settled():
             await super().main_loop()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way, within limits still, and end."""
+        await super().shutdown(sockets)
+        self._checking.cancel()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop on a signal, having finished what is under way; a second Ctrl-C does not wait."""
         del frame
-        self._service.feed.end_streams()
+        self._service.live_updates.end_subscriptions()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+    async def _check_timeouts(self) -> None:
+        # One look at all connections costs less than a timer for each request.
+        while True:
+            await asyncio.sleep(_CHECK_INTERVAL)
+            now = monotonic()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.check_timeouts(now)
 
 
 @contextmanager
 def _settled() -> Iterator[None]:
-    """Keep the collector of cycles from looking at what stays, and from looking too often.
+    """Keep the garbage collector from scanning what stays, and from scanning too often.
 
-    Requests that wait for a commit would else have it look through them, and all else, again and
-    again, and there is nothing for it to find.
+    Requests that wait for a commit would make it scan them, and all else, again and again, with
+    nothing to find.
     """
     usual = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, *usual[1:])
+    gc.set_threshold(_GC_THRESHOLD, *usual[1:])
     try:
         yield
     finally:
@@ -258,9 +290,9 @@ def _settled() -> Iterator[None]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take an address and a port.
+    """Return a socket that listens on an address and a port.
 
-    Raises `InvalidInputError` for a host that is none, `OSError` if the port cannot be had.
+    Raises `InvalidInputError` for a host that is none, `OSError` if the port is not free.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -279,13 +311,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Give the address that a browser takes."""
+    """Return the address that a browser takes."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def raise_file_limit() -> None:
-    """Take as many file descriptors as the system lets us have: each connection is one."""
+    """Raise the limit of file descriptors to what the system allows: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

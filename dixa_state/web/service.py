@@ -13,21 +13,21 @@ from dixa_state.questions import Queries
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
-from dixa_state.web.bodies import Bodies
-from dixa_state.web.feed import Feed
+from dixa_state.web.bodies import BodyReader
+from dixa_state.web.executor import QueryExecutor
 from dixa_state.web.inbox import Inbox
+from dixa_state.web.live_updates import LiveUpdates
 from dixa_state.web.metrics import Metrics
 from dixa_state.web.policy import Policy
 from dixa_state.web.projection import Projection
-from dixa_state.web.readers import Readers
 from dixa_state.web.receiver import Receiver
 
 T = TypeVar("T")
 
-PATIENCE = 5.0
-"""Seconds that a question waits for the position that it asks for."""
+POSITION_TIMEOUT = 5.0
+"""Seconds that a query waits for the position that it needs."""
 
-STOP_SECONDS = 25.0
+STOP_TIMEOUT = 25.0
 """Seconds that the parts have to end once there are no requests any more."""
 
 _log = logging.getLogger("dixa_state.web")
@@ -36,9 +36,8 @@ _log = logging.getLogger("dixa_state.web")
 class Service:
     """One service on one store.
 
-    `failure` is why it could not start, `stuck` whether it could not end. Questions of users,
-    probes and resuming readers of the live stream have threads of their own, so that none of them
-    waits for another.
+    `failure` is why it could not start, `stuck` whether it could not end. Queries, probes and
+    subscribers that resume have threads of their own, so that none of them waits for another.
     """
 
     def __init__(self, tracker: ConversationTracker, views: Views, policy: Policy) -> None:
@@ -48,15 +47,15 @@ class Service:
         self.policy = policy
         self.metrics = Metrics()
         self.queries = Queries(tracker, views)
-        self.readers = Readers()
-        self.probes = Readers(1)
-        resuming = Readers(1)
-        self._pools = (self.readers, self.probes, resuming)
+        self.executor = QueryExecutor()
+        self.probes = QueryExecutor(1)
+        resuming = QueryExecutor(1)
+        self._executors = (self.executor, self.probes, resuming)
         self.inbox = Inbox(tracker.append_many, committed=self.metrics.commits.observe)
-        self.bodies = Bodies()
+        self.bodies = BodyReader()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
         self.projection = Projection(Projector(tracker, views))
-        self.feed = Feed(self.queries, views, resuming, tracker.now)
+        self.live_updates = LiveUpdates(self.queries, views, resuming, tracker.now)
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None
         self.stuck = False
@@ -66,7 +65,7 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run; at the end, finish what was accepted before anything is closed."""
-        await self.feed.start()
+        await self.live_updates.start()
         self.projection.start()
         self._receiving = asyncio.create_task(self.inbox.run(), name="inbox")
         try:
@@ -75,60 +74,62 @@ class Service:
             await self._stop()
 
     async def _stop(self) -> None:
-        """End all parts; a store that does not answer must not keep the process from ending."""
+        """End all parts; a store that does not answer must not keep the process alive."""
         try:
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(STOP_TIMEOUT):
                 await self.inbox.close()
                 await cast("asyncio.Task[None]", self._receiving)
-                await asyncio.gather(self.feed.close(), asyncio.to_thread(self.projection.close))
-                await asyncio.gather(*(asyncio.to_thread(one.close) for one in self._pools))
+                await asyncio.gather(
+                    self.live_updates.close(), asyncio.to_thread(self.projection.close)
+                )
+                await asyncio.gather(*(asyncio.to_thread(one.close) for one in self._executors))
         except TimeoutError:
             self.stuck = True
             _log.error("the store does not answer; what was not answered 200 is not stored")
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What does not run that should, apart from the store."""
         if not self.projection.alive:
-            return "the projector does not get on; the log tells why"
-        if not self.feed.alive:
-            return "the feed of changes has ended"
+            return "the projector fails; the log says why"
+        if not self.live_updates.alive:
+            return "live updates have ended"
         if self._receiving is None or self._receiving.done():
             return "the inbox has ended"
         return None
 
-    async def answered(
-        self, request: Request, ask: Callable[[], T], min_position: int | None = None
+    async def run_query(
+        self, request: Request, query: Callable[[], T], min_position: int | None = None
     ) -> T:
-        """Ask in a thread, once the views have reached the position that is asked for.
+        """Return the result of a query, run once the views have reached a position.
 
-        Raises what `freshened` and `Readers.ask` raise.
+        Raises what `wait_for_position` and `QueryExecutor.run` raise.
         """
-        await self.freshened(min_position)
-        return await self.readers.ask(ask, request)
+        await self.wait_for_position(min_position)
+        return await self.executor.run(query, request)
 
-    async def freshened(self, position: int | None) -> None:
-        """Wait until the views have reached a position that a question asks for.
+    async def wait_for_position(self, position: int | None) -> None:
+        """Wait until the views have reached a position.
 
         Raises `ConflictError` for one that the store has not handed out, and
         `StoreUnavailableError` if the views do not reach it in time.
         """
-        if position is None or position <= self.feed.position:
+        if position is None or position <= self.live_updates.position:
             return
-        newest = await self.probes.ask(self.newest)
+        newest = await self.probes.run(self.store_position)
         if position > newest:
             raise ConflictError(
                 f"min_position: expected one that the store has reached, at most {newest}, "
                 f"got {position}"
             )
-        if not await self.feed.reached(position, PATIENCE):
+        if not await self.live_updates.reached(position, POSITION_TIMEOUT):
             raise StoreUnavailableError(
-                f"views: expected position {position} within {PATIENCE:.0f} s, "
-                f"got {self.feed.position}"
+                f"views: expected position {position} within {POSITION_TIMEOUT:.0f} s, "
+                f"got {self.live_updates.position}"
             )
 
-    def newest(self) -> int:
-        """Give the position of the newest event; asks the store."""
+    def store_position(self) -> int:
+        """Return the position of the newest event in the store."""
         return self.tracker.event_recorder.max_notification_id() or 0
 
 

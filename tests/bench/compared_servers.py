@@ -14,7 +14,7 @@ from typing import Any
 
 from dixa_state.asgi import open_application
 from dixa_state.settings import Settings
-from dixa_state.web.edge import WHOLE
+from dixa_state.web.middleware import send_json
 from dixa_state.web.server import Server, listen
 
 SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
@@ -23,7 +23,9 @@ SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
 class Nothing:
     """Reads a body and answers 200."""
 
-    service = SimpleNamespace(feed=SimpleNamespace(end_streams=lambda: None), failure=None)
+    service = SimpleNamespace(
+        live_updates=SimpleNamespace(end_subscriptions=lambda: None), failure=None
+    )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer."""
@@ -37,8 +39,7 @@ class Nothing:
             if not message.get("more_body"):
                 break
         await self.keep(body)
-        lines = b"content-type: application/json\r\ncontent-length: 2\r\n"
-        await scope["extensions"][WHOLE]["send"](lines, b"{}")
+        await send_json(send, b"{}")
 
     async def keep(self, body: bytes) -> None:
         """Do nothing."""

@@ -21,13 +21,13 @@ from targets import DATA, LONGEST_MESSAGE, Target, refused
 from dixa_state import Webhook
 from dixa_state.asgi import open_application
 from dixa_state.errors import InvalidInputError
-from dixa_state.questions import Filters, Page, Queries, listing
+from dixa_state.questions import Filters, Page, Queries, paging
 from dixa_state.questions.search import read_search
 from dixa_state.questions.slices import sliced
 from dixa_state.settings import Settings
 from dixa_state.views.projector import Projector
 from dixa_state.web.search import MAX_BODY
-from dixa_state.web.server import MAX_HEAD
+from dixa_state.web.server import MAX_HEADER_BYTES
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _FINE = (200, 400, 404, 409)
@@ -72,7 +72,7 @@ class PageKeys(Asking):
     def attempt(self, data: bytes) -> None:
         for queries in self._asked:
             for asked, ask in self._questions(queries):
-                sealed = listing._seal(data, asked) + data  # noqa: SLF001 — as a forger would
+                sealed = paging._seal(data, asked) + data  # noqa: SLF001 — as a forger would
                 for raw in (sealed, data):
                     _asked(partial(ask, page_key=urlsafe_b64encode(raw).decode().rstrip("=")))
                 _asked(partial(ask, page_key=data.decode("utf-8", "surrogateescape")))
@@ -216,7 +216,7 @@ class Requests(Asking):
 def _passes(target: bytes) -> bool:
     """Tell whether the server's parser lets a request target pass."""
     return (
-        len(target) < MAX_HEAD
+        len(target) < MAX_HEADER_BYTES
         and target.startswith(b"/")
         and _VISIBLE.fullmatch(target) is not None
     )
@@ -260,7 +260,7 @@ _TARGETS = (
     "/v1/endusers/x?organization=y",
     "/v1/conversations?as_of=0001-01-01T00:00:00Z&pageLimit=200",
     "/healthz?a=b",
-    "/static/docs.css",
+    "/static/swagger-ui.css",
     "/docs",
 )
 

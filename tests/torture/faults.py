@@ -19,7 +19,7 @@ from reports import Report, progress, with_report, with_seed
 from shifted import COMMAND
 from stage import Stage, stage
 
-from dixa_state.web.server import READ_SECONDS
+from dixa_state.web.server import READ_TIMEOUT
 
 RECOVERS_WITHIN = 20.0
 _HOUR = 3_600
@@ -234,7 +234,7 @@ def stream_never_read(on: Stage) -> Iterator[None]:
         readers.append(reader)
     yield
     ends = lambda: on.prober.ask("/readyz").json()["streams"] == 0  # noqa: E731
-    until(ends, _BUFFERS_FULL_WITHIN + READ_SECONDS, "an end of live streams that nobody reads")
+    until(ends, _BUFFERS_FULL_WITHIN + READ_TIMEOUT, "an end of live streams that nobody reads")
     for reader in readers:
         reader.close()
 

@@ -13,10 +13,10 @@ from pydantic_core import from_json
 from stock import Piece, Stock
 
 from dixa_state.dixa.signature import sign
-from dixa_state.web.inbox import PATIENCE
+from dixa_state.web.inbox import COMMIT_TIMEOUT
 
-ANSWERED_WITHIN = PATIENCE + 8.0
-"""Seconds: the inbox answers after its patience at the latest; the rest is for a busy machine."""
+ANSWERED_WITHIN = COMMIT_TIMEOUT + 8.0
+"""Seconds: the inbox answers after its timeout at the latest; the rest is for a busy machine."""
 
 _KEY = bytes.fromhex(SECRET)
 _PAUSE = 0.02

@@ -9,13 +9,13 @@ from typing import Self
 import httpx
 from programs import Program
 
-from dixa_state.web import operations, readers
+from dixa_state.web import executor, operations
 
 _BUSY = 5.0  # what a machine may take on which much else runs
 BOUNDS = {
     "/healthz": _BUSY,
-    "/readyz": operations.PATIENCE + _BUSY,
-    "/v1/conversations?pageLimit=1": readers.PATIENCE + _BUSY,
+    "/readyz": operations.PROBE_TIMEOUT + _BUSY,
+    "/v1/conversations?pageLimit=1": executor.QUERY_TIMEOUT + _BUSY,
 }
 _EVERY = 0.2
 _ANSWERS = (200, 503)

@@ -11,9 +11,10 @@ import pytest
 from asking_targets import Requests
 from mutation import parsed
 
-from dixa_state import ConversationTracker, InvalidInputError
+from dixa_state import InvalidInputError
 from dixa_state.bootstrap import open_recorder
 from dixa_state.cli.output import print_json
+from dixa_state.questions import Queries
 from dixa_state.web.logs import configure
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ def test_a_failure_of_the_program_is_told_in_the_one_shape_and_shows_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("SELECT secret FROM password")
 
-    monkeypatch.setattr(ConversationTracker, "conversation", fail)
+    monkeypatch.setattr(Queries, "conversation", fail)
     status, body = requests.ask(b"/v1/conversations/70431", b"")
     assert status == 500
     assert parsed(body)["error"]["code"] == "internal"

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,13 +19,20 @@ class Reply(NamedTuple):
     body: bytes
 
 
+def connected(
+    server: Running, *, receive_buffer: int | None = None
+) -> AbstractContextManager[socket.socket]:
+    """Connect to a server of the tests."""
+    return connect(server.url, receive_buffer=receive_buffer)
+
+
 @contextmanager
-def connected(server: Running, *, receive_buffer: int | None = None) -> Iterator[socket.socket]:
+def connect(url: str, *, receive_buffer: int | None = None) -> Iterator[socket.socket]:
     """Connect; a small buffer is that of a client which cannot take much at a time."""
     with socket.socket() as client:
         if receive_buffer is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        address = urlsplit(server.url)
+        address = urlsplit(url)
         client.settimeout(PATIENCE)
         client.connect((address.hostname, address.port))
         yield client

@@ -2,10 +2,12 @@
 
 import gzip
 import select
+from contextlib import ExitStack
+from time import sleep
 
 import pytest
 from servers import Running, Serve, error_of, eventually, signed
-from sockets import chunked, connected, exchange, parse, request, webhook
+from sockets import chunked, connected, exchange, parse, read_to_end, request, webhook
 
 from dixa_state.web import bodies
 
@@ -34,7 +36,7 @@ def test_a_client_may_ask_whether_to_send_its_body(shared: Running, day_lines: l
 def test_a_client_that_hangs_up_within_its_body_leaves_nothing(
     shared: Running, day_lines: list[bytes]
 ) -> None:
-    newest, before = shared.service.newest(), refused(shared, "invalid")
+    newest, before = shared.service.store_position(), refused(shared, "invalid")
     whole = webhook(day_lines[4])
     with connected(shared) as client:
         client.sendall(whole[:-10])
@@ -42,7 +44,7 @@ def test_a_client_that_hangs_up_within_its_body_leaves_nothing(
     parts = webhook(day_lines[4], "Transfer-Encoding: chunked", sized=False)
     assert exchange(shared, parts[:-7], hang_up=True) == []
     eventually(lambda: refused(shared, "invalid") == before + 3)
-    assert shared.service.newest() == newest
+    assert shared.service.store_position() == newest
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_a_client_that_sends_much_more_than_is_allowed_still_reads_why(shared: R
 def test_a_body_that_does_not_come_in_time_is_refused(
     shared: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE", 0.2)
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT", 0.2)
     [reply] = exchange(shared, webhook(day_lines[0], last=False)[:-1])
     assert (reply.status, error_of(reply.body)) == (408, "too_slow")
     assert reply.headers["connection"] == "close"
@@ -98,7 +100,7 @@ def test_a_body_that_does_not_come_in_time_is_refused(
 def test_bodies_under_way_are_bounded_over_all_requests(
     shared: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "MAX_READING", 1_000)
+    monkeypatch.setattr(bodies, "MAX_UNFINISHED_BYTES", 1_000)
     head = request("POST /webhooks/dixa", "Content-Length: 700", last=False)
     with connected(shared) as first, connected(shared) as second:
         for client in (first, second):
@@ -107,6 +109,26 @@ def test_bodies_under_way_are_bounded_over_all_requests(
         [reply] = parse(ready[0].recv(65_536))
         assert (reply.status, error_of(reply.body)) == (503, "overloaded")
         assert reply.headers["retry-after"] == "1"
+
+
+def test_a_complete_body_comes_in_while_strangers_hold_all_that_unfinished_ones_may(
+    shared: Running, day_lines: list[bytes]
+) -> None:
+    """As many as fit, each but one byte of the largest that is allowed; then webhooks as usual."""
+    count = bodies.MAX_UNFINISHED_BYTES // LIMIT
+    stranger = request("POST /webhooks/dixa", f"Content-Length: {LIMIT}", last=False)
+    with ExitStack() as strangers:
+        for _ in range(count + 4):
+            client = strangers.enter_context(connected(shared))
+            client.sendall(stranger + b" " * (LIMIT - 1))
+        assert {shared.post(line).status_code for line in day_lines} == {200}
+        for line in day_lines[:5]:  # in two pieces: it is a large one that makes room
+            sent = webhook(line)
+            with connected(shared) as client:
+                client.sendall(sent[:-10])
+                sleep(0.05)
+                client.sendall(sent[-10:])
+                assert [reply.status for reply in parse(read_to_end(client))] == [200]
 
 
 @pytest.mark.parametrize(

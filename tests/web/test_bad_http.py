@@ -78,13 +78,13 @@ def has_ended(client: socket.socket, more: bytes) -> bool:
     return False
 
 
-def test_an_endless_head_is_told_how_long_it_may_be(shared: Running) -> None:
+def test_endless_headers_are_refused_with_the_limit(shared: Running) -> None:
     [reply] = exchange(shared, b"GET /healthz HTTP/1.1\r\n" + b"X-Many: y\r\n" * 100_000)
     assert (reply.status, error_of(reply.body)) == (400, "invalid")
     assert b"at most 65536 bytes" in reply.body
 
 
-def test_an_endless_head_behind_a_live_stream_takes_no_memory(
+def test_endless_headers_behind_live_updates_take_no_memory(
     shared: Running, day_lines: list[bytes]
 ) -> None:
     with connected(shared) as client:
@@ -100,23 +100,30 @@ def test_an_endless_head_behind_a_live_stream_takes_no_memory(
         assert b"event: conversation" in client.recv(65_536)
 
 
-def test_a_few_thousand_headers_are_not_yet_too_many(shared: Running) -> None:
-    [reply] = exchange(shared, request("GET /healthz", *(f"X-{n}: y" for n in range(3_000))))
-    assert reply.status == 200
+def test_a_request_has_a_hundred_headers_at_most(shared: Running) -> None:
+    for number, status in ((98, 200), (99, 400), (3_000, 400)):  # and two more that it needs
+        [reply] = exchange(shared, request("GET /healthz", *(f"X-{n}: y" for n in range(number))))
+        assert reply.status == status
+    assert b"at most 100 headers" in reply.body
+
+
+def test_headers_that_come_at_once_are_bounded_as_well(shared: Running) -> None:
+    [reply] = exchange(shared, request("GET /healthz", "X: " + "x" * 70_000))
+    assert (reply.status, error_of(reply.body)) == (400, "invalid")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /\r\n", b"GET /healthz HTTP/1.1\r\nX: y"])
-def test_a_head_that_does_not_come_in_time_is_given_up(
+def test_headers_that_do_not_come_in_time_are_given_up(
     shared: Running, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(server, "HEADER_TIMEOUT", 0.2)
     assert exchange(shared, sent) == []
 
 
-def test_a_head_that_comes_drop_by_drop_is_given_up(
+def test_headers_that_come_drop_by_drop_are_given_up(
     shared: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server, "HEADER_TIMEOUT", 0.3)
     with connected(shared) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\n")
         eventually(lambda: has_ended(client, b"X: y\r\n"), seconds=5)
@@ -134,8 +141,8 @@ def test_pipelined_requests_are_answered_in_their_order(
 def test_nonsense_behind_a_good_webhook_does_not_hide_its_answer(
     shared: Running, day_lines: list[bytes]
 ) -> None:
-    [reply] = exchange(shared, webhook(day_lines[5], last=False) + b"\0nonsense")
-    assert reply.status == 200
+    reply, refused = exchange(shared, webhook(day_lines[5], last=False) + b"\0nonsense")
+    assert (reply.status, refused.status) == (200, 400)
     assert json.loads(reply.body)["outcome"] in ("appended", "duplicate")
 
 
@@ -215,7 +222,7 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one(
 def test_a_client_that_does_not_read_is_dropped_and_others_are_served(
     shared: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(server, "READ_TIMEOUT", 0.3)
     asks = request("GET /openapi.json", last=False)
     with connected(shared, receive_buffer=4_096) as client:
         client.sendall(asks * 300)
@@ -228,7 +235,7 @@ def test_a_client_that_leaves_the_last_of_its_answers_unread_is_dropped_too(
     serve: Serve, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So little that nothing waits for it; and yet it would hold up the end of the server."""
-    monkeypatch.setattr(server, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(server, "READ_TIMEOUT", 1.0)
     patient = serve(sqlite_url)
     answered = partial(patient.metric, "dixa_state_http_requests_total", method="GET", status="200")
     with connected(patient, receive_buffer=4_096) as client:

@@ -19,7 +19,7 @@ from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.facts import READERS
 from dixa_state.store import postgres
 from dixa_state.views.tables import VIEW_VERSION
-from dixa_state.web import feed, operations, service
+from dixa_state.web import live_updates, operations, service
 
 pytestmark = pytest.mark.usefixtures("nothing_fails")
 
@@ -84,7 +84,7 @@ def test_a_store_that_is_away_is_told_and_the_service_goes_on_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(postgres, "CONNECT_TIMEOUT", 1)
-    monkeypatch.setattr(feed, "KEPT", 0)
+    monkeypatch.setattr(live_updates, "MAX_RECENT", 0)
     server = serve(postgres_url)
     server.send(day_lines[:20])
     with server.client.stream("GET", "/v1/stream?after=20") as follower:
@@ -224,7 +224,7 @@ def test_a_position_that_is_not_reached_in_time_is_told(
     held: Callable[[], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 0.2)
+    monkeypatch.setattr(service, "POSITION_TIMEOUT", 0.2)
     server = serve(postgres_url)
     with held():
         position = server.post(day_lines[0]).json()["position"]

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,8 +20,7 @@ from servers import SECRET, Running, Serve, eventually
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dixa_state.views.projector import Projector
-from dixa_state.web import readers, server
-from dixa_state.web.server import Protocol
+from dixa_state.web import executor, server
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_probes_and_webhooks_are_answered_while_all_readers_are_busy(
 def test_a_question_that_takes_too_long_is_answered_and_not_begun(
     busy: tuple[Running, Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "PATIENCE", 0.3)
+    monkeypatch.setattr(executor, "QUERY_TIMEOUT", 0.3)
     running, go = busy
     with ThreadPoolExecutor(10) as clients:
         answers = list(clients.map(running.client.get, ["/v1/stats"] * 10))
@@ -64,18 +64,18 @@ def test_a_question_that_takes_too_long_is_answered_and_not_begun(
 
 def test_questions_of_clients_that_have_gone_are_not_begun(busy: tuple[Running, Event]) -> None:
     running, go = busy
-    for _ in range(readers.THREADS + 20):
+    for _ in range(executor.THREADS + 20):
         with pytest.raises(httpx.TimeoutException):
             httpx.get(f"{running.url}/v1/stats", timeout=0.05)
-    eventually(lambda: running.service.readers._asking <= readers.THREADS)  # noqa: SLF001
+    eventually(lambda: running.service.executor.count <= executor.THREADS)
     go.set()
 
 
 def test_a_feed_or_an_inbox_that_has_ended_is_told(serve: Serve, sqlite_url: str) -> None:
     running = serve(sqlite_url)
-    running.service.feed._stop.set()  # noqa: SLF001 — as nothing but a mistake of ours could
+    running.service.live_updates._stop.set()  # noqa: SLF001 — as nothing but a mistake of ours could
     eventually(lambda: running.client.get("/readyz").status_code == 503)
-    assert running.client.get("/readyz").json()["problem"] == "the feed of changes has ended"
+    assert running.client.get("/readyz").json()["problem"] == "live updates have ended"
 
 
 def test_a_projector_that_fails_again_and_again_is_never_ready(
@@ -93,13 +93,15 @@ def test_a_projector_that_fails_again_and_again_is_never_ready(
     assert running.metric("dixa_state_projector_alive") == 0
 
 
-def test_what_we_build_on_in_the_server_is_there() -> None:
-    own = [name for name, _ in inspect.getmembers(Protocol, inspect.isfunction)]
-    written = [name for name in own if name in Protocol.__dict__]
-    ours = {"_expect_head", "_feed", "_have_head", "_have_read", "_is_upgrade", "_not_upgraded"}
-    missing = {name for name in written if not hasattr(HttpToolsProtocol, name)} - ours
-    assert missing == set()
-    assert {"startup", "handle_exit"} <= set(dir(uvicorn.Server))
+def test_what_the_server_overrides_is_public_and_there() -> None:
+    for own, base in ((server.BoundedProtocol, HttpToolsProtocol), (server.Server, uvicorn.Server)):
+        names = {name for name, _ in inspect.getmembers(own, inspect.isfunction)}
+        written = {name for name in names & own.__dict__.keys() if not name.startswith("_")}
+        missing = {name for name in written if not hasattr(base, name)}
+        assert missing <= {"check_timeouts"}
+        private = {name for name in base.__dict__ if re.match("_[a-z]", name)}
+        source = inspect.getsource(own)
+        assert not [name for name in private if re.search(rf"\b{name}\b", source)]
 
 
 def test_a_store_that_hangs_does_not_keep_the_process_from_ending(
@@ -107,7 +109,7 @@ def test_a_store_that_hangs_does_not_keep_the_process_from_ending(
 ) -> None:
     """The lock that every append needs is held by another, who does not let go."""
     program = (
-        "from dixa_state.web import service; service.STOP_SECONDS = 1.0; "
+        "from dixa_state.web import service; service.STOP_TIMEOUT = 1.0; "
         "from dixa_state.cli import main; main()"
     )
     words = [sys.executable, "-c", program, "serve", "--port", "0", "--store", postgres_url]
@@ -140,4 +142,4 @@ async def _send_and_leave(url: str, body: bytes) -> None:
 def test_the_time_to_end_is_within_what_the_documents_say() -> None:
     from dixa_state.web import service  # noqa: PLC0415
 
-    assert server.SHUTDOWN_SECONDS + service.STOP_SECONDS < 60
+    assert server.SHUTDOWN_TIMEOUT + service.STOP_TIMEOUT < 60

@@ -1,4 +1,4 @@
-"""The live stream: server-sent events, by the WHATWG's specification of them."""
+"""Live updates as server-sent events, by the WHATWG's specification of them."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -12,12 +12,12 @@ from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.errors import OverloadedError
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS
-from dixa_state.web.feed import Change, Feed
+from dixa_state.web.live_updates import Change, LiveUpdates
 from dixa_state.web.questions import require_once
 from dixa_state.web.service import Service, TheService
 
-MAX_STREAMS = 200
-"""Readers at a time; the next one is told to come back later."""
+MAX_SUBSCRIBERS = 200
+"""Subscribers at a time; the next one gets 503."""
 
 router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], responses=REFUSALS)
 
@@ -25,61 +25,62 @@ _Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
 _EXAMPLE = 'id: 34\nevent: conversation\ndata: {"csid":70431,"status":"closed",…}\n\n'
 
 
-class EventStream(StreamingResponse):
-    """A response of server-sent events, to one reader of a feed."""
+class ServerSentEvents(StreamingResponse):
+    """A response of server-sent events, to one subscriber."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, after: int) -> None:
-        """Tell of what changes after a position."""
-        super().__init__(_told(feed, after))
-        self._feed = feed
+    def __init__(self, updates: LiveUpdates, after: int) -> None:
+        """Send what changes after a position."""
+        super().__init__(_events(updates, after))
+        self._updates = updates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer. Raises `OverloadedError` if there are too many readers."""
-        if self._feed.readers >= MAX_STREAMS:
-            raise OverloadedError(f"{MAX_STREAMS} live streams are open already")
-        with self._feed.joined():
+        """Send. Raises `OverloadedError` if there are too many subscribers."""
+        if self._updates.subscribers >= MAX_SUBSCRIBERS:
+            raise OverloadedError(f"{MAX_SUBSCRIBERS} subscribers are connected already")
+        with self._updates.subscribed():
             await super().__call__(scope, receive, send)
 
 
 @router.get(
     "/stream",
-    tags=["live"],
+    tags=["live updates"],
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"example": _EXAMPLE}}}},
 )
-async def stream(
+async def stream_changes(
     service: TheService,
     last_event_id: Annotated[_Position | None, Header()] = None,
     after: Annotated[_Position | None, Query(description="As `Last-Event-ID`.")] = None,
 ) -> Response:
-    """Tell of conversations as they change, each as `GET /v1/conversations/{csid}` gives it.
+    """Stream conversations as they change, each as `GET /v1/conversations/{csid}` returns it.
 
     The id of an event is the store position of the conversation's newest webhook. With
     `Last-Event-ID` the stream resumes after it: a conversation that has changed several times since
     comes once, as it is now. 0 begins with all of them. Without it, only what changes from now on.
-    The first event, `ready`, tells where it begins. A comment comes after 15 s of silence.
+    The first event, `ready`, holds the position at which it begins. After 15 s of silence comes a
+    comment.
     """
-    asked = last_event_id if last_event_id is not None else after
-    return EventStream(service.feed, await _beginning(service, asked))
+    requested = last_event_id if last_event_id is not None else after
+    return ServerSentEvents(service.live_updates, await _first_position(service, requested))
 
 
-async def _beginning(service: Service, asked: int | None) -> int:
-    """Choose where to begin.
+async def _first_position(service: Service, requested: int | None) -> int:
+    """Return the position to begin after.
 
-    An id may be ahead of what this process has seen: another one on the same store told it. One
-    that is ahead of the store itself is of another store, or of this one before a restore.
+    An id may be ahead of what this process has seen: it came from another one on the same store.
+    One that is ahead of the store is of another store, or of this one before a restore.
     """
-    here = service.feed.position
-    if asked is None or asked <= here:
-        return here if asked is None else asked
-    return asked if asked <= await service.probes.ask(service.newest) else here
+    here = service.live_updates.position
+    if requested is None or requested <= here:
+        return here if requested is None else requested
+    return requested if requested <= await service.probes.run(service.store_position) else here
 
 
-async def _told(feed: Feed, after: int) -> AsyncIterator[bytes]:
+async def _events(updates: LiveUpdates, after: int) -> AsyncIterator[bytes]:
     yield b'retry: 1000\nid: %d\nevent: ready\ndata: {"position":%d}\n\n' % (after, after)
-    async for changes in feed.follow(after):
+    async for changes in updates.follow(after):
         yield b"".join(map(_event, changes)) or b": still here\n\n"
 
 

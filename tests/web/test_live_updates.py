@@ -15,7 +15,7 @@ import pytest
 from servers import Running, Serve, eventually
 from sockets import connected, request
 
-from dixa_state.web import feed, server, stream
+from dixa_state.web import live_updates, server, server_sent_events
 from dixa_state.web.server import raise_file_limit
 
 pytestmark = pytest.mark.usefixtures("nothing_fails")
@@ -127,8 +127,8 @@ def test_a_stream_can_begin_with_all_there_is(server: Running, day_lines: list[b
 def test_who_is_far_behind_is_told_what_is_kept_no_longer(
     sqlite_server: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "KEPT", 3)
-    monkeypatch.setattr(feed, "PAGE", 2)
+    monkeypatch.setattr(live_updates, "MAX_RECENT", 3)
+    monkeypatch.setattr(live_updates, "PAGE_SIZE", 2)
     with listening(sqlite_server) as events:
         sqlite_server.send(day_lines)
         taken = changes(events, versions(sqlite_server))
@@ -153,7 +153,7 @@ def test_an_id_that_no_event_can_have_is_refused(sqlite_server: Running, wrong: 
 def test_silence_is_broken_by_a_comment(
     sqlite_server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(live_updates, "HEARTBEAT", 0.05)
     with listening(sqlite_server) as events:
         kinds = [event.event for event in islice(events, 4)]
     assert kinds == ["ready", "comment", "comment", "comment"]
@@ -167,7 +167,7 @@ def test_a_row_that_cannot_be_read_holds_the_streams_up_until_it_is_mended(
         [(good,)] = connection.run("SELECT state FROM conversations")
     with listening(sqlite_server, after=1) as events:
         change_row(sqlite_server, state=b"\0", position=2)
-        eventually(lambda: "the feed starts again" in caplog.text)
+        eventually(lambda: "live updates start again" in caplog.text)
         change_row(sqlite_server, state=good, position=1)
         sqlite_server.post(day_lines[1].replace(b"70431", b"70499"))
         assert changes(events, {70499: 1})
@@ -183,7 +183,7 @@ def change_row(running: Running, *, state: bytes, position: int) -> None:
 def test_a_reader_that_does_not_read_is_dropped_and_others_hear_everything(
     sqlite_server: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "READ_SECONDS", 2.0)
+    monkeypatch.setattr(server, "READ_TIMEOUT", 2.0)
     subject = b'"subject":"%s"' % (b"x" * 200_000)
     large = day_lines[0].replace(b'"subject":null', subject)
     assert len(large) > 200_000
@@ -193,20 +193,20 @@ def test_a_reader_that_does_not_read_is_dropped_and_others_hear_everything(
         ThreadPoolExecutor(1) as thread,
     ):
         deaf.sendall(request("GET /v1/stream", last=False))
-        eventually(lambda: sqlite_server.service.feed.readers == 2)
+        eventually(lambda: sqlite_server.service.live_updates.subscribers == 2)
         bodies = [
             large.replace(b"70431", b"%d" % n).replace(b"8b04", b"%04d" % n) for n in range(1, 41)
         ]
         heard = thread.submit(changes, events, dict.fromkeys(range(1, 41), 1))
         sqlite_server.send(bodies)
         assert len(heard.result()) == 40
-        eventually(lambda: sqlite_server.service.feed.readers == 1)
+        eventually(lambda: sqlite_server.service.live_updates.subscribers == 1)
 
 
 def test_there_is_room_for_so_many_and_the_next_one_is_told_to_come_back(
     sqlite_server: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "MAX_STREAMS", 2)
+    monkeypatch.setattr(server_sent_events, "MAX_SUBSCRIBERS", 2)
     with listening(sqlite_server) as first:
         next(first)
         with listening(sqlite_server) as second:
@@ -215,7 +215,7 @@ def test_there_is_room_for_so_many_and_the_next_one_is_told_to_come_back(
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert answer.json()["error"]["code"] == "overloaded"
             assert sqlite_server.post(day_lines[0]).status_code == 200
-        eventually(lambda: sqlite_server.service.feed.readers == 1)
+        eventually(lambda: sqlite_server.service.live_updates.subscribers == 1)
         with listening(sqlite_server) as third:
             assert next(third).event == "ready"
 
@@ -235,22 +235,22 @@ def test_a_thousand_streams_hear_of_a_change_while_webhooks_are_answered(
     serve: Serve, sqlite_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raise_file_limit()
-    monkeypatch.setattr(stream, "MAX_STREAMS", 1_000)
+    monkeypatch.setattr(server_sent_events, "MAX_SUBSCRIBERS", 1_000)
     running = serve(sqlite_url)
     with ExitStack() as all_of_them, selectors.DefaultSelector() as selector:
         for _ in range(1_000):
             client = all_of_them.enter_context(connected(running))
             client.sendall(request("GET /v1/stream", last=False))
             selector.register(client, selectors.EVENT_READ)
-        eventually(lambda: running.service.feed.readers == 1_000)
+        eventually(lambda: running.service.live_updates.subscribers == 1_000)
         started = monotonic()
         for number in range(5):
             for line in days(day_lines[:4], number):
                 assert running.post(line).status_code == 200
-        last = f"id: {running.service.newest()}\n".encode()
+        last = f"id: {running.service.store_position()}\n".encode()
         hear(selector, last)
         assert monotonic() - started < 30
-    eventually(lambda: running.service.feed.readers == 0)
+    eventually(lambda: running.service.live_updates.subscribers == 0)
 
 
 def hear(selector: selectors.BaseSelector, last: bytes) -> None:

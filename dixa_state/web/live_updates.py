@@ -1,8 +1,8 @@
-"""The feed: conversations as they change, read once from the views and told to every reader.
+"""Live updates: conversations as they change, read once from the views, sent to every subscriber.
 
-A reader is a position and nothing else. Those at the head share what is kept here; one that has
-fallen behind, or resumes, reads from the views, where a conversation stands once however often it
-has changed. So nothing queues up for a slow reader.
+A subscriber is a position and nothing else. Those at the newest position share what is kept here;
+one that has fallen behind, or resumes, reads from the views, where a conversation stands once
+however often it has changed. So nothing queues up for a slow subscriber.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from dixa_state.errors import DixaStateError
 from dixa_state.questions import Queries
 from dixa_state.questions.documents import status_document
 from dixa_state.views.generations import Views
-from dixa_state.web.readers import Readers
+from dixa_state.web.executor import QueryExecutor
 
-KEPT = 1_000
-"""Changes that are kept for the readers at the head."""
+MAX_RECENT = 1_000
+"""Changes that are kept for the subscribers at the newest position."""
 
-PAGE = 100
+PAGE_SIZE = 100
 HEARTBEAT = 15.0
-"""Seconds of silence after which a reader is shown that the stream is alive."""
+"""Seconds of silence after which a subscriber gets a comment, so that it knows of an end."""
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
@@ -42,35 +42,35 @@ class Change(NamedTuple):
     conversation: tuple[str | None, int]
 
 
-class Feed:
-    """Follows the views in a thread of its own, and tells the event loop."""
+class LiveUpdates:
+    """Follows the views in a thread of its own, and publishes changes on the event loop."""
 
     def __init__(
-        self, queries: Queries, views: Views, readers: Readers, now: Callable[[], datetime]
+        self, queries: Queries, views: Views, executor: QueryExecutor, now: Callable[[], datetime]
     ) -> None:
-        """Read by `queries`, woken by `views`; those behind read through `readers`."""
+        """Read by `queries`, woken by `views`; those behind read through `executor`."""
         self._queries = queries
         self._views = views
-        self._readers = readers
+        self._executor = executor
         self._now = now
-        self._kept: dict[tuple[str | None, int], Change] = {}  # the one that changed last is last
+        self._recent: dict[tuple[str | None, int], Change] = {}  # the one that changed last is last
         self._complete_after = 0
         self._position = 0
         self._moved = asyncio.Event()
         self._stop = Signal()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = Thread(target=self._run, name="feed", daemon=True)
+        self._thread = Thread(target=self._run, name="live-updates", daemon=True)
         self._closing = False
-        self.readers = 0
+        self.subscribers = 0
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
-        """Count as a reader."""
-        self.readers += 1
+    def subscribed(self) -> Iterator[None]:
+        """Count a subscriber."""
+        self.subscribers += 1
         try:
             yield
         finally:
-            self.readers -= 1
+            self.subscribers -= 1
 
     @property
     def alive(self) -> bool:
@@ -79,17 +79,17 @@ class Feed:
 
     @property
     def position(self) -> int:
-        """The position that the views had reached when last seen."""
+        """The position of the views when they were last read."""
         return self._position
 
     async def start(self) -> None:
-        """Begin at where the views are."""
+        """Begin at the position of the views."""
         self._loop = asyncio.get_running_loop()
-        self._position = self._complete_after = await self._readers.ask(self._queries.position)
+        self._position = self._complete_after = await self._executor.run(self._queries.position)
         self._thread.start()
 
-    def end_streams(self) -> None:
-        """Let every reader come to an end; safe to call from a signal handler."""
+    def end_subscriptions(self) -> None:
+        """End every subscription; safe to call from a signal handler."""
         self._closing = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake)
@@ -99,10 +99,10 @@ class Feed:
         self._stop.set()
         await asyncio.to_thread(self._thread.join)
 
-    async def reached(self, position: int, seconds: float) -> bool:
-        """Wait until the views have reached a position; tell whether they have."""
+    async def reached(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109 — not an error
+        """Wait until the views have reached a position; return whether they have."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(timeout):
                 while self._position < position:
                     await self._moved.wait()
         except TimeoutError:
@@ -110,24 +110,24 @@ class Feed:
         return True
 
     async def follow(self, after: int) -> AsyncIterator[list[Change]]:
-        """Go through the changes after a position, as they come; an empty list is a heartbeat."""
+        """Yield the changes after a position, as they come; an empty list is a heartbeat."""
         while not self._closing:
             moved = self._moved
             try:
                 changes = await self._changes(after)
             except DixaStateError as error:
-                _log.warning("a live stream ends", extra={"why": str(error)})
-                return  # its reader comes again by itself, and resumes
+                _log.warning("a subscription ends", extra={"why": str(error)})
+                return  # its client comes again by itself, and resumes
             if changes:
                 after = changes[-1].position
                 yield changes
-            elif not await _happens(moved, HEARTBEAT):
+            elif not await _is_set(moved, HEARTBEAT):
                 yield []
 
     async def _changes(self, after: int) -> list[Change]:
         if after < self._complete_after:
-            return await self._readers.ask(lambda: self._read(after))
-        return [change for change in self._kept.values() if change.position > after][:PAGE]
+            return await self._executor.run(lambda: self._read(after))
+        return [change for change in self._recent.values() if change.position > after][:PAGE_SIZE]
 
     def _run(self) -> None:
         last = self._position
@@ -137,50 +137,50 @@ class Feed:
                 if not more:
                     self._views.changed(_PAUSE)
             except DixaStateError as error:
-                _log.warning("the feed waits for the store", extra={"why": str(error)})
+                _log.warning("live updates wait for the store", extra={"why": str(error)})
                 self._stop.wait(_PAUSE)
             except Exception:  # noqa: BLE001 — whatever it is, we go on
-                _log.exception("the feed starts again")
+                _log.exception("live updates start again")
                 self._stop.wait(_PAUSE)
 
     def _step(self, last: int) -> tuple[int, bool]:
-        """Tell what came after a position; give where that leads, and whether there is more.
+        """Publish what came after a position; return the next position, and whether there is more.
 
-        Where nobody reads, nothing is read either: a reader who comes finds it in the views.
+        Without subscribers nothing is read: one that comes finds it in the views.
         """
         position = self._queries.position()
-        if not self.readers:
-            self._tell(self._pass, position)
+        if not self.subscribers:
+            self._call(self._skip, position)
             return position, False
         changes = self._read(last)
-        self._tell(self._publish, position, changes)
-        return (changes[-1].position if changes else last), len(changes) == PAGE
+        self._call(self._publish, position, changes)
+        return (changes[-1].position if changes else last), len(changes) == PAGE_SIZE
 
     def _read(self, after: int) -> list[Change]:
-        changed = self._queries.changed_since(after, PAGE)
+        changed = self._queries.changed_since(after, PAGE_SIZE)
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
         document = to_json(status_document(state, now=self._now()), inf_nan_mode="null")
         return Change(state.position, document, (state.organization_id, state.csid))
 
-    def _tell(
-        self, how: Callable[..., None], position: int, changes: Sequence[Change] = ()
+    def _call(
+        self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()
     ) -> None:
         if self._loop and (changes or position != self._position):
-            self._loop.call_soon_threadsafe(how, position, changes)
+            self._loop.call_soon_threadsafe(callback, position, changes)
 
-    def _pass(self, position: int, _nothing: Sequence[Change]) -> None:
-        self._kept.clear()
+    def _skip(self, position: int, _changes: Sequence[Change]) -> None:
+        self._recent.clear()
         self._complete_after = max(self._complete_after, position)
         self._move(position)
 
     def _publish(self, position: int, changes: Sequence[Change]) -> None:
         for change in changes:
-            self._kept.pop(change.conversation, None)
-            self._kept[change.conversation] = change
-        while len(self._kept) > KEPT:
-            oldest = self._kept.pop(next(iter(self._kept)))
+            self._recent.pop(change.conversation, None)
+            self._recent[change.conversation] = change
+        while len(self._recent) > MAX_RECENT:
+            oldest = self._recent.pop(next(iter(self._recent)))
             self._complete_after = oldest.position
         self._move(position)
 
@@ -193,7 +193,7 @@ class Feed:
         self._moved = asyncio.Event()
 
 
-async def _happens(event: asyncio.Event, seconds: float) -> bool:
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()

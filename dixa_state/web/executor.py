@@ -1,0 +1,88 @@
+"""Queries run in threads: a few at a time, so that they never starve the receiver."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from dixa_state.errors import OverloadedError
+
+T = TypeVar("T")
+
+THREADS = 4
+"""Queries at a time; the store's connections must suffice for these, the inbox and the views."""
+
+MAX_QUERIES = 100
+"""Queries that may wait for a thread or run in one."""
+
+QUERY_TIMEOUT = 15.0
+"""Seconds that a query may wait and run."""
+
+
+class QueryExecutor:
+    """Runs queries of the store and the views without blocking the event loop."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        """Run this many queries at a time."""
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """The number of queries that wait or run."""
+        return self._count
+
+    async def run(self, query: Callable[[], T], request: Request | None = None) -> T:
+        """Return the result of a query, as long as the client of its request waits for it.
+
+        A query whose client has gone is not begun. Raises `OverloadedError` if too many wait
+        already, or if it takes too long.
+        """
+        if self._count >= MAX_QUERIES:
+            raise OverloadedError(f"{self._count} queries wait or run already")
+        job = self._threads.submit(query)
+        self._count += 1
+        job.add_done_callback(_on_loop(self._end, asyncio.get_running_loop()))
+        return await _result(job, request)
+
+    def close(self) -> None:
+        """Wait for the last results."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _end(self) -> None:
+        self._count -= 1
+
+
+def _on_loop(
+    callback: Callable[[], None], loop: asyncio.AbstractEventLoop
+) -> Callable[[Future[T]], None]:
+    def call(_job: Future[T]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(callback)
+
+    return call
+
+
+async def _result(job: Future[T], request: Request | None) -> T:
+    result = asyncio.wrap_future(job)
+    awaited: set[asyncio.Future[object]] = {result}  # type: ignore[arg-type]
+    if request is not None:
+        awaited.add(asyncio.create_task(_disconnected(request)))
+    try:
+        await asyncio.wait(awaited, timeout=QUERY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        if result.done():
+            return result.result()
+        raise OverloadedError(
+            f"no answer within {QUERY_TIMEOUT:.0f} s; ask for less, or again later"
+        )
+    finally:
+        for one in awaited:
+            one.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the client has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
