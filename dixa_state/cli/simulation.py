@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from dixa_state.cli.options import TIME, move
 from dixa_state.cli.output import progress_bar
 from dixa_state.simulate import Plan, Record, Simulated, bodies, json_line
-from dixa_state.simulate.plan import MONDAY
+from dixa_state.simulate.plan import MONDAY, STORIES, USUAL_STORIES
 
 _EVERY = 5_000
 
@@ -36,8 +36,16 @@ _EVERY = 5_000
 @click.option(
     "--shuffle", type=float, default=0.0, metavar="SECONDS", help="How late a body may arrive."
 )
+@click.option("--drop", type=float, default=0.0, metavar="P", help="Fraction of bodies never sent.")
+@click.option("--only", multiple=True, metavar="EVENT", help="Send this `event_fqn` only; repeat.")
 @click.option(
-    "--drop", type=float, default=0.0, metavar="P", help="Fraction of status changes never sent."
+    "--story",
+    "stories",
+    multiple=True,
+    type=click.Choice(list(STORIES)),
+    default=USUAL_STORIES,
+    metavar="NAME",
+    help=f"Include what else may happen: {', '.join(STORIES)}; repeat.",
 )
 @click.option("--truth", metavar="FILE", help="Write there what the true state is.")
 def simulate(out: str, truth: str | None, **options: Any) -> None:

@@ -8,8 +8,16 @@ millisecond only where the order of their kinds is documented.
 from collections.abc import Callable
 from typing import Any
 
-from dixa_state.simulate.data import ATTRIBUTES, CHANNELS, ORGANIZATION, QUEUES, Document, fixed_id
-from dixa_state.simulate.delivery import Received, Webhook
+from dixa_state.simulate.data import (
+    CHANNELS,
+    ORGANIZATION,
+    QUEUES,
+    Document,
+    attribute,
+    fixed_id,
+    truth_of,
+)
+from dixa_state.simulate.delivery import Received, Sent
 from dixa_state.simulate.plan import SECOND, Chance, timestamp
 
 _DIXA_STATUS = {"open": "OPEN", "pending": "PENDING", "closed": "CLOSED", "abandoned": "CLOSED"}
@@ -32,7 +40,7 @@ _SNAPSHOT = (
     *("subject", "tags", "created_at"),
 )
 
-Send = Callable[[Webhook], object]
+Send = Callable[[Sent], object]
 
 
 class Conversation:
@@ -60,6 +68,9 @@ class Conversation:
         }
         self.channel = CHANNELS[begin["channel"]]
         self.tags: dict[str, Document] = {}
+        self.has_sla_ids = True
+        self.may_be_rated = True
+        self.late_evaluations: list[Document] = []
         self.waiting = False
         self.scheduled = 0
         self.received = Received()
@@ -76,8 +87,8 @@ class Conversation:
         """The queue that it is in, or the first of all."""
         return self.truth["queue"] or QUEUES[0]
 
-    def move(self, at: int, status: str, event: str, **data: Any) -> None:
-        """Enter another status."""
+    def move(self, at: int, status: str, event: str, lag: int = 0, **data: Any) -> None:
+        """Enter another status; the webhook is sent after a lag."""
         truth, before, event_id = self.truth, self.truth["status"], self._chance.uuid()
         transition = {
             "sequence": len(truth["transitions"]) + 1,
@@ -93,7 +104,7 @@ class Conversation:
         truth["status"], truth["dixa_status"] = status, _DIXA_STATUS[status]
         truth["status_since"], self._status_since = timestamp(at), at
         self._keep_time(at, before, status)
-        self.send(at, f"CONVERSATION_{event}", data, move=transition)
+        self.send(at + lag, f"CONVERSATION_{event}", data, move=transition)
 
     def enqueue(self, at: int, queue: Document) -> None:
         """Begin to wait in a queue."""
@@ -113,17 +124,14 @@ class Conversation:
             self._stop("assigned", at)
         self.send(at, "CONVERSATION_UNASSIGNED", {"agent": agent})
 
-    def transfer_to_agent(self, at: int, agent: Document, by: Document) -> None:
-        """Belong to another agent."""
-        self._hold(at, agent)
-        data = {"agent": agent, "author": by}
-        self.send(at, "CONVERSATION_TRANSFERRED", data, counts="transfers")
-
-    def transfer_to_queue(self, at: int, queue: Document, by: Document) -> None:
-        """Belong to another queue, without waiting there yet."""
-        self.truth["queue"] = queue
-        self._stop("queue_wait", at)
-        data = {"queue": queue, "author": by}
+    def transfer(self, at: int, by: Document, *, terse: bool, **to: Document) -> None:
+        """Belong to another `agent`, or to another `queue` without waiting there yet."""
+        if "agent" in to:
+            self._hold(at, to["agent"])
+        else:
+            self.truth["queue"] = to["queue"]
+            self._stop("queue_wait", at)
+        data = {} if terse else {**to, "author": by}
         self.send(at, "CONVERSATION_TRANSFERRED", data, counts="transfers")
 
     def ask(self, at: int, text: str) -> None:
@@ -156,41 +164,18 @@ class Conversation:
         data = {"tag": name, "author": self.truth["assignee"]}
         self.send(at, "CONVERSATION_TAG_REMOVED", data)
 
-    def describe(self, at: int, identifier: str, value: object) -> None:
-        """Set a custom attribute."""
-        self.truth["custom_attributes"][identifier] = value
-        data = {"custom_attributes": [_attribute(identifier, value)]}
-        self.send(at, "CONVERSATION_CUSTOM_ATTRIBUTE_UPDATED", data)
-
-    def replace_requester(self, at: int, customer: Document) -> None:
-        """Belong to another end user."""
-        old, self.truth["requester"] = self.truth["requester"], customer
-        data = {"old_user": old, "new_user": customer, "author": self.truth["assignee"]}
-        self.send(at, "CONVERSATION_END_USER_REPLACED", data)
-
-    def rate(self, at: int, agent: Document, kind: str, score: int) -> None:
-        """Rate an agent."""
-        rating = {"type": kind, "score": score, "comment": None, "agent": _truth_of(agent)}
-        self.truth["ratings"].append({**rating, "rated_at": timestamp(at)})
-        self.send(at, "CONVERSATION_RATED", {**rating, "agent": agent})
-
-    def comment(self, at: int, agent: Document, text: str) -> None:
-        """Add a comment to the last rating."""
-        rating = self.truth["ratings"][-1]
-        rating["comment"] = text
-        data = {name: rating[name] for name in ("score", "comment", "type")}
-        self.send(at, "CONVERSATION_RATED", {"agent": agent, **data})
-
     def running_evaluations(self) -> list[Document]:
         """Return the SLA evaluations whose outcome is open."""
         return [item for item in self.truth["sla"] if item["status"] == "pending"]
 
     def evaluate(self, at: int, evaluation: Document, status: str) -> None:
-        """Begin an SLA evaluation, or end it."""
+        """Begin an SLA evaluation, or end it; a breach sticks, whatever comes later."""
         if status == "pending":
             self.truth["sla"].append(evaluation)
-        evaluation.update(status=status, since=timestamp(at))
-        data = {name: evaluation[name] for name in ("id", "policy", "metric", "deadline")}
+        if evaluation.get("status") != "breached":
+            evaluation.update(status=status, since=timestamp(at))
+        names = ("id", "policy", "metric", "deadline")
+        data = {name: evaluation[name] for name in names if evaluation[name]}
         data["policy"] = {"id": fixed_id(evaluation["policy"]), "name": evaluation["policy"]}
         self.send(at, f"SLA_EVALUATION_{status.upper()}", {"sla_evaluation": data})
 
@@ -198,10 +183,11 @@ class Conversation:
         """Send a webhook; count it, and what it is about; `move` is the transition it reports."""
         for name in filter(None, ("events", counts)):
             self.truth["counts"][name] += 1
-        self.last_event_at, self.truth["times"]["last_event_at"] = at, timestamp(at)
+        self.last_event_at = max(at, self.last_event_at)
+        self.truth["times"]["last_event_at"] = timestamp(self.last_event_at)
         event_id = move["event_id"] if move else self._chance.uuid()
         body = webhook_body(event_id, fqn, at, {"conversation": self._snapshot(), **data})
-        self._send(Webhook(at, body, self.received, self.truth["status"], move))
+        self._send(Sent(at, body, self.received, self.truth["status"], move))
 
     def closing_truth(self, end: int) -> Document:
         """Return what is true at the end of the simulation."""
@@ -211,8 +197,8 @@ class Conversation:
         outcomes = {item["status"] for item in truth["sla"]} | {"none"}
         return {
             **truth,
-            "requester": _truth_of(truth["requester"]),
-            "assignee": truth["assignee"] and _truth_of(truth["assignee"]),
+            "requester": truth_of(truth["requester"]),
+            "assignee": truth["assignee"] and truth_of(truth["assignee"]),
             "tags": sorted(self.tags),
             "custom_attributes": dict(sorted(truth["custom_attributes"].items())),
             "sla_status": next(word for word in _WORST_FIRST if word in outcomes),
@@ -223,7 +209,7 @@ class Conversation:
             },
             "version": truth["counts"]["events"],
             "as_of": timestamp(end),
-            **self.received.truth(truth["transitions"][-1]),
+            **self.received.truth(truth["transitions"][-1]["event_id"]),
         }
 
     def _keep_time(self, at: int, before: str | None, status: str) -> None:
@@ -284,7 +270,7 @@ class Conversation:
         shown = {name: truth[name] for name in _SNAPSHOT} | {"status": truth["dixa_status"]}
         if truth["custom_attributes"]:
             attributes = truth["custom_attributes"].items()
-            shown["custom_attributes"] = [_attribute(*item) for item in attributes]
+            shown["custom_attributes"] = [attribute(*item) for item in attributes]
         return shown
 
 
@@ -296,11 +282,12 @@ class Ban:
             "kind": kind,
             "organization_id": ORGANIZATION["id"],
             "id": subject,
-            "user": user and _truth_of(user),
+            "user": user and truth_of(user),
             "banned": False,
             "history": [],
         }
         self._shown = user or subject
+        self._received = Received()
         self._at = 0
         self._send = send
 
@@ -310,12 +297,16 @@ class Ban:
         if truth["banned"] == banned:
             return
         self._at = max(at, self._at + 1)
-        when, by = timestamp(self._at), _truth_of(agent)
+        when, by = timestamp(self._at), truth_of(agent)
         truth["history"].append({"banned": banned, "at": when, "by": by, "event_id": event_id})
         truth.update(banned=banned, since=when, by=by, version=len(truth["history"]))
         fqn = f"AGENT_{'BANNED' if banned else 'UNBANNED'}_{kind.upper()}"
         body = webhook_body(event_id, fqn, self._at, {kind: self._shown, "agent": agent})
-        self._send(Webhook(self._at, body))
+        self._send(Sent(self._at, body, self._received))
+
+    def closing_truth(self) -> Document:
+        """Return what is true at the end of the simulation."""
+        return {**self.truth, "dropped": self._received.dropped()}
 
 
 def webhook_body(event_id: str, fqn: str, at: int, data: Document) -> Document:
@@ -328,12 +319,3 @@ def webhook_body(event_id: str, fqn: str, at: int, data: Document) -> Document:
         "organization": ORGANIZATION,
         "data": data,
     }
-
-
-def _truth_of(user: Document) -> Document:
-    return {name: value for name, value in user.items() if name != "roles"}
-
-
-def _attribute(identifier: str, value: object) -> Document:
-    name, _ = ATTRIBUTES[identifier]
-    return {"id": fixed_id(name), "identifier": identifier, "name": name, "value": value}

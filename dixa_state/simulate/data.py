@@ -50,6 +50,17 @@ def user(name: str, email: str | None, user_type: str, **known: object) -> Docum
     return {**shown, "roles": roles, "user_type": user_type, **known}
 
 
+def truth_of(user: Document) -> Document:
+    """Return a user as `status --json` shows them."""
+    return {name: value for name, value in user.items() if name != "roles"}
+
+
+def attribute(identifier: str, value: object) -> Document:
+    """Return a custom attribute as webhooks show it."""
+    name, _ = ATTRIBUTES[identifier]
+    return {"id": fixed_id(name), "identifier": identifier, "name": name, "value": value}
+
+
 ROBOT = user("Aurora Assistant", None, "Bot")
 AGENTS = tuple(
     user(f"{name} Holm", f"{name.lower()}@aurora.example", "Member")
@@ -158,6 +169,26 @@ WHILE_WAITING, WHEN_ANSWERED, ON_THE_PHONE = (
     {name: weights[column] for name, weights in ACTIONS.items()} for column in range(3)
 )
 WHILE_PENDING = {"expire": 50, "come_back": 35, "close": 15}
+
+_HANDLING = ("CONVERSATION_ASSIGNED", "CONVERSATION_UNASSIGNED", "CONVERSATION_TRANSFERRED")
+FIELDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("channel", "direction", "subject", "contact_point", "created_at"), ()),
+    **dict.fromkeys(("assignee", "assigned_at"), _HANDLING),
+    "queue": ("CONVERSATION_ENQUEUED", "CONVERSATION_TRANSFERRED"),
+    "requester": ("CONVERSATION_END_USER_",),
+    "tags": ("CONVERSATION_TAG_",),
+    "custom_attributes": ("CONVERSATION_CUSTOM_ATTRIBUTE_",),
+    "ratings": ("CONVERSATION_RATED",),
+    **dict.fromkeys(("sla", "sla_status"), ("SLA_",)),
+}
+"""The fields that the truth judges, with the beginnings of the events that report them."""
+
+RESTORED = {
+    "CONVERSATION_ASSIGNED": "assignee",
+    "CONVERSATION_ENQUEUED": "queue",
+    "CONVERSATION_END_USER_REPLACED": "requester",
+}
+"""The webhooks that make a field certain again, whatever was lost before."""
 
 FOLLOW_UPS = (HOUR, 4 * HOUR, DAY, 2 * DAY)
 RATING_WEIGHTS = {"Csat": 3, "Nps": 1, "ThumbsUpOrDown": 1}

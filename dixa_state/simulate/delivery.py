@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 from msgspec import json
 
-from dixa_state.simulate.data import Document
+from dixa_state.simulate.data import FIELDS, RESTORED, Document
 from dixa_state.simulate.plan import HOUR, SECOND, Chance, Plan, moment, timestamp
 
 GRACE = 10 * SECOND
 """How stale a snapshot may be; evidence of a missed change must be later than that."""
 
-_ALWAYS_DELIVERED = "conversation.created"
 _COPIES = {1: 80, 2: 15, 3: 5}
 _COPY_AT_ONCE = 0.4
 
@@ -51,7 +50,7 @@ class Simulated(NamedTuple):
 
 @dataclass
 class Lost:
-    """A change of status whose webhook was never delivered.
+    """A webhook that was never delivered; `to` is the status that it reports, if it does.
 
     `revealed` says whether a delivered body shows that status, later than the grace after the
     change and after the last webhook about the status. Dixa shows abandoned as closed, so that
@@ -61,52 +60,66 @@ class Lost:
     event_id: str
     event: str
     at: int
-    to: str
+    to: str | None
     revealed: bool = False
 
 
 class Received:
-    """What can be known of a conversation's status from the webhooks that were delivered."""
+    """What can be known of a subject from the webhooks about it that were delivered."""
 
     def __init__(self) -> None:
         self._status = ""
         self._at = 0
         self._lost: list[Lost] = []
+        self._certain: set[str] = set()
+        self._uncertain: set[str] = set()
 
-    def change(self, status: str, at: int) -> None:
-        """Receive a webhook about the status."""
-        self._status, self._at = status, at
-
-    def lose(self, lost: Lost) -> None:
-        """Miss a webhook about the status."""
-        self._lost.append(lost)
-
-    def see(self, status: str, at: int) -> None:
-        """Receive the status in the snapshot of another webhook."""
+    def receive(self, webhook: "Sent") -> None:
+        """Receive a webhook, and perhaps learn what a lost one reported."""
+        status = webhook.status
         shown = "closed" if status == "abandoned" else status
-        if self._status in (status, shown):
-            return
-        last = self._lost[-1]
-        if at - max(last.at, self._at) > GRACE:
-            self.change(shown, at)
-            last.revealed = last.to == shown
+        self._certain = set(FIELDS)
+        self._uncertain.discard(RESTORED.get(webhook.body["event_fqn"], ""))
+        last = next((lost for lost in reversed(self._lost) if lost.to), None)
+        if webhook.move:
+            self._status, self._at = status, webhook.at
+        elif last and self._status not in (status, shown):
+            age = webhook.at - max(last.at, self._at)
+            # Where nothing is known of the status, the first snapshot decides.
+            if age > GRACE or not self._status:
+                self._status, self._at = shown, webhook.at
+                last.revealed = last.to == shown
 
-    def truth(self, last_change: Document) -> Document:
-        """Return what was lost, and whether the last change, if that was lost, was revealed."""
-        last = self._lost[-1] if self._lost else None
-        dropped = [{**asdict(lost), "at": timestamp(lost.at)} for lost in self._lost]
-        is_last = last is not None and last.event_id == last_change["event_id"]
-        return {"dropped": dropped, "revealed": last.revealed if last and is_last else None}
+    def lose(self, webhook: "Sent") -> None:
+        """Miss a webhook."""
+        body, to = webhook.body, webhook.move["to"] if webhook.move else None
+        self._lost.append(Lost(body["event_id"], body["event_fqn"], webhook.at, to))
+        fqn = body["event_fqn"]
+        self._uncertain.update(name for name in FIELDS if fqn.startswith(FIELDS[name]))
+
+    def dropped(self) -> list[Document]:
+        """Return what was lost."""
+        return [{**asdict(lost), "at": timestamp(lost.at)} for lost in self._lost]
+
+    def truth(self, last_move: str) -> Document:
+        """Return what was lost, whether the last transition was, and which fields are certain."""
+        revealed = {lost.event_id: lost.revealed for lost in self._lost}
+        certain = sorted(self._certain - self._uncertain)
+        return {
+            "dropped": self.dropped(),
+            "revealed": revealed.get(last_move),
+            "certain": certain,
+        }
 
 
-class Webhook(NamedTuple):
-    """A body to deliver, with the status that it shows, and the transition that it reports."""
+class Sent(NamedTuple):
+    """A webhook to deliver; `status` is the true one, `move` the transition that it reports."""
 
     at: int
     body: Document
-    received: Received | None = None
+    received: Received
     status: str = ""
-    transition: Document | None = None
+    move: Document | None = None
 
 
 class Delivery:
@@ -119,16 +132,19 @@ class Delivery:
         self._under_way: list[tuple[int, int, Document]] = []
         self._numbers = count()
 
-    def send(self, webhook: Webhook) -> None:
-        """Send a webhook on its way, and perhaps copies of it; or drop it."""
-        if self._is_dropped(webhook):
+    def send(self, webhook: Sent) -> None:
+        """Send a webhook on its way, and perhaps copies of it; or lose it."""
+        chance, plan, fqn = self._chance, self._plan, webhook.body["event_fqn"]
+        if chance.happens(plan.drop) or (plan.only and fqn not in plan.only):
+            webhook.received.lose(webhook)
             return
-        arrival = webhook.at + int(self._chance.random() * self._plan.shuffle * SECOND)
+        webhook.received.receive(webhook)
+        arrival = webhook.at + int(chance.random() * plan.shuffle * SECOND)
         self._add(arrival, webhook.body)
-        if self._chance.happens(self._plan.duplicates):
-            for _ in range(self._chance.weighted(_COPIES)):
-                at_once = self._chance.happens(_COPY_AT_ONCE)
-                self._add(arrival + self._chance.randrange(50 if at_once else HOUR), webhook.body)
+        if chance.happens(plan.duplicates):
+            for _ in range(chance.weighted(_COPIES)):
+                lag = 50 if chance.happens(_COPY_AT_ONCE) else HOUR
+                self._add(arrival + chance.randrange(lag), webhook.body)
 
     def arrived(self, now: int | None = None) -> Iterator[Simulated]:
         """Yield what has arrived by now, or all that is under way."""
@@ -138,17 +154,3 @@ class Delivery:
 
     def _add(self, arrival: int, body: Document) -> None:
         heappush(self._under_way, (arrival, next(self._numbers), body))
-
-    def _is_dropped(self, webhook: Webhook) -> bool:
-        received, transition = webhook.received, webhook.transition
-        if received is None:
-            return False
-        if transition is None:
-            received.see(webhook.status, webhook.at)
-            return False
-        if transition["event"] == _ALWAYS_DELIVERED or not self._chance.happens(self._plan.drop):
-            received.change(webhook.status, webhook.at)
-            return False
-        event_id, event = transition["event_id"], transition["event"]
-        received.lose(Lost(event_id, event, webhook.at, webhook.status))
-        return True

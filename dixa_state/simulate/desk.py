@@ -9,12 +9,13 @@ from typing import Any
 from dixa_state.simulate import data
 from dixa_state.simulate.conversation import Ban, Conversation
 from dixa_state.simulate.data import QUEUES, Document
-from dixa_state.simulate.delivery import Delivery, Simulated, Webhook
+from dixa_state.simulate.delivery import Delivery, Sent, Simulated
 from dixa_state.simulate.plan import (
     DAY,
     HOUR,
     MINUTE,
     SECOND,
+    STORIES,
     Chance,
     Plan,
     hour_of_week,
@@ -49,7 +50,7 @@ def bodies(plan: Plan, record: Record | None = None) -> Iterator[Simulated]:
     yield from delivery.arrived()
     if record:
         for ban in desk.bans.values():
-            record(ban.truth)
+            record(ban.closing_truth())
 
 
 def arrivals(amount: int, first: int, last: int, chance: Chance) -> Iterator[int]:
@@ -77,7 +78,7 @@ class SupportDesk:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.outbox: list[Webhook] = []
+        self.outbox: list[Sent] = []
         self.bans: dict[str, Ban] = {}
         self._plan = plan
         self._chance = Chance(f"story {plan.seed}")
@@ -120,6 +121,7 @@ class SupportDesk:
             "requester": self._customer(),
         }
         conversation = Conversation(beginning, at, chance, self.outbox.append)
+        conversation.has_sla_ids = not self._happens("sla_without_id")
         conversation.move(at, "open", "CREATED")
         queue = QUEUES[chance.weighted(data.QUEUE_WEIGHTS)]
         if outbound:
@@ -169,11 +171,11 @@ class SupportDesk:
         agent = self._agent(queue)
         if self._chance.happens(data.REROUTED):
             other = self._another_queue(queue)
-            conversation.transfer_to_queue(at, other, agent)
+            self._transfer(conversation, at, agent, queue=other)
             self._wait(conversation, at + self._gap(), other)
             return
         if self._chance.happens(data.HANDED_OVER):
-            conversation.transfer_to_agent(at, agent, self._agent(queue, but=agent))
+            self._transfer(conversation, at, self._agent(queue, but=agent), agent=agent)
             at += self._gap()
         conversation.assign(at, agent)
         if not conversation.channel.reply:
@@ -182,8 +184,15 @@ class SupportDesk:
 
     def abandon(self, conversation: Conversation, at: int) -> None:
         """Leave before an agent came; perhaps to try again."""
-        conversation.move(at, "abandoned", "ABANDONED", queue=conversation.truth["queue"])
-        self._end_evaluations(conversation, at, "voided")
+        queue, lag = conversation.truth["queue"], 0
+        if self._happens("paired_ending"):
+            # The status is abandoned from the first of the two on, whichever that is.
+            lag, lag_of_closed = self._chance.choice(((0, self._blink()), (self._blink(), 0)))
+            conversation.move(at, "abandoned", "ABANDONED", lag, queue=queue)
+            conversation.send(at + lag_of_closed, "CONVERSATION_CLOSED", {})
+        else:
+            conversation.move(at, "abandoned", "ABANDONED", queue=queue)
+        self._end_evaluations(conversation, conversation.last_event_at, "voided")
         if self._chance.happens(data.RETURNS_AFTER_ABANDONING):
             self._schedule(conversation, at + self._chance.around(2 * HOUR), "come_back")
 
@@ -246,19 +255,25 @@ class SupportDesk:
         """Set a custom attribute."""
         identifier = self._chance.choice(list(data.ATTRIBUTES))
         _, values = data.ATTRIBUTES[identifier]
-        conversation.describe(at, identifier, self._chance.choice(values))
+        value = self._chance.choice(values)
+        conversation.truth["custom_attributes"][identifier] = value
+        changed = {"custom_attributes": [data.attribute(identifier, value)]}
+        conversation.send(at, "CONVERSATION_CUSTOM_ATTRIBUTE_UPDATED", changed)
         self._go_on(conversation, at)
 
     def replace_requester(self, conversation: Conversation, at: int) -> None:
         """Replace the end user by another one."""
-        conversation.replace_requester(at, self._new_customer())
+        truth, new = conversation.truth, self._new_customer()
+        replaced = {"old_user": truth["requester"], "new_user": new, "author": truth["assignee"]}
+        truth["requester"] = new
+        conversation.send(at, "CONVERSATION_END_USER_REPLACED", replaced)
         self._go_on(conversation, at)
 
     def transfer_to_agent(self, conversation: Conversation, at: int) -> None:
         """Transfer to a colleague; not every transfer sends all the webhooks that it could."""
         agent = conversation.truth["assignee"]
         colleague = self._agent(conversation.queue, but=agent)
-        conversation.transfer_to_agent(at, colleague, agent)
+        self._transfer(conversation, at, agent, agent=colleague)
         if self._chance.happens(data.UNASSIGNED_BY_TRANSFER):
             at += self._gap()
             conversation.unassign(at, agent)
@@ -270,10 +285,13 @@ class SupportDesk:
     def transfer_to_queue(self, conversation: Conversation, at: int) -> None:
         """Transfer to another queue."""
         agent, queue = conversation.truth["assignee"], self._another_queue(conversation.queue)
-        conversation.transfer_to_queue(at, queue, agent)
+        self._transfer(conversation, at, agent, queue=queue)
         at += self._gap()
         conversation.unassign(at, agent)
         self._wait(conversation, at + self._gap(), queue)
+
+    def _transfer(self, conversation: Conversation, at: int, by: Document, **to: Document) -> None:
+        conversation.transfer(at, by, terse=self._happens("terse_transfer"), **to)
 
     def hand_back(self, conversation: Conversation, at: int) -> None:
         """Unassign, and wait in the same queue."""
@@ -305,7 +323,7 @@ class SupportDesk:
         conversation.move(at, "closed", "CLOSED")
         at = self._end_evaluations(conversation, at, "voided") + SECOND
         truth, chance = conversation.truth, self._chance
-        if not truth["ratings"] and chance.happens(data.RATED):
+        if conversation.may_be_rated and chance.happens(data.RATED):
             rated_at = at + chance.around(8 * MINUTE)
             self._schedule(conversation, rated_at, "rate", truth["assignee"])
         if chance.happens(data.REOPENED):
@@ -315,6 +333,8 @@ class SupportDesk:
 
     def come_back(self, conversation: Conversation, at: int) -> None:
         """Open a conversation that had ended or was pending: the customer is there again."""
+        if conversation.truth["status"] == "closed" and self._happens("second_rating"):
+            conversation.may_be_rated = True
         conversation.move(at, "open", "OPEN")
         if conversation.channel.reply:
             at = self._ask(conversation, at + self._gap())
@@ -329,18 +349,25 @@ class SupportDesk:
         self._wait(conversation, at, conversation.queue)
 
     def rate(self, conversation: Conversation, at: int, agent: Document) -> None:
-        """Rate the agent, once; perhaps with a comment a little later."""
-        if conversation.truth["ratings"]:
+        """Rate the agent, once for each closing; perhaps with a comment a little later."""
+        if not conversation.may_be_rated:
             return
+        conversation.may_be_rated = False
         kind = self._chance.weighted(data.RATING_WEIGHTS)
-        conversation.rate(at, agent, kind, self._chance.choice(data.SCORES[kind]))
+        rating = {"type": kind, "score": self._chance.choice(data.SCORES[kind]), "comment": None}
+        conversation.send(at, "CONVERSATION_RATED", {"agent": agent, **rating})
+        rating |= {"agent": data.truth_of(agent), "rated_at": timestamp(at)}
+        conversation.truth["ratings"].append(rating)
         if self._chance.happens(data.COMMENTED):
             at += SECOND + self._chance.around(30 * SECOND)
-            self._schedule(conversation, at, "comment", agent)
+            self._schedule(conversation, at, "comment", agent, rating)
 
-    def comment(self, conversation: Conversation, at: int, agent: Document) -> None:
-        """Comment on the rating given before."""
-        conversation.comment(at, agent, self._chance.choice(data.COMMENTS))
+    def comment(self, conversation: Conversation, at: int, agent: Document, rating: Any) -> None:
+        """Comment on a rating, unless there is a newer one."""
+        if rating is conversation.truth["ratings"][-1]:
+            rating["comment"] = self._chance.choice(data.COMMENTS)
+            shown = {name: rating[name] for name in ("type", "score", "comment")}
+            conversation.send(at, "CONVERSATION_RATED", {"agent": agent, **shown})
 
     def ban(self, conversation: Conversation, at: int) -> None:
         """Ban the end user or their address; perhaps not for ever."""
@@ -372,45 +399,49 @@ class SupportDesk:
         policy = conversation.channel.policy
         first, following = data.POLICIES[policy]
         deadline = at + int((first if metric == "FirstResponse" else following) * HOUR)
-        evaluation: Document = {"id": self._chance.uuid(), "policy": policy, "metric": metric}
-        conversation.evaluate(at, evaluation | {"deadline": timestamp(deadline)}, "pending")
-        self._schedule(conversation, deadline, "breach", evaluation["id"])
+        identifier = self._chance.uuid() if conversation.has_sla_ids else None
+        evaluation: Document = {"id": identifier, "policy": policy, "metric": metric}
+        evaluation["deadline"] = timestamp(deadline)
+        conversation.evaluate(at, evaluation, "pending")
+        self._schedule(conversation, deadline, "breach", evaluation)
 
     def _end_evaluations(self, conversation: Conversation, at: int, outcome: str) -> int:
         """End the SLA evaluations that run, and return when that is done."""
-        for evaluation in conversation.running_evaluations():
+        ended = conversation.running_evaluations()
+        if outcome == "achieved":
+            ended += conversation.late_evaluations
+            conversation.late_evaluations.clear()
+        for evaluation in ended:
             at += self._gap()
             conversation.evaluate(at, evaluation, outcome)
         return at
 
-    def breach(self, conversation: Conversation, at: int, evaluation_id: str) -> None:
-        """Breach an SLA evaluation that still runs."""
-        for evaluation in conversation.running_evaluations():
-            if evaluation["id"] == evaluation_id:
-                conversation.evaluate(at, evaluation, "breached")
+    def breach(self, conversation: Conversation, at: int, evaluation: Document) -> None:
+        """Breach an SLA evaluation that still runs; perhaps it is achieved nevertheless."""
+        if evaluation["status"] != "pending":
+            return
+        conversation.evaluate(at, evaluation, "breached")
+        # Without an id, a late achievement would be one of the next evaluation of the metric.
+        if conversation.has_sla_ids and self._happens("late_achievement"):
+            conversation.late_evaluations.append(evaluation)
 
     def _answer(self, conversation: Conversation, at: int, text: str, author: Document) -> None:
         self._report_on(conversation, at, conversation.answer(at, text, author))
 
     def _report_on(self, conversation: Conversation, at: int, message_id: str) -> None:
         if conversation.truth["channel"] in data.WITH_REPORTS:
-            self._next_report(conversation, at, message_id, *self._chance.weighted(data.REPORTS))
+            for fate in self._chance.weighted(data.REPORTS):
+                at += 1 + self._chance.around(data.REPORT_DELAYS.get(fate, SECOND))
+                self._schedule(conversation, at, "report", message_id, fate)
 
-    def _next_report(
-        self, conversation: Conversation, at: int, message_id: str, *fates: str
-    ) -> None:
-        if fates:
-            at += self._chance.around(data.REPORT_DELAYS.get(fates[0], SECOND))
-            self._schedule(conversation, at, "report", message_id, *fates)
-
-    def report(
-        self, conversation: Conversation, at: int, message_id: str, fate: str, *more: str
-    ) -> None:
+    def report(self, conversation: Conversation, at: int, message_id: str, fate: str) -> None:
         """Report on the delivery of a message."""
         counts = "deliveries_failed" if fate == "FAILED" else ""
         fqn = f"CONVERSATION_MESSAGE_DELIVERY_{fate}"
         conversation.send(at, fqn, {"message_id": message_id}, counts=counts)
-        self._next_report(conversation, at, message_id, *more)
+
+    def _happens(self, story: str) -> bool:
+        return story in self._plan.stories and self._chance.happens(STORIES[story])
 
     def _at_work(self, at: int) -> int:
         """Return `at`, or a moment after agents have come to work again."""

@@ -1,6 +1,6 @@
 """What is simulated and how it is delivered, with the time and the chance of a simulation."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,17 +18,27 @@ DAY = 24 * HOUR
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
+STORIES = {
+    "second_rating": 0.8,
+    "late_achievement": 0.5,
+    "paired_ending": 0.5,
+    "sla_without_id": 0.3,
+    "terse_transfer": 0.3,
+}
+"""What is simulated only where a plan asks for it, and how often it happens where it can.
+
+A new rating after a reopening; an SLA evaluation achieved after its breach; ABANDONED and CLOSED
+for one ending, milliseconds apart in either order; a conversation whose SLA evaluations have no
+ids; a transfer that names agent or queue in its snapshot only.
+"""
+USUAL_STORIES: tuple[str, ...] = ()
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FROM_MONDAY = 72  # 1970 began on a Thursday
 _BOUNDS = {"days": (0.01, 3_660), "duplicates": (0, 1), "drop": (0, 1), "shuffle": (0, 2_592_000)}
 _YEARS = range(1970, 9_900)
 _SIGMA = 0.85
 T = TypeVar("T")
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return an aware datetime as milliseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def moment(at: int) -> datetime:
@@ -72,10 +82,11 @@ class Chance(Random):
 class Plan:
     """The options of a simulation; an impossible value raises `InvalidInputError`.
 
-    `conversations` begin within `days` from `start` on, and nothing happens later. The fraction
-    `duplicates` of all bodies is delivered again; of the changes of status other than the creation,
-    the fraction `drop` is never delivered; each delivery takes up to `shuffle` seconds. Plans that
-    differ in these three only have the same conversations.
+    `conversations` begin within `days` from `start` on, and nothing happens later; `stories` adds
+    some of `STORIES` to what happens. The fraction `duplicates` of all bodies is delivered again,
+    the fraction `drop` never; where `only` names events, as `event_fqn` does, no others are
+    delivered; each delivery takes up to `shuffle` seconds. Plans that differ in these four only
+    have the same conversations.
     """
 
     conversations: int
@@ -85,6 +96,8 @@ class Plan:
     duplicates: float = 0.0
     shuffle: float = 0.0
     drop: float = 0.0
+    only: Collection[str] = ()
+    stories: Collection[str] = USUAL_STORIES
 
     def __post_init__(self) -> None:
         """Check every option."""
@@ -94,6 +107,9 @@ class Plan:
             if not low <= getattr(self, name) <= high:
                 expected = f"a number from {low:,g} to {high:,.0f}"
                 raise _wrong(name, expected, getattr(self, name))
+        for story in self.stories:
+            if story not in STORIES:
+                raise _wrong("stories", f"some of {', '.join(STORIES)}", story)
         if self.start.tzinfo is None or self.start.year not in _YEARS:
             expected = f"a time with a zone from {_YEARS[0]} to {_YEARS[-1]}"
             raise _wrong("start", expected, self.start.isoformat())
@@ -101,7 +117,7 @@ class Plan:
     @property
     def first(self) -> int:
         """The start, in milliseconds since 1970."""
-        return milliseconds(self.start)
+        return (self.start - _EPOCH) // timedelta(milliseconds=1)
 
     @property
     def last(self) -> int:

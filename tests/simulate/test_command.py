@@ -47,6 +47,14 @@ def test_a_simulation_begins_when_it_is_told_to(tmp_path: Path) -> None:
     assert first["event_timestamp"].startswith("2025-06-02T")
 
 
+def test_stories_and_the_events_of_a_subscription_are_options(tmp_path: Path) -> None:
+    words = ["--conversations", 100, "--seed", 1, "--story", "sla_without_id"]
+    command(*words, "--only", "SLA_EVALUATION_BREACHED", tmp_path / "out")
+    told = [json.loads(line) for line in (tmp_path / "out").read_bytes().splitlines()]
+    assert {body["event_fqn"] for body in told} == {"SLA_EVALUATION_BREACHED"}
+    assert {"id" in body["data"]["sla_evaluation"] for body in told} == {False, True}
+
+
 def test_nonsense_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="drop: expected a number from 0 to 1, got 2"):
         command("--conversations", 5, "--seed", 1, "--drop", 2, tmp_path / "out")

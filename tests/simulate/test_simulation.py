@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from dixa_state.dixa.reading import admit
 from dixa_state.errors import InvalidInputError
 from dixa_state.simulate import FIRST_CSID, Plan, bodies, json_line, pretty_json
 from dixa_state.simulate.desk import arrivals
-from dixa_state.simulate.plan import DAY, HOUR, Chance
+from dixa_state.simulate.plan import DAY, HOUR, STORIES, Chance
 
 DAYLIGHT = range(9, 17)
 
@@ -40,6 +40,24 @@ def told_by(plan: Plan) -> list[Any]:
     for _ in bodies(plan, truths.append):
         pass
     return truths
+
+
+def told_of(plan: Plan) -> tuple[dict[int, list[Any]], dict[int, Any]]:
+    """Simulate, and sort the bodies and the truth by conversation."""
+    by_csid: dict[int, list[Any]] = defaultdict(list)
+    truths: list[Any] = []
+    for _, body in bodies(plan, truths.append):
+        if "conversation" in body["data"]:
+            by_csid[body["data"]["conversation"]["csid"]].append(body)
+    return by_csid, {told["csid"]: told for told in truths if told["kind"] == "conversation"}
+
+
+def of(came: list[Any], fqn: str) -> list[Any]:
+    return [body for body in came if body["event_fqn"] == fqn]
+
+
+def apart(one: str, other: str) -> float:
+    return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
 
 
 def test_the_same_options_give_the_same_bytes_in_every_process() -> None:
@@ -190,19 +208,97 @@ def test_deliveries_come_in_the_order_of_arrival_and_at_most_so_late() -> None:
     assert 1_700 < mean(delays) < 1_900
 
 
-def test_the_asked_fraction_of_status_changes_is_dropped_and_nothing_else() -> None:
+def test_the_asked_fraction_of_all_webhooks_is_dropped_and_the_truth_knows_which() -> None:
     plain = {body["event_id"]: body for _, body in bodies(Plan(conversations=2_000, seed=9))}
     plan = Plan(conversations=2_000, seed=9, drop=0.1)
     truths: list[Any] = []
     left = {body["event_id"] for _, body in bodies(plan, truths.append)}
-    dropped = {item["event_id"] for told in truths for item in told.get("dropped", ())}
-    changes = sum(len(told["transitions"]) - 1 for told in truths if "transitions" in told)
-    assert plain.keys() - left == dropped
-    assert 0.08 < len(dropped) / changes < 0.12
-    assert {plain[name]["event_fqn"] for name in dropped} == {
-        *("CONVERSATION_OPEN", "CONVERSATION_PENDING", "CONVERSATION_PENDING_EXPIRED"),
-        *("CONVERSATION_CLOSED", "CONVERSATION_ABANDONED"),
+    dropped = {item["event_id"]: item for told in truths for item in told["dropped"]}
+    moved = {
+        move["event_id"]: move["to"] for told in truths for move in told.get("transitions", ())
     }
+    assert plain.keys() - left == dropped.keys()
+    assert 0.09 < len(dropped) / len(plain) < 0.11
+    assert {item["event"] for item in dropped.values()} > {
+        "SLA_EVALUATION_VOIDED",
+        "TYPING_STARTED",
+    }
+    assert all(item["event"] == plain[name]["event_fqn"] for name, item in dropped.items())
+    assert all(item["to"] == moved.get(name) for name, item in dropped.items())
+
+
+def test_of_a_conversation_some_fields_are_certain_as_soon_as_anything_is_delivered() -> None:
+    by_csid, truths = told_of(Plan(conversations=300, drop=0.5))
+    for csid, truth in truths.items():
+        lost = {item["event"] for item in truth["dropped"]}
+        assert bool(truth["certain"]) == bool(by_csid[csid])
+        assert not ("CONVERSATION_RATED" in lost and "ratings" in truth["certain"])
+        if "assignee" in truth["certain"] and "CONVERSATION_ASSIGNED" in lost:
+            assert of(by_csid[csid], "CONVERSATION_ASSIGNED")
+
+
+def test_a_subscription_to_some_events_delivers_no_others() -> None:
+    wanted = ("CONVERSATION_CLOSED", "CONVERSATION_RATED")
+    truths: list[Any] = []
+    plan = Plan(conversations=200, seed=9, only=wanted)
+    came = [body for _, body in bodies(plan, truths.append)]
+    everything = {body["event_id"] for _, body in bodies(Plan(conversations=200, seed=9))}
+    dropped = {item["event_id"] for told in truths for item in told["dropped"]}
+    assert {body["event_fqn"] for body in came} == set(wanted)
+    assert everything - {body["event_id"] for body in came} == dropped
+
+
+def test_after_a_reopening_there_may_be_a_new_rating() -> None:
+    _, truths = told_of(Plan(conversations=400, stories=["second_rating"]))
+    assert max(len(truth["ratings"]) for truth in truths.values()) > 1
+    for truth in truths.values():
+        assert len(truth["ratings"]) <= 1 + truth["counts"]["reopens"]
+
+
+def test_a_breach_sticks_though_it_is_achieved_later() -> None:
+    by_csid, truths = told_of(Plan(conversations=400, stories=["late_achievement"]))
+    late = 0
+    for csid, truth in truths.items():
+        achieved = of(by_csid[csid], "SLA_EVALUATION_ACHIEVED")
+        ids = {body["data"]["sla_evaluation"]["id"] for body in achieved}
+        assert {item["status"] for item in truth["sla"] if item["id"] in ids} <= {
+            *("achieved", "breached")
+        }
+        late += sum(item["id"] in ids for item in truth["sla"] if item["status"] == "breached")
+    assert late > 5
+
+
+def test_abandoned_and_closed_may_be_one_ending_in_either_order() -> None:
+    by_csid, truths = told_of(Plan(conversations=400, stories=["paired_ending"]))
+    orders = set()
+    for csid, truth in truths.items():
+        moves = [move for move in truth["transitions"] if move["to"] == "abandoned"]
+        for abandoned, move in zip(of(by_csid[csid], "CONVERSATION_ABANDONED"), moves, strict=True):
+            assert abandoned["event_id"] == move["event_id"]
+            times = [one["event_timestamp"] for one in of(by_csid[csid], "CONVERSATION_CLOSED")]
+            if close := [time for time in times if apart(time, abandoned["event_timestamp"]) < 0.2]:
+                assert move["at"] == min(*close, abandoned["event_timestamp"])
+                orders.add(close[0] < abandoned["event_timestamp"])
+    assert orders == {False, True}
+
+
+def test_sla_evaluations_of_a_conversation_may_have_no_ids() -> None:
+    by_csid, truths = told_of(Plan(conversations=400, stories=["sla_without_id"]))
+    measured = [truth for truth in truths.values() if truth["sla"]]
+    nameless = [truth for truth in measured if not truth["sla"][0]["id"]]
+    assert 0.2 < len(nameless) / len(measured) < 0.4
+    for truth in nameless:
+        assert {item["id"] for item in truth["sla"]} == {None}
+        for body in by_csid[truth["csid"]]:
+            assert "id" not in body["data"].get("sla_evaluation", {})
+
+
+def test_a_transfer_may_be_told_by_its_snapshot_alone() -> None:
+    by_csid, truths = told_of(Plan(conversations=400, stories=["terse_transfer"]))
+    transfers = [of(came, "CONVERSATION_TRANSFERRED") for came in by_csid.values()]
+    sizes = Counter(len(body["data"]) for came in transfers for body in came)
+    assert sizes.total() == sum(truth["counts"]["transfers"] for truth in truths.values())
+    assert sizes[3] > sizes[1] > 5
 
 
 @pytest.mark.parametrize(
@@ -213,6 +309,10 @@ def test_the_asked_fraction_of_status_changes_is_dropped_and_nothing_else() -> N
         ({"days": float("nan")}, "days: expected a number from 0.01 to 3,660, got nan"),
         ({"duplicates": 1.5}, "duplicates: expected a number from 0 to 1, got 1.5"),
         ({"drop": -0.1}, "drop: expected a number from 0 to 1, got -0.1"),
+        (
+            {"stories": ["war"]},
+            f"stories: expected some of {', '.join(STORIES)}, got war",
+        ),
         ({"shuffle": -1}, "shuffle: expected a number from 0 to 2,592,000, got -1"),
         (
             {"start": datetime(2026, 1, 1)},  # noqa: DTZ001 — that is what is wrong with it
@@ -228,7 +328,8 @@ def test_a_plan_that_makes_no_sense_is_refused(options: dict[str, Any], message:
 
 def test_extremes_are_possible() -> None:
     assert len(list(bodies(Plan(conversations=1, days=0.01)))) >= 1
-    plan = Plan(conversations=20, duplicates=1, drop=1, shuffle=86_400)
+    assert not list(bodies(Plan(conversations=20, drop=1)))
+    plan = Plan(conversations=20, duplicates=1, shuffle=86_400)
     copies = Counter(body["event_id"] for _, body in bodies(plan))
     assert min(copies.values()) > 1
 
