@@ -45,5 +45,9 @@ class OverloadedError(DixaStateError):
     """More came at once than this process takes; the same call may succeed in a moment."""
 
 
+class QueryTimeoutError(OverloadedError):
+    """A query took longer than it may; it has ended."""
+
+
 class SchemaError(StoreError):
     """The store's schema is missing, newer than this program, or not a dixa_state store."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from dixa_state.errors import OverloadedError
+from dixa_state.store.deadline import Deadline
 
 T = TypeVar("T")
 
@@ -37,15 +38,16 @@ class QueryExecutor:
     async def run(self, query: Callable[[], T], request: Request | None = None) -> T:
         """Return the result of a query, as long as the client of its request waits for it.
 
-        A query whose client has gone is not begun. Raises `OverloadedError` if too many wait
-        already, or if it takes too long.
+        A query that nobody waits for is not begun, and one that runs finds its deadline passed.
+        Raises `OverloadedError` if too many wait already, `QueryTimeoutError` if it takes too long.
         """
         if self._count >= MAX_QUERIES:
             raise OverloadedError(f"{self._count} queries wait or run already")
-        job = self._threads.submit(query)
+        deadline = Deadline(QUERY_TIMEOUT)
+        job = self._threads.submit(_run, query, deadline)
         self._count += 1
         job.add_done_callback(_on_loop(self._end, asyncio.get_running_loop()))
-        return await _result(job, request)
+        return await _result(job, deadline, request)
 
     def close(self) -> None:
         """Wait for the last results."""
@@ -65,7 +67,13 @@ def _on_loop(
     return call
 
 
-async def _result(job: Future[T], request: Request | None) -> T:
+def _run(query: Callable[[], T], deadline: Deadline) -> T:
+    with deadline.applied():
+        deadline.check()
+        return query()
+
+
+async def _result(job: Future[T], deadline: Deadline, request: Request | None) -> T:
     result = asyncio.wrap_future(job)
     awaited: set[asyncio.Future[object]] = {result}  # type: ignore[arg-type]
     if request is not None:
@@ -74,10 +82,9 @@ async def _result(job: Future[T], request: Request | None) -> T:
         await asyncio.wait(awaited, timeout=QUERY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
         if result.done():
             return result.result()
-        raise OverloadedError(
-            f"no answer within {QUERY_TIMEOUT:.0f} s; ask for less, or again later"
-        )
+        raise deadline.exceeded()
     finally:
+        deadline.cancel()
         for one in awaited:
             one.cancel()
 

@@ -19,6 +19,7 @@ import uvicorn
 from servers import SECRET, Running, Serve, eventually
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dixa_state.store.deadline import current_deadline
 from dixa_state.views.projector import Projector
 from dixa_state.web import executor, server
 
@@ -91,6 +92,28 @@ def test_a_projector_that_fails_again_and_again_is_never_ready(
         assert not running.service.projection.alive
         running.client.get("/healthz")
     assert running.metric("dixa_state_projector_alive") == 0
+
+
+def test_a_query_ends_with_its_deadline_or_when_its_client_has_gone(
+    serve: Serve, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a few that take for ever would block all reading."""
+    running = serve(sqlite_url)
+
+    def work_on(*_: object) -> None:
+        while True:
+            current_deadline().check()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running.service.queries, "stats", work_on)
+        for _ in range(executor.THREADS):
+            with pytest.raises(httpx.TimeoutException):
+                httpx.get(f"{running.url}/v1/stats", timeout=0.2)
+        eventually(lambda: not running.service.executor.count)
+        patched.setattr(executor, "QUERY_TIMEOUT", 0.2)
+        assert running.client.get("/v1/stats").status_code == 503
+    eventually(lambda: not running.service.executor.count)
+    assert running.client.get("/v1/stats").status_code == 200
 
 
 def test_what_the_server_overrides_is_public_and_there() -> None:
