@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
+from dixa_state.questions import Reader
 from dixa_state.store.memory import MemoryRecorder
 from dixa_state.store.postgres import PostgresRecorder
 from dixa_state.store.recorder import EventRecorder
@@ -30,7 +31,9 @@ def open_tracker(
     any other URL, `SchemaError` if there is no usable store, `StoreUnavailableError` if it cannot
     be reached.
     """
-    return ConversationTracker(open_recorder(store, create=create), grace=grace)
+    return ConversationTracker(
+        open_recorder(store, create=create), grace=grace, open_reader=open_reader
+    )
 
 
 def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
@@ -53,6 +56,11 @@ def open_views(recorder: EventRecorder) -> Views:
     if isinstance(recorder, PostgresRecorder):
         return PostgresViews(recorder)
     raise InvalidInputError("store: expected one that is kept in a database, got one in memory")
+
+
+def open_reader(tracker: ConversationTracker) -> Reader:
+    """Open a reader of a tracker's views."""
+    return Reader(tracker, open_views(tracker.event_recorder))
 
 
 def open_place(store: str, *, grace: timedelta = GRACE) -> tuple[ConversationTracker, Views]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import (
@@ -32,6 +32,33 @@ from dixa_state.fold import FoldResult, State, Step, fold_further, fold_stream, 
 from dixa_state.store.append import Outcome, prepare
 from dixa_state.store.events import StoredWebhook, Webhook, decode_event, decode_state
 from dixa_state.store.recorder import EventRecorder, Quarantined
+
+A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Asks(Protocol):
+    """What a tracker must know of a reader: the read side is above it."""
+
+    def refresh(self) -> None:
+        """Bring the views up to date, unless a projector is at work on them."""
+
+    def close(self) -> None:
+        """Close the connections that are not the event store's."""
+
+
+class Answerable(Protocol[A_co]):
+    """A question: anything that a reader can be asked."""
+
+    def answer(self, reader: Any) -> A_co:
+        """Return the answer."""
+
+
+class Pageable(Protocol[A_co]):
+    """A question whose answer comes in pages."""
+
+    def every(self, reader: Any) -> Iterator[A_co]:
+        """Yield the items of all pages."""
 
 
 class WebhookMapper(Mapper[str]):
@@ -95,8 +122,14 @@ class ConversationTracker(Application[str]):
         *,
         grace: timedelta = GRACE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        open_reader: "Callable[[ConversationTracker], Asks] | None" = None,
     ) -> None:
-        """Use an open event store; `grace` is how stale a snapshot may be."""
+        """Use an open event store; `grace` is how stale a snapshot may be.
+
+        `open_reader` opens what answers the questions of `ask`.
+        """
+        self._open_reader = open_reader
+        self._reader: Asks | None = None
         self._event_recorder = recorder
         self._grace = grace
         self._clock = clock
@@ -152,6 +185,32 @@ class ConversationTracker(Application[str]):
     def construct_event_store(self) -> StoredWebhooks:
         """Return the event store for the library."""
         return StoredWebhooks(self.mapper, self)
+
+    def ask(self, question: Answerable[A]) -> A:
+        """Return the answer to a question of `dixa_state.questions`.
+
+        The views are brought up to date first, unless a projector is at work on them. Raises what
+        the question's `answer` raises.
+        """
+        return question.answer(self._asks())
+
+    def every(self, question: Pageable[A]) -> Iterator[A]:
+        """Yield the items of all pages of a question's answer; raises what `ask` raises."""
+        return question.every(self._asks())
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._reader is not None:
+            self._reader.close()
+        super().close()
+
+    def _asks(self) -> "Asks":
+        if self._reader is None:
+            if self._open_reader is None:
+                raise InvalidInputError("ask: expected a tracker that was opened by `open_tracker`")
+            self._reader = self._open_reader(self)
+        self._reader.refresh()
+        return self._reader
 
     def append(
         self,

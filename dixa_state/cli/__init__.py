@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from dixa_state.cli import conversations, reports, serving, simulation, store, upkeep
+from dixa_state.cli import asking, serving, simulation, store, upkeep
 from dixa_state.cli.output import say
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 
@@ -75,13 +75,13 @@ for command in (
     serving.serve,
     serving.demo,
     store.ingest_command,
-    conversations.status,
-    conversations.list_command,
-    conversations.timeline,
-    conversations.audit,
-    reports.sla,
-    reports.stats,
-    reports.bans,
+    asking.status,
+    asking.list_command,
+    asking.timeline,
+    asking.audit,
+    asking.sla,
+    asking.stats,
+    asking.bans,
     upkeep.replay_command,
     upkeep.verify_command,
     store.quarantine,

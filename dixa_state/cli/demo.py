@@ -28,7 +28,7 @@ _PAUSE = 0.5
 
 @contextmanager
 def temporary_settings(port: int) -> Iterator[tuple[Settings, bytes]]:
-    """Give settings that heed nothing outside, with a store that goes, and the secret in them."""
+    """Yield settings of a temporary store, read from nowhere else, and the secret in them."""
     secret = secrets.token_bytes(32)
     with TemporaryDirectory(prefix="dixa-state-demo-") as folder:
         settings = Settings.model_construct(

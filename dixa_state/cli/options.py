@@ -1,14 +1,16 @@
 """What commands share: types of arguments, options, and how they open a store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
+from functools import partial, wraps
 from time import monotonic
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from rich.progress import Progress
 
 from dixa_state.bootstrap import open_tracker, open_views
@@ -16,8 +18,8 @@ from dixa_state.cli.output import progress_bar, say
 from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.errors import InvalidInputError, StoreError
-from dixa_state.questions import Queries
-from dixa_state.questions.filters import require_past
+from dixa_state.questions import Question, Reader
+from dixa_state.questions.question import describe_errors
 from dixa_state.settings import Settings
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Progress as Reached
@@ -26,9 +28,27 @@ from dixa_state.views.projector import Projector
 from dixa_state.views.replay import replay
 
 Command = Callable[..., Any]
+Given = dict[str, Any]
+"""The values that were given on the command line, by the names of the question's fields."""
+
+Q = TypeVar("Q", bound=Question[Any])
 
 FAR_BEHIND = 20_000
 """Events behind which the views are rebuilt: on all cores, and each conversation folded once."""
+
+_NOT_HERE = {"min_position", "page_limit", "page_key"}
+"""Fields without a use here: commands read all pages, of views that are up to date."""
+
+_OPTIONS = {"organization": "--org"}
+_METAVARS = {
+    "organization": "ID",
+    "queue": "ID|NAME|none",
+    "assignee": "ID|NAME|EMAIL|none",
+    "agent": "ID|NAME|none",
+    "requester": "ID|EMAIL",
+    "tag": "NAME|none",
+    "text": "WORDS",
+}
 
 
 class TimeType(click.ParamType[datetime]):
@@ -36,23 +56,16 @@ class TimeType(click.ParamType[datetime]):
 
     name = "time"
 
-    def __init__(self, *, past: bool = False) -> None:
-        """Take any moment, or only one that is not to come."""
-        self._past = past
-
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Read the moment."""
+        """Parse the moment."""
         if isinstance(value, datetime):
             return value
         try:
-            time = parse_time(value)
-            if self._past:
-                require_past(time, datetime.now(UTC))
+            return parse_time(value)
         except InvalidInputError as error:
             self.fail(str(error), param, ctx)
-        return time
 
 
 class NumberType(click.ParamType[int]):
@@ -61,7 +74,7 @@ class NumberType(click.ParamType[int]):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number."""
+        """Parse the number."""
         try:
             return read_csid(value)
         except InvalidInputError as error:
@@ -72,7 +85,82 @@ TIME = TimeType()
 NUMBER = NumberType()
 
 
-PAST = TimeType(past=True)
+def options_of(
+    question: type[Question[Any]],
+    *,
+    arguments: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    hidden: Sequence[str] = (),
+) -> Callable[[Command], Command]:
+    """Add an option for each field of a question, and pass what was given as `given`.
+
+    Fields in `arguments` are arguments, those in `optional` arguments that may be left out, those
+    in `hidden` neither.
+    """
+    fields = {
+        name: field
+        for name, field in question.model_fields.items()
+        if name not in _NOT_HERE and name not in hidden
+    }
+    if "organization" in fields:  # what is asked comes first in the help
+        fields["organization"] = fields.pop("organization")
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**parameters: Any) -> Any:
+            found = {name: parameters.pop(name) for name in fields}
+            given = {name: value for name, value in found.items() if value not in (None, (), False)}
+            return command(given=given, **parameters)
+
+        decorated: Command = run
+        for name, field in reversed(fields.items()):
+            if name in (*arguments, *optional):
+                required = name in arguments
+                decorated = click.argument(name, type=NUMBER, required=required)(decorated)
+            else:
+                decorated = _option(name, field)(decorated)
+        return decorated
+
+    return decorate
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+    """Return the option of a field: its name, its choices and its help are the field's."""
+    option = _OPTIONS.get(name, f"--{(field.alias or name).replace('_', '-')}")
+    kind, several = _inner(field.annotation)
+    settings: dict[str, Any] = {"help": field.description, "multiple": several}
+    if field.annotation is bool:
+        settings = {"help": field.description, "is_flag": True}
+    elif kind is datetime:
+        settings |= {"type": TIME, "metavar": "T"}
+    elif get_origin(kind) is Literal:
+        settings["type"] = click.Choice(get_args(kind))
+        if isinstance(field.default, str):
+            settings |= {"default": field.default, "show_default": True}
+    else:
+        settings["metavar"] = _METAVARS.get(name, "NAME")
+    return click.option(option, name, **settings)
+
+
+def _inner(kind: Any) -> tuple[Any, bool]:
+    """Return the type of a field's values, and whether it takes several."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _inner(inner[0])
+    if origin is tuple:
+        return _inner(inner[0])[0], True
+    if origin in (Union, UnionType):
+        return _inner(next(one for one in inner if one is not NoneType))
+    return kind, False
+
+
+def asked(question: type[Q], given: Given) -> Q:
+    """Return the question that was asked; what no question can have is wrong usage."""
+    try:
+        return question.model_validate(given)
+    except ValidationError as error:
+        message, _ = describe_errors(error.errors())
+        raise click.UsageError(message) from error
 
 
 def with_store(command: Command) -> Command:
@@ -86,25 +174,6 @@ def with_store(command: Command) -> Command:
 def with_json(command: Command) -> Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-
-
-def with_as_of(command: Command) -> Command:
-    """Add `--as-of`."""
-    return click.option("--as-of", type=PAST, metavar="T", help="As it was at that time.")(command)
-
-
-def with_known_at(command: Command) -> Command:
-    """Add `--known-at`."""
-    return click.option(
-        "--known-at", type=PAST, metavar="T", help="By what had been received until then."
-    )(command)
-
-
-def with_organization(command: Command) -> Command:
-    """Add `--org`."""
-    return click.option("--org", "organization", metavar="ID", help="Whose, if several have one.")(
-        command
-    )
 
 
 @contextmanager
@@ -143,10 +212,14 @@ def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Re
 
 
 @contextmanager
-def queried(store: str | None) -> Iterator[Queries]:
-    """Open the read service on views that are up to date."""
-    with viewed(store) as (tracker, views):
-        yield Queries(tracker, views)
+def opened_reader(store: str | None, *, project: bool = True) -> Iterator[Reader]:
+    """Open a reader; with `project`, on views that are up to date."""
+    if project:
+        with viewed(store) as (tracker, views):
+            yield Reader(tracker, views)
+    else:
+        with opened(store) as tracker:
+            yield Reader(tracker, open_views(tracker.event_recorder))
 
 
 @contextmanager

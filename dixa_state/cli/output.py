@@ -6,9 +6,9 @@ Nothing that came from outside is taken for a control sequence.
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import to_json
 from rich.console import Console
@@ -16,16 +16,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-Document = Mapping[str, Any]
+T = TypeVar("T")
 
 _WHOLE = ("csid", "status", "#", "id", "event")
 _ANY_WIDTH = 1_000
 _CONTROLS = re.compile("[\x7f-\x9f]")
 
 
-def print_json(document: Document) -> None:
+def print_json(document: Any, *, exclude: set[str] | None = None) -> None:
     """Print one JSON document on a line, with those controls spelled out that JSON lets pass."""
-    text = to_json(document, inf_nan_mode="null").decode()
+    text = to_json(document, exclude=exclude, inf_nan_mode="null").decode()
     sys.stdout.write(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
@@ -43,16 +43,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 def print_rows(
     columns: Sequence[str],
-    row: Callable[[Document], Sequence[object]],
-    documents: Iterable[Document],
-    as_json: bool,  # noqa: FBT001 — the option as it was given
+    row: Callable[[T], Sequence[object]],
+    items: Iterable[T],
+    *,
+    as_json: bool,
 ) -> None:
-    """Print documents: as JSON, one a line, or as the rows of a table."""
+    """Print items: as JSON, one a line, or as the rows of a table."""
     if as_json:
-        for document in documents:
-            print_json(document)
+        for item in items:
+            print_json(item)
     else:
-        print_table(columns, map(row, documents))
+        print_table(columns, map(row, items))
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
@@ -80,7 +81,7 @@ def _print(table: Table) -> None:
 
 
 def say(message: str) -> None:
-    """Tell the user something that is not data."""
+    """Print a message to standard error."""
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(plain(message))
 
 

@@ -78,7 +78,7 @@ def demo(port: int) -> None:
 
 @contextmanager
 def _listening(settings: Settings) -> Iterator[tuple[str, Run]]:
-    """Listen, and give the address with what serves there until the process is told to stop."""
+    """Listen, and yield the address and what serves there until the process ends."""
     from dixa_state.asgi import open_application  # noqa: PLC0415
     from dixa_state.web.logs import configure  # noqa: PLC0415
     from dixa_state.web.server import Server, address_of, listen, raise_file_limit  # noqa: PLC0415

@@ -8,7 +8,7 @@ from time import monotonic
 import click
 
 from dixa_state.bootstrap import dialect
-from dixa_state.cli import presentation
+from dixa_state.cli import tables
 from dixa_state.cli.options import (
     NUMBER,
     move,
@@ -21,7 +21,7 @@ from dixa_state.cli.output import plain, print_fields, print_json, print_rows, p
 from dixa_state.errors import NotFoundError
 from dixa_state.files.ingest import Report, ingest
 from dixa_state.files.sources import Source
-from dixa_state.questions import documents
+from dixa_state.questions.quarantine import describe_body, describe_outcome, describe_quarantined
 from dixa_state.store.sql import schema as schema_of
 
 FAILED = 1
@@ -95,8 +95,8 @@ def quarantine_list(store: str | None, *, everything: bool, as_json: bool) -> No
     """List the bodies in quarantine, each with the reason."""
     with opened(store) as tracker:
         items = tracker.quarantined(resolved=everything)
-    rows = [documents.quarantined_document(item) for item in items]
-    print_rows(presentation.QUARANTINE, presentation.quarantine_row, rows, as_json)
+    rows = map(describe_quarantined, items)
+    print_rows(tables.QUARANTINE, tables.quarantine_row, rows, as_json=as_json)
 
 
 @quarantine.command("show")
@@ -109,14 +109,13 @@ def quarantine_show(quarantine_id: int, store: str | None, *, as_json: bool) -> 
         items = tracker.quarantined([quarantine_id], resolved=True)
     if not items:
         raise NotFoundError(f"quarantine: expected the number of a body in it, got {quarantine_id}")
-    document = documents.quarantined_document(items[0], body=True)
+    found = describe_body(items[0])
     if as_json:
-        print_json(document)
+        print_json(found)
         return
-    body = document.pop("body")
-    print_fields(document.items())
+    print_fields(found.model_dump(mode="json", exclude={"body"}).items())
     click.echo()
-    click.echo("\n".join(plain(line) for line in body.splitlines()))
+    click.echo("\n".join(plain(line) for line in found.body.splitlines()))
 
 
 @quarantine.command("retry")
@@ -133,7 +132,7 @@ def quarantine_retry(ids: tuple[int, ...], store: str | None, *, as_json: bool) 
         outcomes = tracker.retry_quarantined(sorted(known))
     for number, outcome in zip(sorted(known), outcomes, strict=True):
         if as_json:
-            print_json({"id": number, **documents.outcome_document(outcome)})
+            print_json({"id": number, **dict(describe_outcome(outcome))})
         else:
             click.echo(plain(f"{number}: {outcome.kind}: {outcome.reason or outcome.event_id}"))
 

@@ -6,7 +6,7 @@ from time import monotonic
 import click
 
 from dixa_state.bootstrap import open_place, open_views
-from dixa_state.cli import presentation
+from dixa_state.cli import tables
 from dixa_state.cli.options import (
     counting,
     opened,
@@ -16,7 +16,7 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
-from dixa_state.cli.output import print_fields, print_json, print_rows, say
+from dixa_state.cli.output import print_fields, print_json, print_table, say
 from dixa_state.views.verify import verify
 
 FAILED = 1
@@ -59,10 +59,13 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
     settings = read_settings()
     worker = partial(open_place, store or settings.store, grace=settings.grace)
     with viewed(store) as place, counting("Verifying", place[1].progress().position) as advance:
-        found = [finding._asdict() for finding in verify(place, worker, advance)]
+        found = list(verify(place, worker, advance))
         events, _ = place[0].event_recorder.count_events()
     if found:
-        print_rows(presentation.FINDINGS, presentation.finding_row, found, as_json)
+        for finding in found if as_json else ():
+            print_json(finding._asdict())
+        if not as_json:
+            print_table(tables.FINDINGS, map(tables.finding_row, found))
     compared = f"{events:,} events refolded and compared with the views, row by row"
     verdict = f"{len(found)} differences found" if found else "everything is as the events say"
     say(f"{compared}: {verdict}")

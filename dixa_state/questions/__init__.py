@@ -1,43 +1,45 @@
-"""The read service behind library, command line, API and pages: lists, counts and shares."""
+"""What can be asked: each question once, with its input, its answer and the function between."""
 
-from dixa_state.questions.changes import MAX_CHANGES
-from dixa_state.questions.endusers import EndUser
-from dixa_state.questions.filters import (
-    SLA_STATUSES,
-    SLA_SUMMARIES,
-    SORTS,
-    Filters,
-    SlaFilters,
-    TransitionFilters,
-)
-from dixa_state.questions.paging import LIMIT, MAX_LIMIT, Page
-from dixa_state.questions.search import Asked, Search, read_search
-from dixa_state.questions.search_body import SearchBody
-from dixa_state.questions.service import By, Move, Queries, Share, fitting_transitions
-from dixa_state.questions.stats import Day, Measure, Stats
+from dixa_state.questions.bans import Ban, Bans, EndUser, OneEndUser
+from dixa_state.questions.conversation import Conversation, OneConversation, describe
+from dixa_state.questions.conversations import Conversations
+from dixa_state.questions.question import Answer, Page, PagedQuestion, Question
+from dixa_state.questions.reader import Reader
+from dixa_state.questions.search import Search, SearchBody
+from dixa_state.questions.sla import Attainment, SlaAttainment, SlaEvaluation, SlaEvaluations
+from dixa_state.questions.stats import Daily, DailyCounts, Statistics, Stats
+from dixa_state.questions.timeline import StoredEvent, StoredEvents, Timeline, TimelineStep
+from dixa_state.questions.transitions import ConversationTransitions, Transition, Transitions
 
 __all__ = [
-    "LIMIT",
-    "MAX_CHANGES",
-    "MAX_LIMIT",
-    "SLA_STATUSES",
-    "SLA_SUMMARIES",
-    "SORTS",
-    "Asked",
-    "By",
-    "Day",
+    "Answer",
+    "Attainment",
+    "Ban",
+    "Bans",
+    "Conversation",
+    "ConversationTransitions",
+    "Conversations",
+    "Daily",
+    "DailyCounts",
     "EndUser",
-    "Filters",
-    "Measure",
-    "Move",
+    "OneConversation",
+    "OneEndUser",
     "Page",
-    "Queries",
+    "PagedQuestion",
+    "Question",
+    "Reader",
     "Search",
     "SearchBody",
-    "Share",
-    "SlaFilters",
+    "SlaAttainment",
+    "SlaEvaluation",
+    "SlaEvaluations",
+    "Statistics",
     "Stats",
-    "TransitionFilters",
-    "fitting_transitions",
-    "read_search",
+    "StoredEvent",
+    "StoredEvents",
+    "Timeline",
+    "TimelineStep",
+    "Transition",
+    "Transitions",
+    "describe",
 ]

@@ -1,26 +1,71 @@
-"""What has changed since a position: what a live stream follows, in the order of the store."""
+"""What has changed since a position, and how far store and views are: what a service follows."""
 
-from typing import Any
+from typing import NamedTuple
 
 from dixa_state.dixa.streams import MAX_CSID
+from dixa_state.domain.bans import Ban
+from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.errors import InvalidInputError
-from dixa_state.views.generations import Connection
+from dixa_state.questions.reader import Reader
+from dixa_state.store.events import decode_state
 
 MAX_CHANGES = 1_000
+CHANGED = {
+    table: f"SELECT state FROM {table} WHERE position > :position ORDER BY position LIMIT :limit"  # noqa: S608
+    for table in ("conversations", "bans")
+}
 _MAX_POSITION = MAX_CSID  # both are numbers of 64 bits to the databases
 
-CONVERSATIONS = (
-    "SELECT state FROM conversations WHERE position > :position ORDER BY position LIMIT :limit"
-)
-BANS = "SELECT state FROM bans WHERE position > :position ORDER BY position LIMIT :limit"
+
+class Health(NamedTuple):
+    """Where the store and the views are; `last_event_age` in seconds since it was received."""
+
+    store_position: int
+    views_position: int
+    lag: int
+    poison: int
+    last_event_age: float | None
 
 
-def changed_states(connection: Connection, sql: str, position: int, limit: int) -> list[bytes]:
-    """Give the states of the rows after a position, the one that changed longest ago first.
+def health(reader: Reader) -> Health:
+    """Return how far store and views are, and how many events could not be folded."""
+    newest = reader.newest()
+    recorder = reader.tracker.event_recorder
+    stored = recorder.select_notifications(newest, 1) if newest else []
+    age = reader.now() - decode_state(stored[0].state).received_at if stored else None
+    with reader.moment() as (connection, at):
+        poison = connection.run(reader.views.statement("poison_count"))[0][0]
+    seconds = None if age is None else max(age.total_seconds(), 0.0)
+    return Health(newest, at.position, max(newest - at.position, 0), poison, seconds)
+
+
+def changed_conversations(
+    reader: Reader, position: int, limit: int = MAX_CHANGES
+) -> list[Conversation]:
+    """Return conversations whose newest event came after a position, in the order of those.
+
+    Each is as it is now. To follow on, ask again with the position of the last one: a change shows
+    when the views have reached it, and never before one of a smaller position.
+    """
+    return [
+        decode_conversation(state) for state in _changed(reader, "conversations", position, limit)
+    ]
+
+
+def changed_bans(reader: Reader, position: int, limit: int = MAX_CHANGES) -> list[Ban]:
+    """Return bans whose newest event came after a position, as `changed_conversations` does."""
+    return [decode_ban(state) for state in _changed(reader, "bans", position, limit)]
+
+
+def _changed(reader: Reader, table: str, position: int, limit: int) -> list[bytes]:
+    """Return the states of the rows after a position, the one that changed longest ago first.
 
     Raises `InvalidInputError` for a limit that is not from 1 to 1,000.
     """
     if not 1 <= limit <= MAX_CHANGES:
         raise InvalidInputError(f"limit: expected 1 to {MAX_CHANGES}, got {limit}")
-    after: dict[str, Any] = {"position": max(-1, min(position, _MAX_POSITION)), "limit": limit}
-    return [bytes(state) for (state,) in connection.run(sql, **after)]
+    after = max(-1, min(position, _MAX_POSITION))
+    with reader.moment() as (connection, _):
+        found = connection.run(CHANGED[table], position=after, limit=limit)
+    return [bytes(state) for (state,) in found]

@@ -372,17 +372,17 @@ def _apart(conditions: Sequence[Condition], parameters: Parameters) -> list[str]
 
 
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:
-    """Give a WHERE clause of these conditions."""
+    """Return a WHERE clause of these conditions."""
     return all_of([condition.sql(parameters) for condition in conditions])
 
 
 def all_of(clauses: Sequence[str]) -> str:
-    """Put clauses together; what holds without any always holds."""
+    """Return the conjunction of clauses; without any, one that always holds."""
     return " AND ".join(clauses) or "1 = 1"
 
 
 def hold(conditions: Sequence[Condition], row: Row, made: Made) -> bool:
-    """Tell whether all conditions hold of a row in memory."""
+    """Return whether all conditions hold of a row in memory."""
     return all(condition.holds(row, made) for condition in conditions)
 
 

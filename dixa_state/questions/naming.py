@@ -7,14 +7,14 @@ of anybody else's.
 
 from collections.abc import Collection
 
-from dixa_state.questions.filters import NOBODY
+from dixa_state.questions.question import NONE
 
 Known = tuple[str | None, ...]
 """What a row knows of somebody: the key, the name, and whatever else a filter finds them by."""
 
 
-def told_apart(known: Collection[Known]) -> dict[Known, str | None]:
-    """Give each the value that finds it: the name if it is enough, or else the key."""
+def distinct_values(known: Collection[Known]) -> dict[Known, str | None]:
+    """Return the value that finds each: the name if that is unambiguous, or else the key."""
     keys = {one[0] for one in known} - {None}
     groups: dict[str | None, set[Known]] = {}
     for one in known:
@@ -32,4 +32,4 @@ def _value(key: str | None, members: set[Known], others: set[Known]) -> str | No
     names = {name for _, name, *_ in members}
     [name, *more] = names
     found_elsewhere = any(name in other for other in others)
-    return key if more or found_elsewhere or name in (None, NOBODY) else name
+    return key if more or found_elsewhere or name in (None, NONE) else name

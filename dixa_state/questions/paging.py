@@ -1,10 +1,17 @@
-"""Pages of rows in an order, and the keys by which they go on."""
+"""Pages of rows in an order, and the keys by which they go on.
+
+All pages of a list are of the moment of the first one: conversations that have moved on since are
+folded as they were then.
+"""
 
 import json
+from abc import abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -12,25 +19,22 @@ from msgspec import Meta
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import decode_conversation
 from dixa_state.domain.timestamps import shorten
-from dixa_state.errors import ConflictError, InvalidInputError
+from dixa_state.errors import ConflictError
 from dixa_state.questions.conditions import Condition, Made, Parameters, hold
-from dixa_state.questions.filters import Narrowed
-from dixa_state.questions.planning import Way, find_way
+from dixa_state.questions.planning import AccessPath, choose_access_path
+from dixa_state.questions.question import Page, PagedQuestion
+from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection
 from dixa_state.views.rows import rows
 from dixa_state.views.tables import TABLES, group
 
-LIMIT, MAX_LIMIT = 50, 200
-
 T = TypeVar("T")
 
+Keyed = tuple[tuple[Any, ...], T]
+"""An item and its place in the order: nothing but texts and numbers, so that JSON can hold it."""
 
-class Page(NamedTuple, Generic[T]):
-    """Some items, the key of the next page if there is one, and the moment they are all of."""
-
-    items: list[T]
-    next_key: str | None
-    position: int
+_BATCH = 200
+"""Rows that are read at a time where each must be folded before it is known to fit."""
 
 
 class Cursor(NamedTuple):
@@ -44,8 +48,16 @@ class Cursor(NamedTuple):
     now: int | None = None
 
 
+class Narrowed(NamedTuple):
+    """A WHERE clause that leaves out what cannot fit as of a moment, with its parameters."""
+
+    clause: str
+    parameters: dict[str, Any]
+    as_of: datetime
+
+
 class Item(NamedTuple):
-    """A row of a listing: its place, its conversation, the row itself and the state, if known."""
+    """A row of a listing: its place, its conversation, the row itself and the state, if folded."""
 
     key: tuple[Any, ...]
     stream: str
@@ -54,30 +66,105 @@ class Item(NamedTuple):
 
     @property
     def known_state(self) -> Conversation:
-        """The state, from the row itself where it has not been folded anew."""
+        """The state, from the row itself where it has not been folded."""
         return self.state or decode_conversation(bytes(self.row.state))
 
 
+@dataclass(frozen=True)
 class Listing:
     """A table, in an order, under conditions."""
 
-    def __init__(
+    table: str
+    columns: tuple[str, ...]
+    conditions: Sequence[Condition]
+    descending: bool = False
+
+    def page(
         self,
-        table: str,
-        columns: tuple[str, ...],
-        conditions: Sequence[Condition],
+        reader: Reader,
+        question: PagedQuestion[Any],
+        make: Callable[[Item], T],
         *,
-        descending: bool = False,
-    ) -> None:
-        self.table = table
-        self.columns = columns
-        self.conditions = conditions
-        self.descending = descending
+        narrowed: Narrowed | None = None,
+    ) -> Page[T]:
+        """Return the page that a question asks for."""
+        with reader.moment() as (connection, at):
+            cursor = read_cursor(question, at.position, self.kinds)
+            return self.page_after(reader, connection, question, cursor, make, narrowed=narrowed)
+
+    def page_after(  # noqa: PLR0913 — a page depends on all of these
+        self,
+        reader: Reader,
+        connection: Connection,
+        question: PagedQuestion[Any],
+        cursor: Cursor,
+        make: Callable[[Item], T],
+        *,
+        narrowed: Narrowed | None = None,
+    ) -> Page[T]:
+        """Return the page after a cursor; one more row tells whether another page follows."""
+        limit = question.page_limit
+        read = self._read if narrowed is None else self._read_as_of
+        found = sorted(
+            read(reader, connection, cursor, limit, narrowed),
+            key=lambda item: item.key,
+            reverse=self.descending,
+        )
+        items = found[:limit]
+        key = None
+        if len(found) > limit:
+            key = write_key(cursor._replace(after=items[-1].key), question.asked)
+        return Page([make(item) for item in items], key, cursor.position)
 
     @property
     def kinds(self) -> list[type]:
         """The types that a place in the order has."""
         return [str if column == "stream" else int for column in self.columns]
+
+    def _read(
+        self,
+        reader: Reader,
+        connection: Connection,
+        cursor: Cursor,
+        limit: int,
+        _narrowed: Narrowed | None,
+    ) -> list[Item]:
+        """Read the next rows, and those of conversations that moved on as they were then."""
+        moved = _moved(connection, cursor)
+        found = self.select(connection, cursor, limit + 1)
+        for stream in moved:
+            found += self.pick(stream, reader.state_at(stream, cursor.position), cursor)
+        return found
+
+    def _read_as_of(
+        self,
+        reader: Reader,
+        connection: Connection,
+        cursor: Cursor,
+        limit: int,
+        narrowed: Narrowed | None,
+    ) -> list[Item]:
+        """Fold conversations as they were, in order, until a page is full.
+
+        Those that have moved on since the first page keep the place that they had on it.
+        """
+        as_of = narrowed.as_of if narrowed else None
+        found: list[Item] = []
+        for stream in _moved(connection, cursor):
+            for at_first in self.places(stream, reader.state_at(stream, cursor.position)):
+                state = reader.state_at(stream, cursor.position, as_of)
+                found += self.pick(stream, state, cursor, at_first)
+        at, unmoved = cursor, 0
+        while unmoved <= limit:
+            candidates = self.select(connection, at, _BATCH, narrowed=narrowed)
+            for candidate in candidates:
+                state = reader.state_at(candidate.stream, cursor.position, as_of)
+                picked = self.pick(candidate.stream, state, cursor, candidate.key)
+                found, unmoved = found + picked, unmoved + len(picked)
+            if len(candidates) < _BATCH:
+                break
+            at = at._replace(after=candidates[-1].key)
+        return found
 
     def select(
         self,
@@ -100,23 +187,26 @@ class Listing:
         *,
         narrowed: Narrowed | None = None,
     ) -> tuple[str, dict[str, Any]]:
-        """Give the statement that selects, and its parameters."""
+        """Return the statement that selects, and its parameters."""
         parameters = Parameters(narrowed.parameters if narrowed else {})
         if narrowed:
-            way = Way(self.table, narrowed.clause)
+            path = AccessPath(self.table, narrowed.clause)
         else:
-            way = find_way(connection, self.table, self.columns, self.conditions, parameters)
-        clauses = [way.clause]
+            path = choose_access_path(
+                connection, self.table, self.columns, self.conditions, parameters
+            )
+        clauses = [path.clause]
         if cursor.after is not None:
             bound = ", ".join(parameters.bind(value) for value in cursor.after)
             compared = "<" if self.descending else ">"
-            clauses.append(f"({self._key('t.')}) {compared} ({bound})")
+            columns = ", ".join(f"t.{column}" for column in self.columns)
+            clauses.append(f"({columns}) {compared} ({bound})")
         clauses.append(self._unmoved(parameters.bind(cursor.position)))
         direction = " DESC" if self.descending else ""
         order = ", ".join(f"t.{column}{direction}" for column in self.columns)
         wanted = ", ".join(f"t.{column}" for column in TABLES[self.table]._fields)
         sql = (
-            f"SELECT {wanted} FROM {way.source} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
+            f"SELECT {wanted} FROM {path.source} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
             f"ORDER BY {order} LIMIT {parameters.bind(limit)}"
         )
         return sql, parameters.values
@@ -128,7 +218,7 @@ class Listing:
         cursor: Cursor,
         key: tuple[Any, ...] | None = None,
     ) -> list[Item]:
-        """Make the rows of a state, and keep those that belong here."""
+        """Make the rows of a state, and return those that belong here."""
         if state is None:
             return []
         made = group(rows(stream, state))
@@ -138,8 +228,8 @@ class Listing:
             if (item := self._item(row, state, key)) and self._belongs(item, made, cursor)
         ]
 
-    def place(self, stream: str, state: Conversation | None) -> list[tuple[Any, ...]]:
-        """Give the places that the rows of a state have in the order."""
+    def places(self, stream: str, state: Conversation | None) -> list[tuple[Any, ...]]:
+        """Return the places that the rows of a state have in the order."""
         made = group(rows(stream, state)) if state else {}
         return [self._item(row).key for row in made.get(self.table, ())]
 
@@ -156,9 +246,6 @@ class Listing:
         place = key or tuple(getattr(row, column) for column in self.columns)
         return Item(place, row.stream, row, state)
 
-    def _key(self, prefix: str) -> str:
-        return ", ".join(f"{prefix}{column}" for column in self.columns)
-
     def _unmoved(self, position: str) -> str:
         if self.table == "conversations":
             return f"t.position <= {position}"
@@ -166,47 +253,70 @@ class Listing:
         return f"t.stream NOT IN ({moved})"
 
 
-def paged(
-    found: list[Item],
-    cursor: Cursor,
-    asked: list[Any],
-    limit: int,
-    shape: Callable[[Item], T],
-) -> Page[T]:
-    """Make a page of one row more than it has, which tells whether another follows."""
-    items, more = found[:limit], len(found) > limit
-    next_key = None
-    if more:
-        next_key = write_key(cursor._replace(after=items[-1].key), asked)
-    return Page([shape(item) for item in items], next_key, cursor.position)
+def _moved(connection: Connection, cursor: Cursor) -> list[str]:
+    """Return the conversations that have moved on since the first page."""
+    if cursor.after is None:
+        return []
+    sql = "SELECT stream FROM conversations WHERE position > :position"
+    return [stream for (stream,) in connection.run(sql, position=cursor.position)]
 
 
-def write_key(cursor: Cursor, asked: list[Any]) -> str:
-    """Write the key of the page after a cursor."""
-    content = json.dumps(cursor, separators=(",", ":")).encode()
-    return urlsafe_b64encode(_seal(content, asked) + content).decode().rstrip("=")
+class WholeQuestion(PagedQuestion[T]):
+    """A question whose answer is short enough to be made at once, such as one conversation's."""
+
+    @abstractmethod
+    def keyed(self, reader: Reader, position: int) -> Iterable[Keyed[T]]:
+        """Return the whole answer, by the events up to a store position."""
+
+    def every(self, reader: Reader) -> Iterator[T]:
+        """Yield all items."""
+        return (item for _, item in self.keyed(reader, reader.newest()))
+
+    def slice(self, reader: Reader) -> Page[T]:
+        """Return the page that is asked for, of the answer that the first page was of."""
+        cursor = read_cursor(self, reader.newest())
+        after, items = cursor.after, list(self.keyed(reader, cursor.position))
+        if self.page_key is not None and items:
+            _require_kinds(self.page_key, cursor, [type(value) for value in items[0][0]])
+        rest = [item for item in items if after is None or item[0] > after]
+        found = rest[: self.page_limit]
+        more = len(rest) > self.page_limit
+        key = write_key(cursor._replace(after=found[-1][0]), self.asked) if more else None
+        return Page([item for _, item in found], key, cursor.position)
 
 
-def read_key(key: str, asked: list[Any], kinds: Sequence[type] | None = None) -> Cursor:
-    """Read the key of a page; raises `ConflictError` if it is of another query.
+def read_cursor(
+    question: PagedQuestion[Any], position: int, kinds: Sequence[type] | None = None
+) -> Cursor:
+    """Return the cursor of a question's page key, or that of a first page at this position.
 
-    `kinds` are the types that a place in the order has. The seal keeps out mistakes, not forgers:
-    what it holds is read as something that anybody may have written.
+    `kinds` are the types that a place in the order has. Raises `ConflictError` for a key of another
+    question. The seal keeps out mistakes, not forgers: what it holds is read as something that
+    anybody may have written.
     """
+    key = question.page_key
+    if key is None:
+        return Cursor(position, None)
     try:
         raw = urlsafe_b64decode(key + "=" * (-len(key) % 4))
         seal, content = raw[:_SEAL], raw[_SEAL:]
         cursor = Cursor(*_CONTENT.decode(content))
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise _foreign(key) from error
-    if seal != _seal(content, asked):
+    if seal != _seal(content, question.asked):
         raise _foreign(key)
     if kinds is not None:
-        require_kinds(key, cursor, kinds)
+        _require_kinds(key, cursor, kinds)
     return cursor
 
 
-def require_kinds(key: str, cursor: Cursor, kinds: Sequence[type]) -> None:
+def write_key(cursor: Cursor, asked: str) -> str:
+    """Return the key of the page after a cursor."""
+    content = json.dumps(cursor, separators=(",", ":")).encode()
+    return urlsafe_b64encode(_seal(content, asked) + content).decode().rstrip("=")
+
+
+def _require_kinds(key: str, cursor: Cursor, kinds: Sequence[type]) -> None:
     """Refuse a key whose place is none in this order, since such places cannot be compared."""
     if [type(value) for value in cursor.after or ()] != list(kinds):
         raise _foreign(key)
@@ -226,13 +336,6 @@ _Micros = Annotated[int, Meta(ge=0, le=2**62)]
 _CONTENT = msgspec.json.Decoder(tuple[_Position, tuple[_Number | _Text, ...], _Micros | None])
 
 
-def _seal(content: bytes, asked: list[Any]) -> bytes:
-    """Tie a key to its query, so that neither a changed key nor another query is taken for it."""
-    return blake2b(content + repr(asked).encode(), digest_size=_SEAL).digest()
-
-
-def limited(limit: int) -> int:
-    """Refuse pages of an impossible size."""
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidInputError(f"pageLimit: expected 1 to {MAX_LIMIT}, got {limit}")
-    return limit
+def _seal(content: bytes, asked: str) -> bytes:
+    """Tie a key to its question, so that neither a changed key nor another question is accepted."""
+    return blake2b(content + asked.encode("utf-8", "surrogatepass"), digest_size=_SEAL).digest()

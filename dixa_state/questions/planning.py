@@ -38,7 +38,7 @@ _ALL = 2**63 - 1
 """As the limit of a subquery it cuts off nothing, and has the databases read that one first."""
 
 
-class Way(NamedTuple):
+class AccessPath(NamedTuple):
     """What a statement reads from, under the name `t`, and the clause that its rows must meet."""
 
     source: str
@@ -53,33 +53,33 @@ class _Counted(NamedTuple):
     in_order: bool
 
 
-def find_way(
+def choose_access_path(
     connection: Connection,
     table: str,
     order: Sequence[str],
     conditions: Sequence[Condition],
     parameters: Parameters,
-) -> Way:
+) -> AccessPath:
     """Choose how the rows of a table that meet conditions are found, in the order of columns.
 
     Of conditions that are equally common, as far as is counted, the last one leads that can.
     """
     if len(conditions) == 1 and _comes_in_order(conditions[0], table, order):
-        return Way(table, conditions[0].sql(parameters))
+        return AccessPath(table, conditions[0].sql(parameters))
     counted = _counted(connection, table, order, conditions)
     others = [condition.sql(parameters) for condition in conditions if condition not in counted]
     if not counted:
-        return Way(table, all_of(others))
+        return AccessPath(table, all_of(others))
     rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not counted[one].in_order))
     lead = counted.pop(rarest)
     others += [_checked(one.condition, parameters) for one in counted.values()]
     if lead.in_order:
-        return Way(table, all_of([lead.condition.sql(parameters), *others]))
+        return AccessPath(table, all_of([lead.condition.sql(parameters), *others]))
     if lead.rows < FEW:
         clause = lead.condition.sql(parameters)
         few = f"SELECT * FROM {table} AS t WHERE {clause} LIMIT {_ALL}"  # noqa: S608
-        return Way(f"({few})", all_of(others))
-    return Way(table, all_of([_checked(lead.condition, parameters), *others]))
+        return AccessPath(f"({few})", all_of(others))
+    return AccessPath(table, all_of([_checked(lead.condition, parameters), *others]))
 
 
 def _counted(
@@ -138,7 +138,7 @@ def _rows(table: str, way: Condition, parameters: Parameters) -> str:
 
 
 def _comes_in_order(condition: Condition, table: str, order: Sequence[str]) -> bool:
-    """Tell whether an index finds the rows of a condition in an order."""
+    """Return whether an index finds the rows of a condition in an order."""
     match condition:
         case OneOf(columns=(column,), values=values, none=none) if len(values) + none == 1:
             return (column, *order) in views_index_columns(table)

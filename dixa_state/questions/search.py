@@ -1,300 +1,537 @@
-"""Dixa's search body, read: what `POST /v1/search/conversations` asks for.
+"""Dixa's own search body, and the conditions that its fields and operators stand for.
 
-Dixa publishes neither the nesting of a condition nor what its operators mean to the last detail;
-the canonical nesting is described in `search_body`, and here whatever says the same is read too:
+Dixa's words, where they leave a choice, mean here:
 
-- `{"field": {"_type": "Status", "operator": {"_type": "IsOneOf", "values": ["Open"]}}}`
-- `{"_type": "Status", "operator": {"_type": "IsOneOf", "values": ["Open"]}}`
-- `{"field": "Status", "operator": "IsOneOf", "values": ["Open"]}`, or `"value": "Open"`
-
-All else is refused, so that no part of a question is passed over in silence.
+- *Status*: `open`, `pending`, `closed` and `abandoned`, in lower case, are our own statuses. In any
+  other case they are Dixa's, which knows no abandonment: `Closed` finds what was abandoned as well.
+  `AwaitingPending` finds what Dixa's newest snapshot showed so; to us it is still open, and `Open`
+  finds it too.
+- *IsNotOneOf* holds as well of what has no value at all.
+- *IncludesAll*: has all of these; *IncludesOne*: has at least one of them; *ExcludesAll*: has none
+  of them; *ExcludesOne*: lacks at least one of them.
+- *Since* is at or after, *Until* before; *Between* is both.
+- *ClosedDate* is the last close or abandonment, also of what was opened again since.
+- *AssignedDate* is since when the agent who has the conversation now has had it.
+- *Duration* is from creation to the last close or abandonment, or to now where it still runs.
+- *AgentId*, *QueueId*, *ContactId*: ids, or what stands for one that Dixa did not show. *TagId* and
+  the name of a *CustomAttribute*: an id, or the name that it goes by.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar
+import re
+from collections.abc import Callable
+from functools import partial
+from math import isfinite
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
-
-from dixa_state.domain.timestamps import format_time
-from dixa_state.errors import ConflictError, InvalidInputError
-from dixa_state.questions.filters import worded
-from dixa_state.questions.search_values import (
-    Parts,
-    read_attribute_value,
-    read_number,
-    read_seconds,
-    read_status,
-    read_text,
-    read_time,
-    require_object,
-    told,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
 )
+
+from dixa_state.dixa.catalog import spelling
+from dixa_state.dixa.streams import MAX_CSID, read_csid
+from dixa_state.domain import conversation as domain
+from dixa_state.domain.lifecycle import STATUSES
+from dixa_state.questions.conditions import (
+    AllOf,
+    AnyOf,
+    Attributed,
+    Between,
+    Condition,
+    HasValue,
+    Labelled,
+    Lasted,
+    NoneOf,
+    OneOf,
+)
+from dixa_state.questions.conversation import Conversation, describe
+from dixa_state.questions.conversations import Sort, by_sort
+from dixa_state.questions.filters import as_stored, of_conversation, worded
+from dixa_state.questions.paging import read_cursor
+from dixa_state.questions.question import Moment, Page, PagedQuestion
+from dixa_state.questions.reader import Reader
+from dixa_state.views.tables import micros
+from dixa_state.views.texts import attribute_text
 
 MAX_CONDITIONS = 50
 MAX_VALUES = 200
 MAX_VALUES_TOGETHER = 1_000
 MAX_TEXT = 200
+MAX_SECONDS = 10_000_000_000
+"""More than three hundred years: far beyond any conversation, near enough to be reckoned with."""
 
-Strategy = Literal["All", "Any"]
-T = TypeVar("T")
+DIXA_STATUSES = ("Open", "AwaitingPending", "Pending", "Closed")
 
-CHOICE = ("IsOneOf", "IsNotOneOf")
-PRESENCE = ("IsEmpty", "IsNotEmpty")
-SETS = ("IncludesAll", "IncludesOne", "ExcludesAll", "ExcludesOne")
-MOMENTS = ("Since", "Until", "Between")
-LENGTHS = ("LongerThanOrEqualTo", "ShorterThanOrEqualTo")
-OPERATORS: dict[str, tuple[str, ...]] = {
-    "Status": CHOICE,
-    "Channel": CHOICE,
-    "Direction": CHOICE,
-    "AgentId": CHOICE + PRESENCE,
-    "QueueId": CHOICE + PRESENCE,
-    "ContactId": CHOICE + PRESENCE,
-    "ConversationId": CHOICE,
-    "TagId": SETS + PRESENCE,
-    "CreationDate": MOMENTS,
-    "ClosedDate": MOMENTS + PRESENCE,
-    "AssignedDate": MOMENTS + PRESENCE,
-    "LastActivity": MOMENTS,
-    "LastMessage": MOMENTS + PRESENCE,
-    "Duration": LENGTHS,
-    "CustomAttribute": CHOICE + SETS + PRESENCE,
-}
-"""The fields, each with the operators that it takes."""
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<weeks>[0-9]{1,9})W)?(?:(?P<days>[0-9]{1,9})D)?"
+    r"(?:T(?=.)(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?"
+    r"(?:(?P<seconds>[0-9]{1,11}(?:\.[0-9]{1,9})?)S)?)?"
+)
+_SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_STATUSES = {spelling(status): status for status in (*DIXA_STATUSES, "abandoned")}
 
 
-class Asked(Struct, frozen=True, omit_defaults=True):
-    """One condition: a field, an operator, and whatever the operator compares with.
-
-    `attribute` is the id or identifier of a custom attribute. A moment is at or after `since` and
-    before `until`.
-    """
-
-    field: str
-    operator: str
-    values: tuple[str | int, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    seconds: float | None = None
-    attribute: str | None = None
+def _read_status(value: str) -> str:
+    """Read a status: one of ours in lower case, or else Dixa's, however it is spelled."""
+    found = value if value in STATUSES else _STATUSES.get(spelling(value))
+    if found is None:
+        raise ValueError(f"expected one of {', '.join((*DIXA_STATUSES, *STATUSES))}, got it")
+    return found
 
 
-class Search(Struct, frozen=True, omit_defaults=True):
-    """What is looked for: words, by their beginnings or `exact`, and all or any of the conditions.
-
-    Words must be found whatever the strategy. Without words and conditions everything fits.
-    """
-
-    text: str | None = None
-    exact: bool = False
-    strategy: Strategy = "All"
-    conditions: tuple[Asked, ...] = ()
-
-
-def read_search(body: object) -> Search:
-    """Read a search body that came as JSON and is decoded already.
-
-    Raises `InvalidInputError` for whatever else it may be, with a message of one line.
-    """
-    parts = require_object("search", body, ("query", "filters"))
-    text, exact = _query(parts.get("query"))
-    strategy, conditions = _filters(parts.get("filters"))
-    return Search(text, exact, strategy, conditions)
-
-
-def _query(value: object) -> tuple[str | None, bool]:
-    if value is None:
-        return None, False
-    parts = require_object("query", value, ("value", "exactMatch"))
-    text, exact = parts.get("value"), parts.get("exactMatch")
-    if not isinstance(text, str) or len(text) > MAX_TEXT:
-        raise InvalidInputError(
-            f"query.value: expected a text of at most {MAX_TEXT} characters, got {told(text)}"
-        )
-    worded("query.value", text)
-    if not isinstance(exact, bool | None):
-        raise InvalidInputError(f"query.exactMatch: expected true or false, got {told(exact)}")
-    return text, bool(exact)
-
-
-def _filters(value: object) -> tuple[Strategy, tuple[Asked, ...]]:
-    if value is None:
-        return "All", ()
-    parts = require_object("filters", value, ("strategy", "conditions"))
-    listed = _list("filters.conditions", parts.get("conditions"))
-    if len(listed) > MAX_CONDITIONS:
-        raise InvalidInputError(
-            f"filters.conditions: expected at most {MAX_CONDITIONS}, got {len(listed)}"
-        )
-    asked = tuple(
-        _condition(f"filters.conditions[{number}]", one) for number, one in enumerate(listed)
-    )
-    together = sum(len(one.values) for one in asked)
-    if together > MAX_VALUES_TOGETHER:
-        raise InvalidInputError(
-            f"filters.conditions: expected at most {MAX_VALUES_TOGETHER} values in all of them, "
-            f"got {together}"
-        )
-    return _strategy(parts.get("strategy")), asked
-
-
-def _strategy(value: object) -> Strategy:
-    match value:
-        case None | "All":
-            return "All"
-        case "Any":
-            return "Any"
-        case _:
-            raise InvalidInputError(f"filters.strategy: expected All or Any, got {told(value)}")
-
-
-def _list(where: str, value: object) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise InvalidInputError(f"{where}: expected a list, got {told(value)}")
-    return value
-
-
-class _Flat(NamedTuple):
-    """A condition without its nesting; `parts` is all but the names of field and operator."""
-
-    where: str
-    field: str
-    operator: str
-    parts: Parts
-
-
-def _condition(where: str, value: object) -> Asked:
-    flat = _flattened(where, value)
-    attribute = _attribute(flat) if flat.field == "CustomAttribute" else None
-    asked = _compared(flat, attribute)
-    if flat.parts:
-        name, rest = next(iter(flat.parts.items()))
-        raise InvalidInputError(
-            f"{where}: expected nothing else with {flat.field} {flat.operator}, "
-            f"got {told(name)}: {told(rest)}"
-        )
-    return asked
-
-
-def _flattened(where: str, value: object) -> _Flat:
-    """Lay field and operator beside each other, however they are nested."""
-    parts = dict(require_object(where, value))
-    field = _unfolded(where, parts, "field")
-    operator = _unfolded(where, parts, "operator")
-    if field is None:
-        field = parts.pop("_type", None)
-    allowed = OPERATORS.get(field) if isinstance(field, str) else None
-    if not isinstance(field, str) or allowed is None:
-        raise InvalidInputError(
-            f"{where}: expected a field, one of {', '.join(OPERATORS)}, got {told(field)}"
-        )
-    if not isinstance(operator, str) or operator not in allowed:
-        raise InvalidInputError(
-            f"{where}: expected an operator that {field} takes, {', '.join(allowed)}, "
-            f"got {told(operator)}"
-        )
-    return _Flat(where, field, operator, parts)
-
-
-def _unfolded(where: str, parts: Parts, name: str) -> object:
-    """Take out what `name` names; where it is an object, lay its other members beside the rest."""
-    value = parts.pop(name, None)
-    if not isinstance(value, dict):
+def _read_seconds(value: Any) -> Any:
+    """Read ISO 8601 in weeks, days, hours, minutes, seconds; months are not of one length."""
+    if not isinstance(value, str | bool):
         return value
-    inner = dict(value)
-    kind = inner.pop("_type", None)
-    for twice in inner.keys() & parts.keys():
-        raise InvalidInputError(f"{where}: expected {told(twice)} once, got it twice")
-    parts.update(inner)
-    return kind
+    match = _DURATION.fullmatch(str(value))
+    if match is None:
+        raise ValueError("expected seconds, or a duration such as PT1H30M, got it")
+    given = {name: amount for name, amount in match.groupdict().items() if amount}
+    return sum(float(amount) * _SECONDS[name] for name, amount in given.items())
 
 
-def _attribute(flat: _Flat) -> str:
-    given = [flat.parts.pop(name, None) for name in ("id", "identifier")]
-    named = [one for one in given if one is not None]
-    if len(named) != 1:
-        came = "both" if named else "neither"
-        raise InvalidInputError(
-            f"{flat.where}: expected the id or the identifier of a custom attribute, got {came}"
-        )
-    return read_text(f"{flat.where}.id", named[0])
+def _read_attribute_value(value: Any) -> str:
+    try:
+        fits = isinstance(value, str | bool) or (isinstance(value, int | float) and isfinite(value))
+        text = attribute_text(value) if fits else ""
+    except OverflowError:  # a whole number beyond every float
+        text = ""
+    if not text:
+        raise ValueError("expected a text that is not empty, a number, true or false, got it")
+    return text
 
 
-def _compared(flat: _Flat, attribute: str | None) -> Asked:
-    field, operator = flat.field, flat.operator
-    if operator in PRESENCE:
-        return Asked(field, operator, attribute=attribute)
-    if operator in MOMENTS:
-        since, until = _times(flat)
-        return Asked(field, operator, since=since, until=until)
-    if operator in LENGTHS:
-        [seconds] = _values(flat, read_seconds, most=1)
-        return Asked(field, operator, seconds=seconds)
-    read = _READERS.get(field, read_text)
-    return Asked(field, operator, tuple(_values(flat, read)), attribute=attribute)
+Text = Annotated[str, Field(min_length=1)]
+Status = Annotated[
+    str,
+    AfterValidator(_read_status),
+    WithJsonSchema({"type": "string", "enum": [*DIXA_STATUSES, *STATUSES]}),
+]
+Csid = Annotated[
+    int,
+    BeforeValidator(read_csid),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_CSID}),
+]
+Value = Annotated[
+    str,
+    BeforeValidator(_read_attribute_value),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}, {"type": "boolean"}]}
+    ),
+]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_read_seconds),
+    Field(ge=0, le=MAX_SECONDS),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": MAX_SECONDS},
+                {"type": "string", "format": "duration", "examples": ["PT1H30M"]},
+            ]
+        }
+    ),
+]
+_SEVERAL = Field(min_length=1, max_length=MAX_VALUES, description="The values to compare with.")
+_TYPE = Field(alias="_type", description="What it is.")
+_OPERATOR = Field(description="What is asked of the field.")
+_OPERATORS = Field(discriminator="type_", description="What is asked of the field.")
 
 
-_READERS: dict[str, Callable[[str, object], str | int]] = {
-    "Status": read_status,
-    "ConversationId": read_number,
-    "CustomAttribute": read_attribute_value,
+class _Part(BaseModel):
+    """A part of the body; it has no members but its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Spelling = Callable[[Any], tuple[Any, ...]]
+
+
+class IsAmong(_Part):
+    """The field has one of these values, or none of them."""
+
+    type_: Literal["IsOneOf", "IsNotOneOf"] = _TYPE
+    values: tuple[Text, ...] = _SEVERAL
+
+    def on(self, column: str, spell: Spelling) -> Condition:
+        """Compare the column with the values."""
+        return _among(self.type_, column, tuple(v for one in self.values for v in spell(one)))
+
+
+class StatusIsAmong(_Part):
+    """The status is one of these, or none of them: Dixa's words, or ours in lower case."""
+
+    type_: Literal["IsOneOf", "IsNotOneOf"] = _TYPE
+    values: tuple[Status, ...] = _SEVERAL
+
+
+class NumberIsAmong(_Part):
+    """The number is one of these, or none of them."""
+
+    type_: Literal["IsOneOf", "IsNotOneOf"] = _TYPE
+    values: tuple[Csid, ...] = _SEVERAL
+
+
+class HasAny(_Part):
+    """The field has no value, or has any."""
+
+    type_: Literal["IsEmpty", "IsNotEmpty"] = _TYPE
+
+    def on(self, column: str, _spell: Spelling) -> Condition:
+        """Look whether the column has a value."""
+        return HasValue(column, wanted=self.type_ == "IsNotEmpty")
+
+
+class Includes(_Part):
+    """Of several values: has all of these, at least one, none of them, or lacks at least one."""
+
+    type_: Literal["IncludesAll", "IncludesOne", "ExcludesAll", "ExcludesOne"] = _TYPE
+    values: tuple[Text, ...] = _SEVERAL
+
+
+class ValueIncludes(_Part):
+    """The same of the values of a custom attribute."""
+
+    type_: Literal[
+        "IsOneOf", "IsNotOneOf", "IncludesAll", "IncludesOne", "ExcludesAll", "ExcludesOne"
+    ] = _TYPE
+    values: tuple[Value, ...] = _SEVERAL
+
+
+class Bound(_Part):
+    """At or after a time, or before it."""
+
+    type_: Literal["Since", "Until"] = _TYPE
+    value: Moment = Field(description="The time.")
+
+    def on(self, column: str, _spell: Spelling) -> Condition:
+        """Compare the column with the time."""
+        at = micros(self.value)
+        return Between(column, at) if self.type_ == "Since" else Between(column, None, at)
+
+
+class Span(_Part):
+    """At or after one time and before another."""
+
+    type_: Literal["Between"] = _TYPE
+    from_: Moment = Field(alias="from", description="The first time.")
+    to: Moment = Field(description="The second time.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Span":
+        if self.from_ > self.to:
+            raise ValueError("expected from before to, got it")
+        return self
+
+    def on(self, column: str, _spell: Spelling) -> Condition:
+        """Compare the column with both times."""
+        return Between(column, micros(self.from_), micros(self.to))
+
+
+class Length(_Part):
+    """So long or longer, or so long or shorter: seconds, or ISO 8601 such as PT1H30M."""
+
+    type_: Literal["LongerThanOrEqualTo", "ShorterThanOrEqualTo"] = _TYPE
+    value: Seconds = Field(description="The duration.")
+
+
+class StatusField(_Part):
+    """The status; Dixa's `Closed` finds what was abandoned too."""
+
+    type_: Literal["Status"] = _TYPE
+    operator: StatusIsAmong = _OPERATOR
+
+    def condition(self, _now: int) -> Condition:
+        """Compare the status, and Dixa's own word where that is none of ours."""
+        named = self.operator.values
+        ours = tuple(status for value in named for status in _OURS.get(value, (value,)))
+        awaiting = (spelling("AwaitingPending"),) if "AwaitingPending" in named else ()
+        both = (("status", ours), ("dixa_status", awaiting))
+        columns = [(column, values) for column, values in both if values]
+        if self.operator.type_ == "IsOneOf":
+            return AnyOf(tuple(OneOf((column,), values) for column, values in columns))
+        return AllOf(tuple(NoneOf(column, values) for column, values in columns))
+
+
+class WordField(_Part):
+    """The channel or the direction, in the spelling of the webhooks or of the REST API."""
+
+    type_: Literal["Channel", "Direction"] = _TYPE
+    operator: IsAmong = _OPERATOR
+
+    def condition(self, _now: int) -> Condition:
+        """Compare the word."""
+        return self.operator.on(_COLUMNS[self.type_], _in_capitals)
+
+
+class NumberField(_Part):
+    """The number of the conversation."""
+
+    type_: Literal["ConversationId"] = _TYPE
+    operator: NumberIsAmong = _OPERATOR
+
+    def condition(self, _now: int) -> Condition:
+        """Compare the number."""
+        return _among(self.operator.type_, "csid", self.operator.values)
+
+
+class TagField(_Part):
+    """The tags that it has now, by id or name."""
+
+    type_: Literal["TagId"] = _TYPE
+    operator: Annotated[Includes | HasAny, _OPERATORS]
+
+    def condition(self, _now: int) -> Condition:
+        """Look among the tags."""
+        return _of_several(self.operator, Labelled)
+
+
+class ColumnField(_Part):
+    """The id of the agent, of the queue or of the end user."""
+
+    type_: Literal["AgentId", "QueueId", "ContactId"] = _TYPE
+    operator: Annotated[IsAmong | HasAny, _OPERATORS]
+
+    def condition(self, _now: int) -> Condition:
+        """Compare the id."""
+        return self.operator.on(_COLUMNS[self.type_], lambda value: (as_stored(value),))
+
+
+class TimeField(_Part):
+    """A time that every conversation has."""
+
+    type_: Literal["CreationDate", "LastActivity"] = _TYPE
+    operator: Annotated[Bound | Span, _OPERATORS]
+
+    def condition(self, _now: int) -> Condition:
+        """Compare the time."""
+        return self.operator.on(_COLUMNS[self.type_], tuple)
+
+
+class OptionalTimeField(_Part):
+    """A time that a conversation may have."""
+
+    type_: Literal["ClosedDate", "AssignedDate", "LastMessage"] = _TYPE
+    operator: Annotated[Bound | Span | HasAny, _OPERATORS]
+
+    def condition(self, _now: int) -> Condition:
+        """Compare the time."""
+        return self.operator.on(_COLUMNS[self.type_], tuple)
+
+
+class DurationField(_Part):
+    """From creation to the last close, or to now where it still runs."""
+
+    type_: Literal["Duration"] = _TYPE
+    operator: Length = _OPERATOR
+
+    def condition(self, now: int) -> Condition:
+        """Compare the duration; `now` is in microseconds."""
+        shorter = self.operator.type_ == "ShorterThanOrEqualTo"
+        return Lasted(self.operator.value, now, most=shorter)
+
+
+class AttributeField(_Part):
+    """A custom attribute, by its id or identifier."""
+
+    type_: Literal["CustomAttribute"] = _TYPE
+    id: Text = Field(description="The id or the identifier of the attribute.")
+    operator: Annotated[ValueIncludes | HasAny, _OPERATORS]
+
+    def condition(self, _now: int) -> Condition:
+        """Look among the values of the attribute."""
+        return _of_several(self.operator, partial(Attributed, as_stored(self.id)))
+
+
+class SearchCondition(_Part):
+    """One condition."""
+
+    field: Annotated[
+        StatusField
+        | WordField
+        | ColumnField
+        | NumberField
+        | TagField
+        | TimeField
+        | OptionalTimeField
+        | DurationField
+        | AttributeField,
+        Field(discriminator="type_", description="The field, and what is asked of it."),
+    ]
+
+
+class SearchQuery(_Part):
+    """Words to be found, by their beginnings, or with `exactMatch` as whole words."""
+
+    value: str = Field(max_length=MAX_TEXT, description="The words.")
+    exact_match: StrictBool | None = Field(
+        None, alias="exactMatch", description="Whole words only."
+    )
+
+
+class SearchFilters(_Part):
+    """Conditions, all or any of which must hold."""
+
+    strategy: Literal["All", "Any"] | None = Field("All", description="All of them, or any.")
+    conditions: tuple[SearchCondition, ...] | None = Field(
+        None, max_length=MAX_CONDITIONS, description="What must hold."
+    )
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> "SearchFilters":
+        operators = [condition.field.operator for condition in self.conditions or ()]
+        together = sum(len(getattr(operator, "values", ())) for operator in operators)
+        if together > MAX_VALUES_TOGETHER:
+            raise ValueError(f"expected at most {MAX_VALUES_TOGETHER} values, got {together}")
+        return self
+
+
+_EXAMPLES: list[JsonValue] = [
+    {
+        "query": {"value": "tent", "exactMatch": True},
+        "filters": {
+            "strategy": "All",
+            "conditions": [
+                {
+                    "field": {
+                        "_type": "Status",
+                        "operator": {"_type": "IsOneOf", "values": ["Open", "Pending"]},
+                    }
+                },
+                {
+                    "field": {
+                        "_type": "CreationDate",
+                        "operator": {
+                            "_type": "Between",
+                            "from": "2026-03-02T00:00:00Z",
+                            "to": "2026-03-03T00:00:00Z",
+                        },
+                    }
+                },
+            ],
+        },
+    },
+    {
+        "filters": {
+            "strategy": "Any",
+            "conditions": [
+                {
+                    "field": {
+                        "_type": "TagId",
+                        "operator": {"_type": "IncludesOne", "values": ["delivery"]},
+                    }
+                },
+                {
+                    "field": {
+                        "_type": "CustomAttribute",
+                        "id": "order_number",
+                        "operator": {"_type": "IsOneOf", "values": ["AU-1187"]},
+                    }
+                },
+                {
+                    "field": {
+                        "_type": "Duration",
+                        "operator": {"_type": "LongerThanOrEqualTo", "value": "PT1H30M"},
+                    }
+                },
+            ],
+        }
+    },
+]
+
+
+class SearchBody(_Part):
+    """Dixa's search body; without words and conditions every conversation fits."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": _EXAMPLES})
+
+    query: SearchQuery | None = Field(None, description="Words to be found.")
+    filters: SearchFilters | None = Field(None, description="Conditions that must hold.")
+
+    def conditions(self, now: int, organization: str | None = None) -> list[Condition]:
+        """Return the conditions on the table of conversations; `now` is in microseconds.
+
+        Words must be found whatever the strategy. Raises `InvalidInputError` for too many words.
+        """
+        words, filters = self.query, self.filters or SearchFilters()
+        made = of_conversation(organization)
+        if words is not None:
+            made += worded("query.value", words.value, whole=bool(words.exact_match))
+        parts = tuple(one.field.condition(now) for one in filters.conditions or ())
+        if filters.strategy == "Any" and parts:
+            return [*made, AnyOf(parts)]
+        return [*made, *parts]
+
+
+class Search(PagedQuestion[Conversation]):
+    """List the conversations that Dixa's own search body finds.
+
+    All pages are of the moment of the first one: what still runs is measured to then.
+    """
+
+    sort: Sort = Field("-last_event_at", description="What to sort by; `-` for descending.")
+    body: SearchBody = SearchBody()
+
+    def answer(self, reader: Reader) -> Page[Conversation]:
+        """Return a page of the conversations found."""
+        now = reader.now()
+        return self.states(reader).mapped(lambda state: describe(state, now=now))
+
+    def states(self, reader: Reader) -> Page[domain.Conversation]:
+        """Return a page of the conversations found as states."""
+        order = by_sort(self.sort, [])
+        with reader.moment() as (connection, at):
+            cursor = read_cursor(self, at.position, order.kinds)
+            now = micros(reader.now()) if cursor.now is None else cursor.now
+            listing = by_sort(self.sort, self.body.conditions(now, self.organization))
+            return listing.page_after(
+                reader, connection, self, cursor._replace(now=now), lambda item: item.known_state
+            )
+
+
+_COLUMNS = {
+    "Channel": "channel",
+    "Direction": "direction",
+    "AgentId": "assignee_id",
+    "QueueId": "queue_id",
+    "ContactId": "requester_id",
+    "CreationDate": "created_at",
+    "ClosedDate": "closed_at",
+    "AssignedDate": "assigned_at",
+    "LastActivity": "last_event_at",
+    "LastMessage": "last_message_at",
+}
+_OURS: dict[str, tuple[str, ...]] = {
+    "Open": ("open",),
+    "Pending": ("pending",),
+    "Closed": ("closed", "abandoned"),
+    "AwaitingPending": (),
 }
 
 
-def _values(flat: _Flat, read: Callable[[str, object], T], most: int = MAX_VALUES) -> list[T]:
-    found = _given(flat)
-    if not 1 <= len(found) <= most:
-        wanted = "one value" if most == 1 else f"1 to {most} values"
-        raise InvalidInputError(f"{flat.where}: expected {wanted}, got {len(found)}")
-    return [read(f"{flat.where}.values[{number}]", one) for number, one in enumerate(found)]
+def _among(operator: str, column: str, values: tuple[Any, ...]) -> Condition:
+    return OneOf((column,), values) if operator == "IsOneOf" else NoneOf(column, values)
 
 
-def _given(flat: _Flat) -> list[object]:
-    """Take out the values: of `value` and `values` one, a single value or a list."""
-    given = [flat.parts.pop(name, None) for name in ("value", "values")]
-    both = [one for one in given if one is not None]
-    if len(both) == len(given):
-        raise InvalidInputError(f"{flat.where}: expected value or values, got both")
-    if not both:
-        return []
-    return both[0] if isinstance(both[0], list) else both
+def _in_capitals(value: str) -> tuple[str, ...]:
+    """Spell a word as webhooks do: `WidgetChat` is `WIDGET_CHAT`, but `WhatsApp` is `WHATSAPP`."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", value)
+    return tuple(as_stored(spelled.upper()) for spelled in dict.fromkeys((value, apart)))
 
 
-_SINCE, _UNTIL = ("from", "since", "start"), ("to", "until", "end")
-
-
-def _times(flat: _Flat) -> tuple[datetime | None, datetime | None]:
-    match flat.operator:
-        case "Since":
-            return _ends(flat, (_SINCE,))[0], None
-        case "Until":
-            return None, _ends(flat, (_UNTIL,))[0]
-        case _:
-            since, until = _ends(flat, (_SINCE, _UNTIL))
-    if since > until:
-        raise ConflictError(
-            f"{flat.where}: expected a beginning before the end {format_time(until)}, "
-            f"got {format_time(since)}"
-        )
-    return since, until
-
-
-def _ends(flat: _Flat, names: Sequence[Sequence[str]]) -> list[datetime]:
-    """Read the times, given by one name each, or together as values."""
-    named = [[flat.parts.pop(name, None) for name in synonyms] for synonyms in names]
-    found = [[one for one in some if one is not None] for some in named]
-    listed = _given(flat)
-    if not any(found):
-        found = [[one] for one in listed]
-    elif listed:
-        found.append(listed)
-    if len(found) != len(names) or any(len(some) != 1 for some in found):
-        wanted = "a value" if len(names) == 1 else "from and to"
-        came = sum(map(len, found))
-        raise InvalidInputError(
-            f"{flat.where}: expected {wanted} of {flat.operator}, once, got {came} times"
-        )
-    return [read_time(flat.where, some[0]) for some in found]
+def _of_several(
+    operator: Includes | ValueIncludes | HasAny, having: Callable[..., Condition]
+) -> Condition:
+    """Apply an operator to something that a conversation may have several of."""
+    values = () if isinstance(operator, HasAny) else tuple(map(as_stored, operator.values))
+    every = operator.type_ in ("IncludesAll", "ExcludesOne")
+    wanted = operator.type_ in ("IsOneOf", "IncludesAll", "IncludesOne", "IsNotEmpty")
+    return having(values, every=every, wanted=wanted)

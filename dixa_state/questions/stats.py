@@ -1,13 +1,17 @@
 """Counts and durations over many conversations."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
-from dixa_state.questions.conditions import Condition, Parameters, where
-from dixa_state.questions.filters import of_conversation
-from dixa_state.questions.naming import told_apart
+from pydantic import Field
+
+from dixa_state.questions.conditions import Parameters, where
+from dixa_state.questions.filters import between, of_conversation
+from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.question import Answer, Moment, Page, Question
+from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection
 from dixa_state.views.tables import micros
 
@@ -17,103 +21,120 @@ _DAY = 86_400_000_000
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
 
 
-class Measure(NamedTuple):
-    """A duration over many, in seconds, and the date that put each of them in the cohort.
+class Measure(Answer):
+    """A duration over many, in seconds."""
 
-    `p50` and `p90` are by nearest rank: durations that were measured.
-    """
-
-    name: str
-    cohort: str
-    measured: int
-    average: float | None
-    p50: float | None
-    p90: float | None
+    cohort: str = Field(description="The date that puts a conversation in: created or enqueued.")
+    count: int = Field(description="How many were measured.")
+    average: float | None = Field(description="The average.")
+    p50: float | None = Field(description="The median, by nearest rank.")
+    p90: float | None = Field(description="The 90th percentile, by nearest rank.")
 
 
-class Stats(NamedTuple):
+class Poison(Answer):
+    """An event that could not be folded, and why."""
+
+    position: int = Field(description="The event's store position.")
+    stream: str = Field(description="The event's stream.")
+    event: str = Field(description="The event, for example conversation.closed.")
+    error: str = Field(description="What went wrong.")
+
+
+class Statistics(Answer):
     """Counts and durations over all conversations of an organization, or of all of them."""
 
-    position: int
-    conversations: int
-    transitions: int
-    by_status: dict[str | None, int]
-    by_sla_status: dict[str | None, int]
-    by_queue: dict[str | None, int]
-    by_assignee: dict[str | None, int]
-    reopens: int
-    irregular: int
-    inferred: int
-    late: int
-    inbound_queued: int
-    abandoned: int
-    ratings: int
-    satisfied: int
-    measures: list[Measure]
-    poison: list[tuple[int, str, str, str]]
+    position: int = Field(description="The store position that the counts are of.")
+    conversations: int = Field(description="Conversations.")
+    transitions: int = Field(description="Lifecycle transitions.")
+    by_status: dict[str, int] = Field(description="Conversations by status.")
+    by_sla_status: dict[str, int] = Field(description="Conversations by SLA status.")
+    by_queue: dict[str, int] = Field(description="Conversations by queue.")
+    by_assignee: dict[str, int] = Field(description="Conversations by agent.")
+    reopens: int = Field(description="Transitions from closed or abandoned to open.")
+    irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
+    inferred: int = Field(description="Transitions known from a snapshot only.")
+    late: int = Field(description="Transitions whose webhook came late.")
+    abandon_rate: float | None = Field(description="Abandoned of inbound that were queued.")
+    csat: float | None = Field(description="Scores of 4 and 5 of all CSAT scores.")
+    csat_responses: int = Field(description="CSAT scores.")
+    durations: dict[str, Measure] = Field(description="Durations by name.")
+    poison: list[Poison] = Field(description="Events that could not be folded.")
 
 
-class Day(NamedTuple):
-    """What happened on one day (UTC): transitions to each status, and reopens among them.
+class DailyCounts(Answer):
+    """Transitions of one day (UTC), by where they led."""
 
-    `began` counts the first transitions, so each conversation once. Each count is that of the
-    transitions of that day with the same `before` and `after`.
-    """
-
-    day: date
-    began: int
-    opened: int
-    pending: int
-    closed: int
-    abandoned: int
-    reopens: int
+    day: date = Field(description="The day.")
+    began: int = Field(description="First transitions, so each conversation once.")
+    opened: int = Field(description="Transitions to open.")
+    pending: int = Field(description="Transitions to pending.")
+    closed: int = Field(description="Transitions to closed.")
+    abandoned: int = Field(description="Transitions to abandoned.")
+    reopens: int = Field(description="Transitions from closed or abandoned to open.")
 
 
-def daily_counts(connection: Connection, conditions: Sequence[Condition]) -> list[Day]:
-    """Count transitions by day, for the days that have any."""
-    parameters = Parameters()
-    sql = (
-        f"SELECT t.since / {_DAY}, t.before, t.after, count(*) FROM transitions AS t "  # noqa: S608
-        f"WHERE {where(conditions, parameters)} GROUP BY 1, 2, 3"
-    )
-    moves: dict[int, Counter[tuple[str | None, str]]] = defaultdict(Counter)
-    for day, before, after, count in connection.run(sql, **parameters.values):
-        moves[day][before, after] += count
-    return [_day(day, found) for day, found in sorted(moves.items())]
+class Stats(Question[Statistics]):
+    """Count conversations and transitions; return average, median and p90 durations."""
+
+    def answer(self, reader: Reader) -> Statistics:
+        """Return counts and durations, all of one moment."""
+        parameters = Parameters({"now": micros(reader.now())})
+        of = where(of_conversation(self.organization), parameters)
+        with reader.moment() as (connection, at):
+
+            def run(sql: str) -> list[tuple[Any, ...]]:
+                return connection.run(sql.replace("{of}", of), **parameters.values)
+
+            return _statistics(run, connection, at.position)
 
 
-def _day(day: int, moves: Counter[tuple[str | None, str]]) -> Day:
+class Daily(Question[Page[DailyCounts]]):
+    """Count transitions by day (UTC), for the days that have any."""
+
+    since: Moment | None = Field(None, description="Only transitions at or after this time.")
+    until: Moment | None = Field(None, description="Only transitions before this time.")
+
+    def answer(self, reader: Reader) -> Page[DailyCounts]:
+        """Return the days, all on one page."""
+        conditions = [
+            *of_conversation(self.organization),
+            *between("since", "since", self.since, self.until),
+        ]
+        parameters = Parameters()
+        sql = (
+            f"SELECT t.since / {_DAY}, t.before, t.after, count(*) FROM transitions AS t "  # noqa: S608
+            f"WHERE {where(conditions, parameters)} GROUP BY 1, 2, 3"
+        )
+        counts: dict[int, Counter[tuple[str | None, str]]] = defaultdict(Counter)
+        with reader.moment() as (connection, at):
+            for day, before, after, count in connection.run(sql, **parameters.values):
+                counts[day][before, after] += count
+        return Page([_day(day, found) for day, found in sorted(counts.items())], None, at.position)
+
+
+def _day(day: int, counts: Counter[tuple[str | None, str]]) -> DailyCounts:
     to = Counter[str]()
-    for (_, after), count in moves.items():
+    for (_, after), count in counts.items():
         to[after] += count
-    return Day(
+    return DailyCounts(
         day=_FIRST_DAY + timedelta(days=day),
-        began=sum(count for (before, _), count in moves.items() if before is None),
+        began=sum(count for (before, _), count in counts.items() if before is None),
         opened=to["open"],
         pending=to["pending"],
         closed=to["closed"],
         abandoned=to["abandoned"],
-        reopens=moves["closed", "open"] + moves["abandoned", "open"],
+        reopens=counts["closed", "open"] + counts["abandoned", "open"],
     )
 
 
-def measured_stats(
-    connection: Connection, position: int, organization: str | None, now: datetime
-) -> Stats:
-    """Count and measure in one transaction, with the views at this position."""
-    parameters = Parameters({"now": micros(now)})
-    of = where(of_conversation(organization, None), parameters)
-
-    def run(sql: str) -> list[tuple[Any, ...]]:
-        return connection.run(sql.replace("{of}", of), **parameters.values)
-
+def _statistics(run: Run, connection: Connection, position: int) -> Statistics:
     by_status = _counts(run, "status", "status")
-    moves, queued, ratings = run(_MOVES)[0], run(_QUEUED)[0], run(_RATINGS)[0]
-    reopens, irregular, inferred, late = (int(count or 0) for count in moves[1:])
-    return Stats(
+    transitions, queued, ratings = run(_TRANSITIONS)[0], run(_QUEUED)[0], run(_RATINGS)[0]
+    reopens, irregular, inferred, late = (int(count or 0) for count in transitions[1:])
+    return Statistics(
         position=position,
         conversations=sum(by_status.values()),
-        transitions=moves[0],
+        transitions=transitions[0],
         by_status=by_status,
         by_sla_status=_counts(run, "sla_status", "sla_status"),
         by_queue=_counts(run, "queue_id", "queue_name"),
@@ -122,30 +143,42 @@ def measured_stats(
         irregular=irregular,
         inferred=inferred,
         late=late,
-        inbound_queued=queued[0],
-        abandoned=int(queued[1] or 0),
-        ratings=ratings[0],
-        satisfied=int(ratings[1] or 0),
-        measures=[_measure(run, name, *_MEASURES[name]) for name in _MEASURES],
-        poison=[(row[0], row[1], row[2], row[3]) for row in connection.run(_POISON)],
+        abandon_rate=_share(queued),
+        csat=_share(ratings),
+        csat_responses=ratings[0],
+        durations={name: _measure(run, name, *_MEASURES[name]) for name in _MEASURES},
+        poison=[
+            Poison(position=row[0], stream=row[1], event=row[2], error=row[3])
+            for row in connection.run(_POISON)
+        ],
     )
 
 
-def _counts(run: Run, *columns: str) -> dict[str | None, int]:
+def _share(counted: tuple[int, int | None]) -> float | None:
+    of, some = counted
+    return int(some or 0) / of if of else None
+
+
+def _counts(run: Run, *columns: str) -> dict[str, int]:
     """Count conversations by what these columns name, the most frequent first."""
     wanted = ", ".join(f"t.{column}" for column in columns)
     found = run(
         f"SELECT count(*), {wanted} FROM conversations AS t WHERE {{of}} "  # noqa: S608
         f"GROUP BY {wanted}"
     )
-    values = told_apart({row[1:] for row in found})
+    values = distinct_values({row[1:] for row in found})
     total: Counter[str | None] = Counter()
     for count, *known in found:
         total[values[tuple(known)]] += count
-    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
+    return named_counts(dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or ""))))
 
 
-_MOVES = (
+def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
+    """Return counts with the key `none` for what has no value."""
+    return {"none" if value is None else value: count for value, count in counts.items()}
+
+
+_TRANSITIONS = (
     "SELECT count(*), "
     "sum(CASE WHEN t.after = 'open' AND t.before IN ('closed', 'abandoned') THEN 1 ELSE 0 END), "
     "sum(CASE WHEN t.irregular IS NOT NULL THEN 1 ELSE 0 END), "
@@ -192,5 +225,10 @@ def _measure(run: Run, name: str, cohort: str, source: str) -> Measure:
         found = run(f"SELECT seconds {measured} ORDER BY 1 LIMIT 1 OFFSET {place}")
         return float(found[0][0])
 
-    average = None if average is None else float(average)
-    return Measure(name, cohort, count, average, rank(50), rank(90))
+    return Measure(
+        cohort=cohort,
+        count=count,
+        average=None if average is None else float(average),
+        p50=rank(50),
+        p90=rank(90),
+    )

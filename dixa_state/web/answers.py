@@ -1,10 +1,9 @@
 """Answers as JSON: one document, or a page of a list."""
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Generic, NotRequired, TypeVar
+from typing import Annotated, Any, NotRequired
 
-from fastapi import Request
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -12,25 +11,14 @@ from typing_extensions import TypedDict
 from dixa_state.domain.timestamps import format_time
 from dixa_state.questions import Page
 from dixa_state.web.errors import Error
-from dixa_state.web.questions import next_page
-
-T = TypeVar("T")
-Shape = TypeVar("Shape")
 
 
 class Meta(TypedDict):
-    """Where a list goes on, the store position that it is of, and the moment that was asked for."""
+    """Where a list goes on, the store position that it is of, and the moment asked for."""
 
-    next: NotRequired[str]
-    position: int
-    as_of: str | None
-
-
-class Listed(TypedDict, Generic[Shape]):
-    """A page of a list."""
-
-    data: list[Shape]
-    meta: Meta
+    next: Annotated[NotRequired[str], Field(description="The next page; absent on the last.")]
+    position: Annotated[int, Field(description="The store position that the list is of.")]
+    as_of: Annotated[str | None, Field(description="The moment asked for, in event time.")]
 
 
 _CONFLICT = (
@@ -44,27 +32,26 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     409: {"model": Error, "description": _CONFLICT},
     503: {"model": Error, "description": "Cannot be answered now; see `Retry-After`."},
 }
+SEARCH_REFUSALS: dict[int | str, dict[str, Any]] = {
+    408: {"model": Error, "description": "The body did not come in time."},
+    413: {"model": Error, "description": "The body is too large."},
+    415: {"model": Error, "description": "The body is compressed, or not declared as JSON."},
+}
 
 
 def answer(document: Any) -> Response:
-    """Answer with a document."""
+    """Return a response with a document."""
     return Response(to_json(document, inf_nan_mode="null"), media_type="application/json")
 
 
 def listed(
-    request: Request,
-    page: Page[T],
-    shape: Callable[[T], Any],
-    *,
-    as_of: datetime | None = None,
+    page: Page[Any], *, as_of: datetime | None = None, next_page: str | None = None
 ) -> Response:
-    """Answer with a page of a list."""
-    meta: Meta = {"position": page.position, "as_of": format_time(as_of) if as_of else None}
-    if page.next_key is not None:
-        meta["next"] = next_page(request, page.next_key)
-    return answer({"data": [shape(item) for item in page.items], "meta": meta})
-
-
-def whole(request: Request, items: Iterable[Any], position: int) -> Response:
-    """Answer with a list that has one page only."""
-    return listed(request, Page(list(items), None, position), lambda item: item)
+    """Return a response with a page of a list; `next_page` is the address of the next one."""
+    meta: dict[str, Any] = {
+        "position": page.position,
+        "as_of": None if as_of is None else format_time(as_of),
+    }
+    if next_page is not None:
+        meta["next"] = next_page
+    return answer({"data": page.items, "meta": meta})

@@ -1,242 +1,236 @@
-"""The query API: every question of the read service, over HTTP."""
+"""The query API: every question over HTTP, its parameters and answers derived from its model."""
 
-from enum import Enum
-from functools import partial
-from typing import Annotated
+from collections import Counter
+from collections.abc import Mapping
+from inspect import Parameter, Signature
+from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import from_json, to_json
 from starlette.responses import Response
 
-from dixa_state.domain.bans import Ban
-from dixa_state.fold import Step
-from dixa_state.questions import documents, shapes
-from dixa_state.questions.slices import Keyed, sliced
-from dixa_state.tracker import StoredBody
+from dixa_state import questions
+from dixa_state.domain.timestamps import shorten
+from dixa_state.errors import InvalidInputError
+from dixa_state.questions import Page, Question, Search, SearchBody
+from dixa_state.questions.question import describe_errors
 from dixa_state.web.access import Reader
-from dixa_state.web.answers import REFUSALS, Listed, answer, listed, whole
-from dixa_state.web.questions import (
-    AttainmentQuestion,
-    BansQuestion,
-    Csid,
-    DailyQuestion,
-    ListQuestion,
-    OneQuestion,
-    Paged,
-    Question,
-    SlaQuestion,
-    TransitionsOfOne,
-    TransitionsQuestion,
-    require_once,
+from dixa_state.web.answers import REFUSALS, SEARCH_REFUSALS, Meta, answer, listed
+from dixa_state.web.bodies import headers_of
+from dixa_state.web.service import Service, TheService
+
+MAX_SEARCH_BODY = 256 << 10
+
+
+class Route(NamedTuple):
+    """A question, where it is asked, and its name and heading in the API's description."""
+
+    path: str
+    question: type[Question[Any]]
+    operation: str
+    tag: str
+
+
+_ONE, _ALL, _BANS = "one conversation", "all conversations", "bans"
+ROUTES = (
+    Route("/conversations", questions.Conversations, "list_conversations", _ALL),
+    Route("/conversations/{csid}", questions.OneConversation, "get_conversation", _ONE),
+    Route("/conversations/{csid}/timeline", questions.Timeline, "get_timeline", _ONE),
+    Route(
+        "/conversations/{csid}/transitions",
+        questions.ConversationTransitions,
+        "list_conversation_transitions",
+        _ONE,
+    ),
+    Route("/conversations/{csid}/events", questions.StoredEvents, "list_stored_events", _ONE),
+    Route("/transitions", questions.Transitions, "list_transitions", _ALL),
+    Route("/sla", questions.SlaEvaluations, "list_sla_evaluations", _ALL),
+    Route("/sla/attainment", questions.Attainment, "get_sla_attainment", _ALL),
+    Route("/stats", questions.Stats, "get_statistics", _ALL),
+    Route("/stats/daily", questions.Daily, "get_daily_counts", _ALL),
+    Route("/bans", questions.Bans, "list_bans", _BANS),
+    Route("/endusers/{id}", questions.OneEndUser, "get_end_user", _BANS),
 )
-from dixa_state.web.service import TheService
+
+
+async def require_once(request: Request) -> None:
+    """Refuse a parameter that is given several times and means one thing only.
+
+    Raises `InvalidInputError`.
+    """
+    names = Counter(name for name, _ in request.query_params.multi_items())
+    for name, times in names.items():
+        if times > 1 and name not in _REPEATED:
+            raise InvalidInputError(f"{shorten(name)}: expected once, got {times} times")
+
 
 router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], responses=REFUSALS)
-
-OF_ONE: list[str | Enum] = ["one conversation"]
-OF_ALL: list[str | Enum] = ["all conversations"]
-
-
-@router.get("/conversations", tags=OF_ALL, response_model=Listed[shapes.Conversation])
-async def list_conversations(
-    service: TheService, request: Request, question: Annotated[ListQuestion, Query()]
-) -> Response:
-    """List conversations that fit, as they are or as of a moment."""
-
-    def ask() -> Response:
-        page = service.queries.conversations(
-            question.filters(),
-            sort=question.sort,
-            limit=question.pageLimit,
-            page_key=question.pageKey,
-            as_of=question.as_of,
-        )
-        now = service.tracker.now()
-        shape = partial(documents.status_document, now=now, as_of=question.as_of)
-        return listed(request, page, shape, as_of=question.as_of)
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/conversations/{csid}", tags=OF_ONE, response_model=shapes.Conversation)
-async def conversation(
-    service: TheService, request: Request, csid: Csid, question: Annotated[OneQuestion, Query()]
-) -> Response:
-    """Tell the state of one conversation, now or at a moment."""
-    moment = question.moment
-
-    def ask() -> Response:
-        now = service.tracker.now()
-        question.require_past(now)
-        state = service.queries.conversation(csid, organization=question.organization, **moment)
-        return answer(documents.status_document(state, now=now, **moment))
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/conversations/{csid}/timeline", tags=OF_ONE, response_model=Listed[shapes.Step])
-async def timeline(
-    service: TheService, request: Request, csid: Csid, question: Annotated[Paged, Query()]
-) -> Response:
-    """Tell every event of one conversation, in event-time order, with what it changed."""
-
-    def steps(position: int) -> list[Keyed[Step]]:
-        found = service.tracker.timeline(csid, organization=question.organization, up_to=position)
-        return [((number,), step) for number, step in enumerate(found)]
-
-    def ask() -> Response:
-        asked = ["timeline", csid, question.organization]
-        page = sliced(steps, service.store_position(), asked, **question.page)
-        return listed(request, page, documents.step_document)
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get(
-    "/conversations/{csid}/transitions", tags=OF_ONE, response_model=Listed[shapes.Transition]
+_REPEATED = frozenset(
+    name
+    for route in ROUTES
+    for name, field in route.question.model_fields.items()
+    if field.default == ()
 )
-async def transitions_of_one(
-    service: TheService,
-    request: Request,
-    csid: Csid,
-    question: Annotated[TransitionsOfOne, Query()],
-) -> Response:
-    """Tell the lifecycle transitions of one conversation and their evidence, oldest first."""
-    moment = question.moment
 
-    def moves(position: int) -> list[Keyed[shapes.Transition]]:
-        state = service.tracker.conversation(
-            csid, organization=question.organization, up_to=position, **moment
+
+def _add(route: Route) -> None:
+    question, path_fields = route.question, _path_fields(route)
+
+    async def endpoint(
+        service: Service, request: Request, query: BaseModel, **path: Any
+    ) -> Response:
+        return await _answered(service, request, _completed(question, query, **path))
+
+    endpoint.__signature__ = _signature(question, path_fields)  # type: ignore[attr-defined]
+    router.add_api_route(
+        route.path,
+        endpoint,
+        methods=["GET"],
+        operation_id=route.operation,
+        summary=_summary(question),
+        tags=[route.tag],
+        description=question.__doc__,
+        response_model=_response_model(question),
+    )
+
+
+def _signature(
+    question: type[Question[Any]], path: Mapping[str, Any], *, without: str = ""
+) -> Signature:
+    """Return what FastAPI reads of an endpoint: the fields of the path, the model of the query."""
+    parameters = _without(question, {*path, without})
+    kinds = {
+        "service": TheService,
+        "request": Request,
+        "query": Annotated[parameters, Query()],
+        **path,
+    }
+    keywords = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=k) for name, k in kinds.items()]
+    return Signature(keywords, return_annotation=Response)
+
+
+def _path_fields(route: Route) -> dict[str, Any]:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    return {name: _path_field(route.question.model_fields[name]) for name in names}
+
+
+def _path_field(field: FieldInfo) -> Any:
+    description = Path(description=field.description, examples=field.examples)
+    return Annotated[(field.annotation, *field.metadata, description)]
+
+
+def _without(question: type[Question[Any]], names: set[str]) -> type[BaseModel]:
+    """Return the model of a question's query parameters, without those of its path."""
+    if not names:
+        return question
+    fields: dict[str, Any] = {
+        name: (field.rebuild_annotation(), field)
+        for name, field in question.model_fields.items()
+        if name not in names
+    }
+    return create_model(question.__name__, __config__=question.model_config, **fields)
+
+
+def _summary(question: type[Question[Any]]) -> str:
+    """Return the first line of a question's docstring."""
+    return (question.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+def _response_model(question: type[Question[Any]]) -> type[BaseModel]:
+    """Return the model of a question's answer: of a list, that of a page."""
+    answer = get_type_hints(question.answer)["return"]
+    if get_origin(answer) is not Page:
+        return cast("type[BaseModel]", answer)
+    item: Any = get_args(answer)[0]
+    return create_model(
+        f"{item.__name__}Page",
+        __doc__=f"A page of a list of {item.__name__}.",
+        data=(list[item], Field(description="The items.")),
+        meta=(Meta, Field(description="Where the list goes on.")),
+    )
+
+
+async def _search(service: Service, request: Request, query: BaseModel) -> Response:
+    """Answer a search; its body is read here, within bounds, and not by the framework."""
+    raw = await service.bodies.read(headers_of(request.scope), request.receive, MAX_SEARCH_BODY)
+    try:
+        body = SearchBody.model_validate_json(raw)
+    except ValidationError as error:
+        message, _ = describe_errors(error.errors())
+        raise InvalidInputError(f"search: {message}") from error
+    return await _answered(service, request, _completed(Search, query, body=body))
+
+
+class _SchemaGenerator(GenerateJsonSchema):
+    # A discriminator is a hint; unions that share a member go without.
+    ignored_warning_kinds = {"skipped-choice", "skipped-discriminator"}  # noqa: RUF012 — theirs
+
+
+def _search_schema() -> dict[str, Any]:
+    """Return the schema of a search body, with its definitions where OpenAPI has them."""
+    schema = to_json(SearchBody.model_json_schema(schema_generator=_SchemaGenerator)).replace(
+        b"#/$defs/", b"#/components/schemas/"
+    )
+    found: dict[str, Any] = from_json(schema)
+    return found
+
+
+_search.__signature__ = _signature(Search, {}, without="body")  # type: ignore[attr-defined]
+router.add_api_route(
+    "/search/conversations",
+    _search,
+    methods=["POST"],
+    operation_id="search_conversations",
+    summary=_summary(Search),
+    tags=[_ALL],
+    description=Search.__doc__,
+    response_model=_response_model(Search),
+    responses=SEARCH_REFUSALS,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _search_schema()}},
+        }
+    },
+)
+
+
+def _completed(question: type[Question[Any]], query: BaseModel, **more: Any) -> Question[Any]:
+    """Return a question whose parts have been validated already."""
+    given = {name: getattr(query, name) for name in query.model_fields_set}
+    return question.model_construct(**given, **more)
+
+
+async def _answered(service: Service, request: Request, question: Question[Any]) -> Response:
+    """Answer a question: with one document, or with a page of a list."""
+
+    def ask() -> Response:
+        found = service.reader.ask(question)
+        if not isinstance(found, Page):
+            return answer(found)
+        next_key = found.next_key
+        return listed(
+            found,
+            as_of=getattr(question, "as_of", None),
+            next_page=None if next_key is None else _next_page(request, next_key),
         )
-        told = partial(documents.transition_document, state.organization_id, csid)
-        return [((move.sequence,), told(move)) for move in state.life.transitions]
-
-    def ask() -> Response:
-        question.require_past(service.tracker.now())
-        asked = ["transitions of", csid, question.organization, moment]
-        page = sliced(moves, service.store_position(), asked, **question.page)
-        return listed(request, page, lambda move: move, as_of=question.as_of)
 
     return await service.run_query(request, ask, question.min_position)
 
 
-@router.get("/conversations/{csid}/events", tags=OF_ONE, response_model=Listed[shapes.StoredEvent])
-async def events(
-    service: TheService, request: Request, csid: Csid, question: Annotated[Paged, Query()]
-) -> Response:
-    """Give the stored webhooks of one conversation as they came, in order of arrival."""
-
-    def bodies(position: int) -> list[Keyed[StoredBody]]:
-        found = service.tracker.events(csid, organization=question.organization, up_to=position)
-        return [((stored.version,), stored) for stored in found]
-
-    def ask() -> Response:
-        asked = ["events", csid, question.organization]
-        page = sliced(bodies, service.store_position(), asked, **question.page)
-        return listed(request, page, documents.stored_document)
-
-    return await service.run_query(request, ask, question.min_position)
+def _next_page(request: Request, key: str) -> str:
+    """Return the address of the next page, relative to this server: the same query with a key."""
+    query = [
+        (name, value)
+        for name, value in parse_qsl(request.url.query, keep_blank_values=True)
+        if name != "pageKey"
+    ]
+    return f"{request.url.path}?{urlencode([*query, ('pageKey', key)])}"
 
 
-@router.get("/transitions", tags=OF_ALL, response_model=Listed[shapes.Transition])
-async def transitions(
-    service: TheService, request: Request, question: Annotated[TransitionsQuestion, Query()]
-) -> Response:
-    """List lifecycle transitions and their evidence, oldest first."""
-
-    def ask() -> Response:
-        page = service.queries.transitions(question.filters(), **question.page)
-        return listed(request, page, lambda move: documents.transition_document(*move))
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/sla", tags=OF_ALL, response_model=Listed[shapes.SlaRow])
-async def sla(
-    service: TheService, request: Request, question: Annotated[SlaQuestion, Query()]
-) -> Response:
-    """List SLA evaluations, in the order in which they began."""
-
-    def ask() -> Response:
-        page = service.queries.sla(question.filters(), **question.page)
-        return listed(request, page, documents.sla_document)
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/sla/attainment", tags=OF_ALL, response_model=Listed[shapes.Share])
-async def attainment(
-    service: TheService, request: Request, question: Annotated[AttainmentQuestion, Query()]
-) -> Response:
-    """Give the shares of SLAs that were kept; each count is that of the list with its value."""
-
-    def ask() -> Response:
-        position = service.queries.position()
-        shares = service.queries.attainment(question.by, question.filters())
-        told = partial(documents.share_document, question.by)
-        return whole(request, map(told, shares), position)
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/stats", tags=OF_ALL, response_model=shapes.Stats)
-async def stats(
-    service: TheService, request: Request, question: Annotated[Question, Query()]
-) -> Response:
-    """Count conversations and transitions; tell average, median and p90 times."""
-
-    def ask() -> Response:
-        return answer(documents.stats_document(service.queries.stats(question.organization)))
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/stats/daily", tags=OF_ALL, response_model=Listed[shapes.Day])
-async def daily(
-    service: TheService, request: Request, question: Annotated[DailyQuestion, Query()]
-) -> Response:
-    """Count transitions by day (UTC)."""
-
-    def ask() -> Response:
-        position = service.queries.position()
-        days = service.queries.daily(question.filters())
-        return whole(request, map(documents.day_document, days), position)
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/bans", tags=["bans"], response_model=Listed[shapes.Ban])
-async def bans(
-    service: TheService, request: Request, question: Annotated[BansQuestion, Query()]
-) -> Response:
-    """List every end user and IP address that was ever banned, and whether they still are."""
-
-    def ask() -> Response:
-        asked = ["bans", question.organization, question.banned]
-        page = sliced(found, service.queries.position(), asked, **question.page)
-        return listed(request, page, documents.ban_document)
-
-    def found(_position: int) -> list[Keyed[Ban]]:
-        fitting = [ban for ban in service.queries.bans() if question.fits(ban)]
-        return sorted(((_place(ban), ban) for ban in fitting), key=lambda keyed: keyed[0])
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-@router.get("/endusers/{id}", tags=["bans"], response_model=shapes.EndUser)
-async def enduser(
-    service: TheService,
-    request: Request,
-    key: Annotated[str, Path(alias="id", description="The end user's id at Dixa.")],
-    question: Annotated[Question, Query()],
-) -> Response:
-    """Tell whether an end user is banned, and count their conversations by status."""
-
-    def ask() -> Response:
-        found = service.queries.enduser(key, question.organization)
-        return answer(documents.enduser_document(found))
-
-    return await service.run_query(request, ask, question.min_position)
-
-
-def _place(ban: Ban) -> tuple[str, str, str]:
-    return ban.kind, ban.organization_id or "", ban.id
+for _route in ROUTES:
+    _add(_route)

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dixa_state.errors import DixaStateError
-from dixa_state.web import api, description, operations, search, server_sent_events
+from dixa_state.questions.question import describe_errors
+from dixa_state.web import api, description, operations, server_sent_events
 from dixa_state.web.errors import error_response, internal_error, render_error
 from dixa_state.web.middleware import WEBHOOKS, RequestMiddleware, request_id
-from dixa_state.web.questions import told
 from dixa_state.web.service import Service
 
 WITH_HEAD = ("/", "/healthz", "/readyz", "/docs")
@@ -65,7 +65,7 @@ def _make_api(service: Service) -> FastAPI:
     app.add_exception_handler(DixaStateError, _error)
     app.add_exception_handler(HTTPException, _error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    for module in (description, api, search, server_sent_events, operations):
+    for module in (description, api, server_sent_events, operations):
         app.include_router(module.router)
     description.describe(app, guarded=bool(service.policy.tokens))
     return app
@@ -96,5 +96,6 @@ async def _internal_error(request: Request, _error: Exception) -> Response:
 
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:
-    message, detail = told(cast("RequestValidationError", error))
+    found = cast("RequestValidationError", error).errors()
+    message, detail = describe_errors(found, skip=1)
     return render_error(400, "invalid", message, detail=detail)

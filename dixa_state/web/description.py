@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from dixa_state.questions import shapes
+from dixa_state.questions.quarantine import WebhookOutcome
 from dixa_state.web.errors import Error
 from dixa_state.web.middleware import CONTENT_SECURITY_POLICY, WEBHOOKS
 
@@ -105,7 +105,7 @@ async def home() -> Response:
 @router.post(
     WEBHOOKS,
     tags=["webhooks"],
-    response_model=shapes.Outcome,
+    response_model=WebhookOutcome,
     response_description="What became of it.",
     responses={status: {"model": Error, "description": text} for status, text in _ERRORS.items()},
     openapi_extra={

@@ -1,8 +1,9 @@
 """The shape of errors, and the HTTP status of each class of them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -59,15 +60,15 @@ _MESSAGES = {
 class ErrorDetails(TypedDict):
     """What went wrong: a stable word, a message for people, and details where there are any."""
 
-    code: str
-    message: str
-    detail: Any
+    code: Annotated[str, Field(description="A stable word.")]
+    message: Annotated[str, Field(description="What was expected, and what came.")]
+    detail: Annotated[Any, Field(description="More, where there is more to say.")]
 
 
 class Error(TypedDict):
     """The shape of every error."""
 
-    error: ErrorDetails
+    error: Annotated[ErrorDetails, Field(description="What went wrong.")]
 
 
 def code_of(error: DixaStateError | HTTPException) -> str:

@@ -18,8 +18,8 @@ from pydantic_core import to_json
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import DixaStateError
-from dixa_state.questions import Queries
-from dixa_state.questions.documents import status_document
+from dixa_state.questions import Reader, describe
+from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
 from dixa_state.web.executor import QueryExecutor
 
@@ -46,10 +46,10 @@ class LiveUpdates:
     """Follows the views in a thread of its own, and publishes changes on the event loop."""
 
     def __init__(
-        self, queries: Queries, views: Views, executor: QueryExecutor, now: Callable[[], datetime]
+        self, reader: Reader, views: Views, executor: QueryExecutor, now: Callable[[], datetime]
     ) -> None:
-        """Read by `queries`, woken by `views`; those behind read through `executor`."""
-        self._queries = queries
+        """Read by `reader`, woken by `views`; those behind read through `executor`."""
+        self._reader = reader
         self._views = views
         self._executor = executor
         self._now = now
@@ -85,7 +85,7 @@ class LiveUpdates:
     async def start(self) -> None:
         """Begin at the position of the views."""
         self._loop = asyncio.get_running_loop()
-        self._position = self._complete_after = await self._executor.run(self._queries.position)
+        self._position = self._complete_after = await self._executor.run(self._reader.position)
         self._thread.start()
 
     def end_subscriptions(self) -> None:
@@ -148,7 +148,7 @@ class LiveUpdates:
 
         Without subscribers nothing is read: one that comes finds it in the views.
         """
-        position = self._queries.position()
+        position = self._reader.position()
         if not self.subscribers:
             self._call(self._skip, position)
             return position, False
@@ -157,11 +157,11 @@ class LiveUpdates:
         return (changes[-1].position if changes else last), len(changes) == PAGE_SIZE
 
     def _read(self, after: int) -> list[Change]:
-        changed = self._queries.changed_since(after, PAGE_SIZE)
+        changed = changed_conversations(self._reader, after, PAGE_SIZE)
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
-        document = to_json(status_document(state, now=self._now()), inf_nan_mode="null")
+        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
         return Change(state.position, document, (state.organization_id, state.csid))
 
     def _call(

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+from functools import partial
 from time import monotonic
+from typing import Annotated
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from dixa_state.errors import DixaStateError
+from dixa_state.questions.changes import health
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, answer
 from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE
@@ -33,7 +37,7 @@ router = APIRouter(tags=["operations"])
 class Liveness(TypedDict):
     """Whether the process answers."""
 
-    alive: bool
+    alive: Annotated[bool, Field(description="Always true.")]
 
 
 class Readiness(TypedDict):
@@ -43,15 +47,15 @@ class Readiness(TypedDict):
     `last_event_age` is in seconds since the newest was received. `problem` says why not.
     """
 
-    ready: bool
-    problem: str | None
-    store_position: int | None
-    views_position: int
-    lag: int | None
-    poison: int | None
-    last_event_age: float | None
-    inbox_waiting: int
-    streams: int
+    ready: Annotated[bool, Field(description="Whether the service can do its work.")]
+    problem: Annotated[str | None, Field(description="Why not.")]
+    store_position: Annotated[int | None, Field(description="Position of the newest event.")]
+    views_position: Annotated[int, Field(description="Position that the views have reached.")]
+    lag: Annotated[int | None, Field(description="Events that the views are behind.")]
+    poison: Annotated[int | None, Field(description="Events that could not be folded.")]
+    last_event_age: Annotated[float | None, Field(description="Seconds since the newest event.")]
+    inbox_waiting: Annotated[int, Field(description="Webhooks that wait for a commit.")]
+    streams: Annotated[int, Field(description="Subscribers to live updates.")]
 
 
 @router.get("/healthz", response_model=Liveness)
@@ -109,13 +113,13 @@ async def _readiness(service: Service) -> Readiness:
     }
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            health = await service.probes.run(service.queries.health)
+            measured = await service.probes.run(partial(health, service.reader))
         found |= {
-            "store_position": health.store_position,
-            "views_position": health.views_position,
-            "lag": health.lag,
-            "poison": health.poison,
-            "last_event_age": health.last_event_age,
+            "store_position": measured.store_position,
+            "views_position": measured.views_position,
+            "lag": measured.lag,
+            "poison": measured.poison,
+            "last_event_age": measured.last_event_age,
         }
     except TimeoutError:
         found["problem"] = f"the store has not answered within {PROBE_TIMEOUT:.0f} s"

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from dixa_state.errors import DixaStateError, SignatureError
-from dixa_state.questions.documents import outcome_document
+from dixa_state.questions.quarantine import describe_outcome
 from dixa_state.store.append import Outcome
 from dixa_state.store.events import Webhook
 from dixa_state.web.bodies import BodyReader, Headers, headers_of
@@ -59,7 +59,7 @@ class Receiver:
         self._metrics.response_time.observe(perf_counter() - started)
         self._metrics.received.add(outcome.kind, outcome.topic or "none")
         add_log_fields(scope, partial(_log_fields, outcome))
-        await send_json(send, to_json(outcome_document(outcome)))
+        await send_json(send, to_json(describe_outcome(outcome)))
 
     async def _append(self, scope: Scope, receive: Receive) -> Outcome:
         if scope["method"] != "POST":

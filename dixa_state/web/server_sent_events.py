@@ -12,8 +12,8 @@ from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.errors import OverloadedError
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS
+from dixa_state.web.api import require_once
 from dixa_state.web.live_updates import Change, LiveUpdates
-from dixa_state.web.questions import require_once
 from dixa_state.web.service import Service, TheService
 
 MAX_SUBSCRIBERS = 200
@@ -51,7 +51,9 @@ class ServerSentEvents(StreamingResponse):
 )
 async def stream_changes(
     service: TheService,
-    last_event_id: Annotated[_Position | None, Header()] = None,
+    last_event_id: Annotated[
+        _Position | None, Header(description="The position after which to resume.")
+    ] = None,
     after: Annotated[_Position | None, Query(description="As `Last-Event-ID`.")] = None,
 ) -> Response:
     """Stream conversations as they change, each as `GET /v1/conversations/{csid}` returns it.
@@ -75,7 +77,7 @@ async def _first_position(service: Service, requested: int | None) -> int:
     here = service.live_updates.position
     if requested is None or requested <= here:
         return here if requested is None else requested
-    return requested if requested <= await service.probes.run(service.store_position) else here
+    return requested if requested <= await service.probes.run(service.reader.newest) else here
 
 
 async def _events(updates: LiveUpdates, after: int) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import Depends, Request
 
 from dixa_state.errors import ConflictError, DixaStateError, StoreUnavailableError
-from dixa_state.questions import Queries
+from dixa_state.questions import Reader
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
@@ -46,7 +46,7 @@ class Service:
         self.views = views
         self.policy = policy
         self.metrics = Metrics()
-        self.queries = Queries(tracker, views)
+        self.reader = Reader(tracker, views)
         self.executor = QueryExecutor()
         self.probes = QueryExecutor(1)
         resuming = QueryExecutor(1)
@@ -55,7 +55,7 @@ class Service:
         self.bodies = BodyReader()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
         self.projection = Projection(Projector(tracker, views))
-        self.live_updates = LiveUpdates(self.queries, views, resuming, tracker.now)
+        self.live_updates = LiveUpdates(self.reader, views, resuming, tracker.now)
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None
         self.stuck = False
@@ -116,7 +116,7 @@ class Service:
         """
         if position is None or position <= self.live_updates.position:
             return
-        newest = await self.probes.run(self.store_position)
+        newest = await self.probes.run(self.reader.newest)
         if position > newest:
             raise ConflictError(
                 f"min_position: expected one that the store has reached, at most {newest}, "
@@ -127,10 +127,6 @@ class Service:
                 f"views: expected position {position} within {POSITION_TIMEOUT:.0f} s, "
                 f"got {self.live_updates.position}"
             )
-
-    def store_position(self) -> int:
-        """Return the position of the newest event in the store."""
-        return self.tracker.event_recorder.max_notification_id() or 0
 
 
 async def _service(request: Request) -> Service:

@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from measuring import percentile
-from msgspec.structs import replace
 from raw import Raw, connect
 from stores import MakeStore
 from traffic import webhooks
@@ -24,7 +23,7 @@ from dixa_state import ConversationTracker, open_tracker
 from dixa_state.bootstrap import open_views
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time
-from dixa_state.questions import Filters, Queries
+from dixa_state.questions import Conversations, Reader
 from dixa_state.store.events import Webhook
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
@@ -121,9 +120,9 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
             partial(raw.rows, "SELECT state FROM conversations WHERE stream = ?"),
             [(number, stream) for number, stream in zip(numbers, streams, strict=True)],
         )
-        queries = Queries(tracker, views)
-        ours, by_hand = _lists(queries, raw)
-        others = percentile(_times(queries.conversations, _other_filters(raw) * 10), 0.99)
+        reader = Reader(tracker, views)
+        ours, by_hand = _lists(reader, raw)
+        others = percentile(_times(reader.ask, _other_lists(raw) * 10), 0.99)
         late = median(_late(tracker, views, number, size) for number in numbers[:40])
         append = _appends(tracker, bodies)
         raw.read_known()
@@ -167,14 +166,15 @@ def _late(tracker: ConversationTracker, views: Views, csid: int, size: int) -> f
     return _timed(work)
 
 
-def _lists(queries: Queries, raw: Raw) -> tuple[float, float]:
-    """Give the p99 of a first page of 50 of a queue's closed conversations, newest first."""
+def _lists(reader: Reader, raw: Raw) -> tuple[float, float]:
+    """Return the p99 of a first page of 50 of a queue's closed conversations, newest first."""
     sql = (
         "SELECT queue_id, status FROM conversations WHERE queue_id IS NOT NULL "
         "AND status IS NOT NULL GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 8"
     )
     wanted = [(str(queue), str(status)) for queue, status in raw.rows(sql)] * 40
-    ours = _times(lambda one: queries.conversations(_filters(one)), wanted)
+    questions = [Conversations(queue=(queue,), status=(status,)) for queue, status in wanted]
+    ours = _times(reader.ask, questions)
     raw.index()
     sql = (
         "SELECT state FROM conversations WHERE queue_id = ? AND status = ? "
@@ -185,9 +185,9 @@ def _lists(queries: Queries, raw: Raw) -> tuple[float, float]:
     return percentile(ours, 0.99), percentile(by_hand, 0.99)
 
 
-def _other_filters(raw: Raw) -> list[Filters]:
-    """Give filters by values that are common, rare, or in no row; each alone and with a status."""
-    made = [Filters(text="tent"), Filters(text="zebra"), Filters(irregular=True)]
+def _other_lists(raw: Raw) -> list[Conversations]:
+    """List by values that are common, rare, or in no row; each alone and with a status."""
+    made = [Conversations(text="tent"), Conversations(text="zebra"), Conversations(irregular=True)]
     for column in ("queue_id", "queue_name", "assignee_name", "requester_email"):
         sql = (
             f"SELECT {column} FROM conversations WHERE {column} IS NOT NULL "  # noqa: S608
@@ -195,14 +195,12 @@ def _other_filters(raw: Raw) -> list[Filters]:
         )
         values = [str(value) for (value,) in raw.rows(sql)]
         name = column.partition("_")[0]
-        made += [Filters(**{name: (one,)}) for one in (values[0], values[-1], "nobody")]
-    made += [Filters(tag=(str(tag),)) for (tag,) in raw.rows("SELECT DISTINCT tag FROM tags")[:3]]
-    return made + [replace(one, status=(status,)) for one in made for status in STATUSES]
-
-
-def _filters(wanted: tuple[str, str]) -> Filters:
-    queue, status = wanted
-    return Filters(queue=(queue,), status=(status,))
+        made += [Conversations(**{name: (one,)}) for one in (values[0], values[-1], "nobody")]
+    tags = raw.rows("SELECT DISTINCT tag FROM tags")[:3]
+    made += [Conversations(tag=(str(tag),)) for (tag,) in tags]
+    return made + [
+        one.model_copy(update={"status": (status,)}) for one in made for status in STATUSES
+    ]
 
 
 def _paired(

@@ -8,6 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from dixa_state.questions.documents import (
+    Document,
+    ban_document,
+    status_document,
+    step_document,
+    transition_document,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,13 +24,6 @@ from dixa_state import (
     InvalidInputError,
     NotFoundError,
     Webhook,
-)
-from dixa_state.questions.documents import (
-    Document,
-    ban_document,
-    status_document,
-    step_document,
-    transition_document,
 )
 
 ARRIVAL_FACTS = ("received_at", "late", "position")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from dixa_state.questions.documents import ban_document, status_document, step_document
 from hypothesis import example as such_as
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event, Queue, Snapshot, User
 from dixa_state.domain.fold import fold
 from dixa_state.fold import Step
-from dixa_state.questions.documents import ban_document, status_document, step_document
 
 DATA = Path(__file__).parent.parent / "data"
 EXAMPLES = {

@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from dixa_state.questions.documents import status_document
 from histories import (
     GAPS,
     LIFECYCLE,
@@ -27,7 +28,6 @@ from dixa_state.domain.events import Created, Event, believed, same
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.metrics import durations
-from dixa_state.questions.documents import status_document
 
 START = initial(ORGANIZATION, CSID)
 EVENING = clock("23:59")

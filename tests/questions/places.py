@@ -1,4 +1,4 @@
-"""A store with its projector and its queries, and webhooks of several conversations to put in."""
+"""A store with its projector and its reader, and webhooks of several conversations to put in."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dixa_state import ConversationTracker, NotFoundError, Webhook, open_tracker
 from dixa_state.bootstrap import open_views
 from dixa_state.domain.conversation import Conversation
-from dixa_state.questions import MAX_LIMIT, Page, Queries, planning
+from dixa_state.questions import Conversations, Page, PagedQuestion, Reader, Search, planning
+from dixa_state.questions.question import MAX_LIMIT
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
 
@@ -29,7 +30,7 @@ class Place(NamedTuple):
 
     tracker: ConversationTracker
     views: Views
-    queries: Queries
+    reader: Reader
 
     def receive(self, webhooks: Sequence[Body | bytes]) -> None:
         """Append webhooks and bring the views up to date."""
@@ -42,11 +43,44 @@ class Place(NamedTuple):
     ) -> Iterator[tuple[Conversation, Conversation]]:
         """Fold every conversation from the event store: as of a moment, and as it is now."""
         for csid in CSIDS:
-            tell = partial(self.tracker.conversation, csid, organization=organization)
+            read = partial(self.tracker.conversation, csid, organization=organization)
             try:
-                yield tell(as_of=as_of), tell()
+                yield read(as_of=as_of), read()
             except NotFoundError:
                 continue
+
+    def page(
+        self, question: PagedQuestion[Any], limit: int = MAX_LIMIT, key: str | None = None
+    ) -> Page[Any]:
+        """Return a page of an answer; of conversations their states, which tests can judge."""
+        asked = question.model_copy(update={"page_limit": limit, "page_key": key})
+        states = isinstance(asked, Conversations | Search)
+        return asked.states(self.reader) if states else asked.answer(self.reader)
+
+    def whole(self, question: PagedQuestion[Any]) -> list[Any]:
+        """Return an answer that fits one page."""
+        page = self.page(question)
+        assert page.next_key is None
+        return page.items
+
+    def in_pages(
+        self,
+        question: PagedQuestion[Any],
+        sizes: Iterator[int],
+        between: Callable[[], None] = lambda: None,
+    ) -> list[Any]:
+        """Return the items of all pages of an answer."""
+        items: list[Any] = []
+        key = None
+        while True:
+            size = next(sizes)
+            page = self.page(question, size, key)
+            items += page.items
+            assert len(page.items) == size or page.next_key is None
+            if page.next_key is None:
+                return items
+            key = page.next_key
+            between()
 
 
 @contextmanager
@@ -54,7 +88,7 @@ def open_place_at(url: str) -> Iterator[Place]:
     with open_tracker(url) as tracker:
         views = open_views(tracker.event_recorder)
         try:
-            yield Place(tracker, views, Queries(tracker, views))
+            yield Place(tracker, views, Reader(tracker, views))
         finally:
             views.close()
 
@@ -64,30 +98,9 @@ def draw_few(data: st.DataObject) -> None:
     planning.FEW = data.draw(st.sampled_from([1, 3, 5_000]), label="few")
 
 
-def whole(ask: Callable[..., Page[Any]]) -> list[Any]:
-    """Give a list that fits one page."""
-    page = ask(limit=MAX_LIMIT)
-    assert page.next_key is None
-    return page.items
-
-
-def in_pages(
-    ask: Callable[..., Page[Any]],
-    sizes: Iterator[int],
-    between: Callable[[], None] = lambda: None,
-) -> list[Any]:
-    """Put the pages of a list together."""
-    items: list[Any] = []
-    key = None
-    while True:
-        size = next(sizes)
-        page = ask(limit=size, page_key=key)
-        items += page.items
-        assert len(page.items) == size or page.next_key is None
-        if page.next_key is None:
-            return items
-        key = page.next_key
-        between()
+def in_batches(items: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def new_organization() -> str:

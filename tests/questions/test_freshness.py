@@ -29,8 +29,8 @@ def test_a_position_that_was_reached_is_not_waited_for(
     place: Place, day_lines: list[bytes]
 ) -> None:
     place.receive(day_lines)
-    place.queries.wait_for(45, timeout=0)
-    place.queries.wait_for(0, timeout=0)
+    place.reader.wait_for(45, timeout=0)
+    place.reader.wait_for(0, timeout=0)
 
 
 def test_a_position_that_is_not_reached_in_time_is_named(
@@ -39,7 +39,7 @@ def test_a_position_that_is_not_reached_in_time_is_named(
     place.receive(day_lines)
     began = monotonic()
     with pytest.raises(StoreUnavailableError) as raised:
-        place.queries.wait_for(46, timeout=0.3)
+        place.reader.wait_for(46, timeout=0.3)
     assert str(raised.value) == "views: expected position 46 within 0.3 s, got 45"
     assert 0.3 <= monotonic() - began < 5
 
@@ -52,7 +52,7 @@ def test_who_waits_is_woken_when_a_projector_gets_there(
         for position, line in enumerate(day_lines, start=1):
             place.tracker.append(line)
             began = monotonic()
-            place.queries.wait_for(position, timeout=60)
+            place.reader.wait_for(position, timeout=60)
             longest = max(longest, monotonic() - began)
     assert place.views.progress().position == 45
     assert longest < 5

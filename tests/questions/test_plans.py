@@ -7,25 +7,14 @@ from typing import Any
 
 import pytest
 from places import Place
+from searches import Body, body, condition
 
-from dixa_state.questions import planning
-from dixa_state.questions.changes import BANS, CONVERSATIONS
+from dixa_state.questions import Conversations, SearchBody, SlaEvaluations, Transitions, planning
+from dixa_state.questions.bans import BANS, NEWEST, OF_REQUESTER
+from dixa_state.questions.changes import CHANGED
 from dixa_state.questions.conditions import OneOf, Parameters, where
-from dixa_state.questions.endusers import BANS as OF_SUBJECT
-from dixa_state.questions.endusers import NEWEST, OF_REQUESTER
-from dixa_state.questions.filters import (
-    Filters,
-    Narrowed,
-    SlaFilters,
-    TransitionFilters,
-    conversation_conditions,
-    narrowing,
-    sla_conditions,
-    transition_conditions,
-)
-from dixa_state.questions.paging import Cursor, Listing
-from dixa_state.questions.search import Asked, Search
-from dixa_state.questions.searching import search_conditions
+from dixa_state.questions.conversations import Sort, by_sort
+from dixa_state.questions.paging import Cursor, Listing, Narrowed
 from dixa_state.views.tables import (
     AssignmentRow,
     AttributeRow,
@@ -44,27 +33,27 @@ from dixa_state.views.tables import (
 MANY = 100_000
 CURSORS = (Cursor(MANY, None), Cursor(MANY, (1_772_438_400_000_000, "conversation/org/5")))
 THEN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-FILTERS = [
-    Filters(),
-    Filters(status=("pending",)),
-    Filters(channel=("EMAIL",)),
-    Filters(direction=("OUTBOUND",)),
-    Filters(queue=("queue-3",)),
-    Filters(queue=("none",)),
-    Filters(assignee=("Agent 7",)),
-    Filters(assignee=("none",)),
-    Filters(requester=("user-77",)),
-    Filters(tag=("rare",)),
-    Filters(tag=("none",)),
-    Filters(sla=("breached",)),
-    Filters(text="user77"),
-    Filters(created_since=THEN),
-    Filters(created_until=THEN),
-    Filters(updated_since=THEN),
-    Filters(updated_until=THEN),
-    Filters(irregular=True),
-    Filters(csid=77),
-    Filters(organization="org"),
+CONVERSATIONS = [
+    Conversations(),
+    Conversations(status=("pending",)),
+    Conversations(channel=("EMAIL",)),
+    Conversations(direction=("OUTBOUND",)),
+    Conversations(queue=("queue-3",)),
+    Conversations(queue=("none",)),
+    Conversations(assignee=("Agent 7",)),
+    Conversations(assignee=("none",)),
+    Conversations(requester=("user-77",)),
+    Conversations(tag=("rare",)),
+    Conversations(tag=("none",)),
+    Conversations(sla=("breached",)),
+    Conversations(text="user77"),
+    Conversations(created_since=THEN),
+    Conversations(created_until=THEN),
+    Conversations(updated_since=THEN),
+    Conversations(updated_until=THEN),
+    Conversations(irregular=True),
+    Conversations(csid=77),
+    Conversations(organization="org"),
 ]
 
 
@@ -198,63 +187,61 @@ def reads_a_whole_table(steps: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("cursor", CURSORS, ids=["first page", "next page"])
-@pytest.mark.parametrize("filters", FILTERS, ids=str)
+@pytest.mark.parametrize("question", CONVERSATIONS, ids=lambda question: question.asked)
 def test_no_filter_of_conversations_reads_a_whole_table(
-    big: Place, filters: Filters, cursor: Cursor
+    big: Place, question: Conversations, cursor: Cursor
 ) -> None:
-    conditions = conversation_conditions(filters)
-    columns = ("last_event_at", "stream")
-    listing = Listing("conversations", columns, conditions, descending=True)
+    listing = by_sort("-last_event_at", question.conditions())
     steps = plan_of_list(big, listing, cursor, 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
 
 SEARCHES = [
-    Asked("Status", "IsOneOf", ("Closed", "pending")),
-    Asked("Status", "IsOneOf", ("AwaitingPending",)),
-    Asked("Status", "IsNotOneOf", ("Closed", "AwaitingPending")),
-    Asked("Channel", "IsOneOf", ("WidgetChat",)),
-    Asked("Channel", "IsNotOneOf", ("Email",)),
-    Asked("Direction", "IsOneOf", ("Outbound",)),
-    Asked("AgentId", "IsOneOf", ("agent-7",)),
-    Asked("AgentId", "IsNotOneOf", ("agent-7",)),
-    Asked("AgentId", "IsEmpty"),
-    Asked("QueueId", "IsNotEmpty"),
-    Asked("ContactId", "IsOneOf", ("user-77", "user-78")),
-    Asked("ConversationId", "IsOneOf", (77, 78)),
-    Asked("TagId", "IncludesAll", ("rare", "tag-3")),
-    Asked("TagId", "IncludesOne", ("rare", "tag-none")),
-    Asked("TagId", "ExcludesAll", ("common", "rare")),
-    Asked("TagId", "ExcludesOne", ("common", "rare")),
-    Asked("TagId", "IsEmpty"),
-    Asked("TagId", "IsNotEmpty"),
-    Asked("CreationDate", "Between", since=THEN, until=THEN + timedelta(hours=1)),
-    Asked("ClosedDate", "Since", since=THEN),
-    Asked("ClosedDate", "Until", until=THEN),
-    Asked("ClosedDate", "IsEmpty"),
-    Asked("AssignedDate", "Until", until=THEN),
-    Asked("AssignedDate", "IsNotEmpty"),
-    Asked("LastMessage", "Until", until=THEN),
-    Asked("LastMessage", "Since", since=THEN + timedelta(days=9)),
-    Asked("LastActivity", "Between", since=THEN, until=THEN + timedelta(minutes=1)),
-    Asked("Duration", "LongerThanOrEqualTo", seconds=1e9),
-    Asked("Duration", "ShorterThanOrEqualTo", seconds=1),
-    Asked("CustomAttribute", "IsOneOf", ("AU-10",), attribute="order"),
-    Asked("CustomAttribute", "IsNotOneOf", ("AU-10",), attribute="order"),
-    Asked("CustomAttribute", "IncludesAll", ("AU-10", "AU-20"), attribute="attribute-1"),
-    Asked("CustomAttribute", "IsEmpty", attribute="order"),
-    Asked("CustomAttribute", "IsNotEmpty", attribute="order"),
+    condition("Status", "IsOneOf", "Closed", "pending"),
+    condition("Status", "IsOneOf", "AwaitingPending"),
+    condition("Status", "IsNotOneOf", "Closed", "AwaitingPending"),
+    condition("Channel", "IsOneOf", "WidgetChat"),
+    condition("Channel", "IsNotOneOf", "Email"),
+    condition("Direction", "IsOneOf", "Outbound"),
+    condition("AgentId", "IsOneOf", "agent-7"),
+    condition("AgentId", "IsNotOneOf", "agent-7"),
+    condition("AgentId", "IsEmpty"),
+    condition("QueueId", "IsNotEmpty"),
+    condition("ContactId", "IsOneOf", "user-77", "user-78"),
+    condition("ConversationId", "IsOneOf", 77, 78),
+    condition("TagId", "IncludesAll", "rare", "tag-3"),
+    condition("TagId", "IncludesOne", "rare", "tag-none"),
+    condition("TagId", "ExcludesAll", "common", "rare"),
+    condition("TagId", "ExcludesOne", "common", "rare"),
+    condition("TagId", "IsEmpty"),
+    condition("TagId", "IsNotEmpty"),
+    condition("CreationDate", "Between", **{"from": THEN, "to": THEN + timedelta(hours=1)}),
+    condition("ClosedDate", "Since", value=THEN),
+    condition("ClosedDate", "Until", value=THEN),
+    condition("ClosedDate", "IsEmpty"),
+    condition("AssignedDate", "Until", value=THEN),
+    condition("AssignedDate", "IsNotEmpty"),
+    condition("LastMessage", "Until", value=THEN),
+    condition("LastMessage", "Since", value=THEN + timedelta(days=9)),
+    condition("LastActivity", "Between", **{"from": THEN, "to": THEN + timedelta(minutes=1)}),
+    condition("Duration", "LongerThanOrEqualTo", value=1e9),
+    condition("Duration", "ShorterThanOrEqualTo", value=1),
+    condition("CustomAttribute", "IsOneOf", "AU-10", id="order"),
+    condition("CustomAttribute", "IsNotOneOf", "AU-10", id="order"),
+    condition("CustomAttribute", "IncludesAll", "AU-10", "AU-20", id="attribute-1"),
+    condition("CustomAttribute", "IsEmpty", id="order"),
+    condition("CustomAttribute", "IsNotEmpty", id="order"),
 ]
 
 
 @pytest.mark.parametrize("cursor", CURSORS, ids=["first page", "next page"])
 @pytest.mark.parametrize("asked", SEARCHES, ids=str)
 def test_no_condition_of_a_search_reads_a_whole_table(
-    big: Place, asked: Asked, cursor: Cursor
+    big: Place, asked: Body, cursor: Cursor
 ) -> None:
     now = micros(THEN + timedelta(days=30))
-    conditions = search_conditions(Search(conditions=(asked,)), now)
-    listing = Listing("conversations", ("last_event_at", "stream"), conditions, descending=True)
+    conditions = SearchBody.model_validate(body(asked)).conditions(now)
+    listing = by_sort("-last_event_at", conditions)
     own = "SCAN met"  # the tags of one conversation, which are few
     steps = [step for step in plan_of_list(big, listing, cursor, 51) if step != own]
     assert not reads_a_whole_table(steps), "\n".join(steps)
@@ -274,31 +261,30 @@ def effort(place: Place, listing: Listing) -> int:
         return int(found[0]["Plan"]["Shared Hit Blocks"] + found[0]["Plan"]["Shared Read Blocks"])
 
 
-@pytest.mark.parametrize("sort", ["last_event_at", "created_at"])
+@pytest.mark.parametrize("sort", ["-last_event_at", "-created_at"])
 @pytest.mark.parametrize(
-    "filters",
+    "question",
     [
-        Filters(queue=("nowhere",)),
-        Filters(status=("closed",), queue=("nowhere",)),
-        Filters(status=("closed",), assignee=("nobody@example.com",)),
-        Filters(status=("closed",), tag=("rare",)),
-        Filters(tag=("common",)),
-        Filters(tag=("common",), status=("closed",)),
-        Filters(text="user"),
-        Filters(status=("closed",), text="user77"),
-        Filters(channel=("EMAIL",), requester=("user-77",)),
-        Filters(channel=("EMAIL",), irregular=True),
-        Filters(queue=("queue-3",)),
-        Filters(queue=("Queue 3", "queue-4")),
-        Filters(status=("open", "pending"), assignee=("agent7@example.com",)),
+        Conversations(queue=("nowhere",)),
+        Conversations(status=("closed",), queue=("nowhere",)),
+        Conversations(status=("closed",), assignee=("nobody@example.com",)),
+        Conversations(status=("closed",), tag=("rare",)),
+        Conversations(tag=("common",)),
+        Conversations(tag=("common",), status=("closed",)),
+        Conversations(text="user"),
+        Conversations(status=("closed",), text="user77"),
+        Conversations(channel=("EMAIL",), requester=("user-77",)),
+        Conversations(channel=("EMAIL",), irregular=True),
+        Conversations(queue=("queue-3",)),
+        Conversations(queue=("Queue 3", "queue-4")),
+        Conversations(status=("open", "pending"), assignee=("agent7@example.com",)),
     ],
-    ids=str,
+    ids=lambda question: question.asked,
 )
 def test_no_value_is_so_rare_or_so_common_that_it_takes_long(
-    big: Place, filters: Filters, sort: str
+    big: Place, question: Conversations, sort: Sort
 ) -> None:
-    conditions = conversation_conditions(filters)
-    listing = Listing("conversations", (sort, "stream"), conditions, descending=True)
+    listing = by_sort(sort, question.conditions())
     assert effort(big, listing) < {"sqlite": 200, "postgres": 5_000}[big.views.dialect]
 
 
@@ -306,15 +292,14 @@ def test_a_range_in_the_order_of_the_list_narrows_whatever_leads(
     big: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "FEW", 100)  # fewer than an agent has
-    filters = Filters(assignee=("agent-7",), updated_since=THEN - timedelta(days=1))
-    conditions = conversation_conditions(filters)
-    listing = Listing("conversations", ("last_event_at", "stream"), conditions, descending=True)
+    question = Conversations(assignee=("agent-7",), updated_since=THEN - timedelta(days=1))
+    listing = by_sort("-last_event_at", question.conditions())
     assert effort(big, listing) < {"sqlite": 10, "postgres": 500}[big.views.dialect]
 
 
-@pytest.mark.parametrize("column", ["created_at", "csid"])
-def test_no_sort_of_conversations_reads_a_whole_table(big: Place, column: str) -> None:
-    listing = Listing("conversations", (column, "stream"), [])
+@pytest.mark.parametrize("sort", ["created_at", "csid"])
+def test_no_sort_of_conversations_reads_a_whole_table(big: Place, sort: Sort) -> None:
+    listing = by_sort(sort, [])
     for cursor in (CURSORS[0], Cursor(MANY, (5, "conversation/org/5"))):
         steps = plan_of_list(big, listing, cursor, 51)
         assert not reads_a_whole_table(steps), "\n".join(steps)
@@ -322,57 +307,58 @@ def test_no_sort_of_conversations_reads_a_whole_table(big: Place, column: str) -
 
 @pytest.mark.parametrize("as_of", [THEN, THEN + timedelta(seconds=MANY // 2)], ids=str)
 @pytest.mark.parametrize(
-    "filters", [f for f in FILTERS if f.status or f.queue or f.assignee or f.tag], ids=str
+    "question",
+    [q for q in CONVERSATIONS if q.status or q.queue or q.assignee or q.tag],
+    ids=lambda question: question.asked,
 )
 def test_no_filter_as_of_a_moment_reads_a_whole_table(
-    big: Place, filters: Filters, as_of: datetime
+    big: Place, question: Conversations, as_of: datetime
 ) -> None:
-    listing = Listing("conversations", ("created_at", "stream"), [], descending=True)
-    narrowed = narrowing(filters, as_of, big.tracker.grace)
+    listing = by_sort("-created_at", [])
+    narrowed = question.narrowed(as_of, big.tracker.grace)
     steps = plan_of_list(big, listing, CURSORS[0], 200, narrowed=narrowed)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
 
 @pytest.mark.parametrize(
-    "filters",
+    "question",
     [
-        TransitionFilters(),
-        TransitionFilters(after="closed"),
-        TransitionFilters(before="closed"),
-        TransitionFilters(since=THEN),
-        TransitionFilters(until=THEN),
-        TransitionFilters(irregular=True),
-        TransitionFilters(inferred=True),
-        TransitionFilters(late=True),
-        TransitionFilters(csid=77),
+        Transitions(),
+        Transitions(to_status="closed"),
+        Transitions(from_status="closed"),
+        Transitions(since=THEN),
+        Transitions(until=THEN),
+        Transitions(irregular=True),
+        Transitions(inferred=True),
+        Transitions(late=True),
+        Transitions(csid=77),
     ],
-    ids=str,
+    ids=lambda question: question.asked,
 )
-def test_no_filter_of_transitions_reads_a_whole_table(
-    big: Place, filters: TransitionFilters
-) -> None:
-    conditions = transition_conditions(filters)
+def test_no_filter_of_transitions_reads_a_whole_table(big: Place, question: Transitions) -> None:
+    conditions = question.conditions(question.csid)
     listing = Listing("transitions", ("since", "stream", "sequence"), conditions)
     steps = plan_of_list(big, listing, CURSORS[0], 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
 
 @pytest.mark.parametrize(
-    "filters",
+    "question",
     [
-        SlaFilters(),
-        SlaFilters(status=("pending",)),
-        SlaFilters(due_before=THEN),
-        SlaFilters(queue=("queue-3",)),
-        SlaFilters(agent=("Agent 7",)),
-        SlaFilters(channel=("EMAIL",)),
-        SlaFilters(tag=("rare",)),
-        SlaFilters(csid=77),
+        SlaEvaluations(),
+        SlaEvaluations(status=("pending",)),
+        SlaEvaluations(due_before=THEN),
+        SlaEvaluations(queue=("queue-3",)),
+        SlaEvaluations(agent=("Agent 7",)),
+        SlaEvaluations(channel=("EMAIL",)),
+        SlaEvaluations(tag=("rare",)),
+        SlaEvaluations(csid=77),
     ],
-    ids=str,
+    ids=lambda question: question.asked,
 )
-def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, filters: SlaFilters) -> None:
-    listing = Listing("sla_evaluations", ("began_at", "stream", "number"), sla_conditions(filters))
+def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, question: SlaEvaluations) -> None:
+    columns = ("began_at", "stream", "number")
+    listing = Listing("sla_evaluations", columns, question.conditions())
     steps = plan_of_list(big, listing, CURSORS[0], 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
@@ -382,16 +368,16 @@ def test_what_has_moved_on_is_found_by_an_index(big: Place) -> None:
     assert not reads_a_whole_table(plan(big, (sql, {"position": MANY - 5})))
 
 
-@pytest.mark.parametrize("sql", [CONVERSATIONS, BANS])
+@pytest.mark.parametrize("sql", CHANGED.values())
 def test_what_a_live_stream_follows_is_found_by_an_index(big: Place, sql: str) -> None:
     for position in (0, MANY - 5):
         steps = plan(big, (sql, {"position": position, "limit": 100}))
         assert not reads_a_whole_table(steps), "\n".join(steps)
 
 
-@pytest.mark.parametrize("sql", [OF_REQUESTER, NEWEST, OF_SUBJECT])
+@pytest.mark.parametrize("sql", [OF_REQUESTER, NEWEST, BANS])
 def test_an_end_user_is_found_by_an_index(big: Place, sql: str) -> None:
-    column = "subject" if sql == OF_SUBJECT else "requester_id"
+    column = "subject" if sql == BANS else "requester_id"
     parameters = Parameters()
     found = where([OneOf((column,), ("user-77",))], parameters)
     steps = plan(big, (sql.format(where=found), parameters.values))

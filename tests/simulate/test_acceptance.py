@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from dixa_state.questions.documents import status_document, transition_document
 
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.domain.timestamps import parse_time
-from dixa_state.questions.documents import status_document, transition_document
 from dixa_state.simulate import Plan, bodies, pretty_json
 
 Document = dict[str, Any]

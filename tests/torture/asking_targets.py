@@ -5,28 +5,35 @@ import json
 import logging
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from grounds import Grounds
 from mutation import NASTY, parsed
-from pydantic_core import from_json
+from pydantic import ValidationError
 from targets import DATA, LONGEST_MESSAGE, Target, refused
 
 from dixa_state import Webhook
 from dixa_state.asgi import open_application
-from dixa_state.errors import InvalidInputError
-from dixa_state.questions import Filters, Page, Queries, paging
-from dixa_state.questions.search import read_search
-from dixa_state.questions.slices import sliced
+from dixa_state.errors import InvalidInputError, NotFoundError
+from dixa_state.questions import (
+    Conversations,
+    Page,
+    PagedQuestion,
+    Reader,
+    Search,
+    SearchBody,
+    Timeline,
+    paging,
+)
+from dixa_state.questions.question import describe_errors
 from dixa_state.settings import Settings
 from dixa_state.views.projector import Projector
-from dixa_state.web.search import MAX_BODY
+from dixa_state.web.api import MAX_SEARCH_BODY
 from dixa_state.web.server import MAX_HEADER_BYTES
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -43,12 +50,12 @@ class Asking(Target):
         grounds = self._stack.enter_context(Grounds(**urls))
         self._sqlite = grounds.url("sqlite")
         lines = (DATA / "day.jsonl").read_bytes().splitlines()
-        self._asked = []
+        self._readers = []
         for backend in ("sqlite", "postgres"):
             tracker, views = grounds.place(backend)  # type: ignore[arg-type]
             tracker.append_many([Webhook(line, NOON) for line in lines])
             assert Projector(tracker, views).catch_up()
-            self._asked.append(Queries(tracker, views))
+            self._readers.append(Reader(tracker, views))
 
     def close(self) -> None:
         self._stack.close()
@@ -70,18 +77,12 @@ class PageKeys(Asking):
         return [json.dumps(key, separators=(",", ":")).encode() for key in keys]
 
     def attempt(self, data: bytes) -> None:
-        for queries in self._asked:
-            for asked, ask in self._questions(queries):
-                sealed = paging._seal(data, asked) + data  # noqa: SLF001 — as a forger would
-                for raw in (sealed, data):
-                    _asked(partial(ask, page_key=urlsafe_b64encode(raw).decode().rstrip("=")))
-                _asked(partial(ask, page_key=data.decode("utf-8", "surrogateescape")))
-
-    def _questions(self, queries: Queries) -> list[tuple[list[Any], Callable[..., Page[Any]]]]:
-        steps = [((number,), number) for number in range(9)]
-        slices = partial(sliced, lambda _: steps, 45, ["slices"], limit=2)
-        conversations = ["conversations", "-last_event_at", Filters(), None]
-        return [(conversations, queries.conversations), (["slices"], slices)]
+        for question in (Conversations(), Timeline(csid=70431, page_limit=2)):
+            sealed = paging._seal(data, question.asked) + data  # noqa: SLF001 — as a forger would
+            keys = [urlsafe_b64encode(raw).decode().rstrip("=") for raw in (sealed, data)]
+            for key in [*keys, data.decode("utf-8", "surrogateescape")]:
+                for reader in self._readers:
+                    _asked(reader, question.model_copy(update={"page_key": key}))
 
 
 class Searches(Asking):
@@ -103,19 +104,16 @@ class Searches(Asking):
         return [json.dumps(body).encode() for body in found]
 
     def attempt(self, data: bytes) -> None:
-        if len(data) > MAX_BODY:
+        if len(data) > MAX_SEARCH_BODY:
             return
         try:
-            body = from_json(data, allow_inf_nan=False)
-        except ValueError:
+            body = SearchBody.model_validate_json(data)
+        except ValidationError as error:
+            message, _ = describe_errors(error.errors())
+            refused(InvalidInputError(message))
             return
-        try:
-            search = read_search(body)
-        except InvalidInputError as error:
-            refused(error)
-            return
-        pages = [_asked(partial(queries.search, search)) for queries in self._asked]
-        kept = [page and [state.csid for state in page.items] for page in pages]
+        pages = [_asked(reader, Search(body=body)) for reader in self._readers]
+        kept = [page and [found.csid for found in page.items] for page in pages]
         assert kept[0] == kept[1], f"{kept[0]} on SQLite, {kept[1]} on PostgreSQL"
 
 
@@ -135,7 +133,7 @@ _CONDITIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ConversationId", {"_type": "IsOneOf", "values": [70431, "70432"]}),
     ("TagId", {"_type": "IncludesAll", "values": ["delivery", "refund"]}),
     ("TagId", {"_type": "ExcludesOne", "values": ["delivery", "refund"]}),
-    ("CreationDate", {"_type": "Between", "since": "2026-03-02", "until": "2026-03-03T10:00:00Z"}),
+    ("CreationDate", {"_type": "Between", "from": "2026-03-02", "to": "2026-03-03T10:00:00Z"}),
     ("ClosedDate", {"_type": "Since", "value": "2026-03-02"}),
     ("Duration", {"_type": "LongerThanOrEqualTo", "value": "PT1H"}),
     ("CustomAttribute", {"_type": "IncludesOne", "values": ["DK", 5, True]}),
@@ -260,14 +258,14 @@ _TARGETS = (
     "/v1/endusers/x?organization=y",
     "/v1/conversations?as_of=0001-01-01T00:00:00Z&pageLimit=200",
     "/healthz?a=b",
-    "/static/swagger-ui.css",
+    "/static/docs.css",
     "/docs",
 )
 
 
-def _asked(ask: Callable[..., Page[Any]]) -> Page[Any] | None:
+def _asked(reader: Reader, question: PagedQuestion[Any]) -> Page[Any] | None:
     try:
-        return ask()
-    except InvalidInputError as error:
+        return reader.ask(question)
+    except (InvalidInputError, NotFoundError) as error:  # before its first event there is none
         refused(error)
         return None

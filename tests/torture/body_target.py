@@ -20,7 +20,7 @@ from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import fold
 from dixa_state.domain.states import as_kept, encode
-from dixa_state.questions.documents import status_document
+from dixa_state.questions import describe
 from dixa_state.store.append import Accepted, Rejected, prepare
 from dixa_state.store.events import decode_state, encode_state
 from dixa_state.views.rows import rows
@@ -85,7 +85,7 @@ class Bodies(Target):
         assert isinstance(kept, Conversation)
         made = list(rows(stream, kept))
         assert made == list(rows(stream, as_kept(kept)))
-        document = to_json(status_document(kept, now=RECEIVED), inf_nan_mode="null")
+        document = to_json(describe(kept, now=RECEIVED), inf_nan_mode="null")
         shown = len(document) + sum(len(repr(row)) for row in made)
         self.largest = max(self.largest, shown / (length + 50_000))
         assert shown <= _MOST_TIMES * (length + 50_000), f"{shown} bytes of rows from {length}"

@@ -21,7 +21,9 @@ from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, Order, mark_late
 from dixa_state.domain.states import encode
 from dixa_state.domain.timestamps import parse_time, shorten
-from dixa_state.questions.documents import ban_document, status_document, transition_document
+from dixa_state.questions import Answer, describe
+from dixa_state.questions.bans import describe_ban
+from dixa_state.questions.transitions import describe_transition
 from dixa_state.store.append import Outcome
 
 State = Conversation | Ban
@@ -103,7 +105,7 @@ def judge_truth(story: Story, state: State) -> None:
     if isinstance(state, Ban):
         if truth["dropped"]:
             return
-        told = ban_document(state)
+        told = _document(describe_ban(state))
         changes = [_only(change, truth["history"][0]) for change in told["history"]]
         wanted = {name: value for name, value in truth.items() if name != "dropped"}
         _require_told(story, {**told, "history": changes}, wanted)
@@ -166,10 +168,14 @@ def judge_bytes(tracker: ConversationTracker, stream: str, sent: Iterable[Sent])
 def _status(state: Conversation, truth: Document) -> Document:
     end = parse_time(truth["as_of"])
     moves = [
-        transition_document(state.organization_id, state.csid, move)
+        _document(describe_transition(state.organization_id, state.csid, move))
         for move in state.life.transitions
     ]
-    return {**status_document(state, now=end, as_of=end), "transitions": moves}
+    return {**_document(describe(state, now=end, as_of=end)), "transitions": moves}
+
+
+def _document(answer: Answer) -> Document:
+    return answer.model_dump(mode="json", by_alias=True)
 
 
 def _doubts(state: Conversation) -> tuple[int, int]:

@@ -48,6 +48,20 @@ def test_operations_and_schemas_are_named_as_a_person_would(sqlite_server: Runni
     assert all(re.fullmatch("[A-Z][A-Za-z_]+", name) for name in api["components"]["schemas"])
 
 
+def test_every_parameter_and_every_field_is_described(sqlite_server: Running) -> None:
+    api = sqlite_server.get("/openapi.json")
+    operations = [one for methods in api["paths"].values() for one in methods.values()]
+    parameters = [one for operation in operations for one in operation.get("parameters", [])]
+    assert [one["name"] for one in parameters if not one.get("description")] == []
+    fields = [
+        (name, field, described)
+        for name, schema in api["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+    ]
+    assert [(name, field) for name, field, one in fields if not one.get("description")] == []
+    assert {"Conversation", "ConversationPage", "Transition"} <= api["components"]["schemas"].keys()
+
+
 def test_the_receiver_is_described(sqlite_server: Running) -> None:
     operation = sqlite_server.get("/openapi.json")["paths"]["/webhooks/dixa"]["post"]
     assert operation["operationId"] == "receive_webhook"

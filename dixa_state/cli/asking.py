@@ -1,0 +1,139 @@
+"""The commands that ask: their options, their JSON and their tables derive from the questions."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+import click
+
+from dixa_state import questions
+from dixa_state.cli import tables
+from dixa_state.cli.options import Given, asked, opened_reader, options_of, with_json, with_store
+from dixa_state.cli.output import print_fields, print_json, print_rows, print_table
+
+
+@click.command()
+@options_of(questions.OneConversation, arguments=("csid",))
+@with_store
+@with_json
+def status(given: Given, store: str | None, *, as_json: bool) -> None:
+    """Print the state of one conversation, now or at a moment."""
+    with opened_reader(store, project=False) as reader:
+        state = reader.ask(asked(questions.OneConversation, given))
+    if as_json:
+        print_json(state)
+    else:
+        print_fields(tables.status_fields(state))
+
+
+@click.command("list")
+@options_of(questions.Conversations, hidden=("csid",))
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
+@with_store
+@with_json
+def list_command(given: Given, store: str | None, *, limit: int | None, as_json: bool) -> None:
+    """List conversations that fit, as they are or as of a moment.
+
+    An option given several times means one of its values. A list as of a moment is sorted by
+    creation.
+    """
+    with opened_reader(store) as reader:
+        found = islice(reader.every(asked(questions.Conversations, given)), limit)
+        print_rows(tables.LIST, tables.list_row, found, as_json=as_json)
+
+
+@click.command()
+@options_of(questions.Timeline, arguments=("csid",))
+@with_store
+@with_json
+def timeline(given: Given, store: str | None, *, as_json: bool) -> None:
+    """List every event of one conversation, with what it changed."""
+    with opened_reader(store, project=False) as reader:
+        steps = reader.every(asked(questions.Timeline, given))
+        print_rows(tables.TIMELINE, tables.timeline_row, steps, as_json=as_json)
+
+
+@click.command()
+@options_of(questions.ConversationTransitions, optional=("csid",))
+@with_store
+@with_json
+def audit(given: Given, store: str | None, *, as_json: bool) -> None:
+    """List lifecycle transitions and their evidence, of one conversation or of all.
+
+    As of a moment, or as known at one, only of one conversation.
+    """
+    if "csid" in given:
+        one = asked(questions.ConversationTransitions, given)
+        with opened_reader(store, project=False) as reader:
+            print_rows(tables.AUDIT, tables.audit_row, reader.every(one), as_json=as_json)
+        return
+    if given.keys() & {"as_of", "known_at"}:
+        raise click.UsageError("--as-of and --known-at: expected a CSID with them")
+    with opened_reader(store) as reader:
+        found = reader.every(asked(questions.Transitions, given))
+        print_rows(tables.AUDIT_OF_ALL, tables.audit_of_all_row, found, as_json=as_json)
+
+
+@click.command()
+@options_of(questions.Attainment, hidden=("csid",))
+@click.option("--attainment", is_flag=True, help="The shares kept instead of the evaluations.")
+@with_store
+@with_json
+def sla(given: Given, store: str | None, *, attainment: bool, as_json: bool) -> None:
+    """List SLA evaluations, or the shares of them that were kept.
+
+    Attainment is achieved / (achieved + breached). Each count is that of the list with the same
+    value: `--attainment --by queue` counts what `--queue NAME --status STATUS` lists.
+    """
+    if "by" in given and not attainment:
+        raise click.UsageError("--by: expected --attainment with it")
+    with opened_reader(store) as reader:
+        if attainment:
+            shares = reader.ask(asked(questions.Attainment, given)).items
+            print_rows(tables.ATTAINMENT, tables.attainment_row, shares, as_json=as_json)
+        else:
+            found = reader.every(asked(questions.SlaEvaluations, given))
+            print_rows(tables.SLA, tables.sla_row, found, as_json=as_json)
+
+
+@click.command()
+@options_of(questions.Daily, hidden=("since", "until"))
+@click.option("--daily", is_flag=True, help="Transitions by day (UTC) instead.")
+@with_store
+@with_json
+def stats(given: Given, store: str | None, *, daily: bool, as_json: bool) -> None:
+    """Count conversations and transitions; print average, median and p90 durations."""
+    with opened_reader(store) as reader:
+        if daily:
+            days = reader.ask(asked(questions.Daily, given)).items
+            print_rows(tables.DAYS, tables.day_row, days, as_json=as_json)
+            return
+        found = reader.ask(asked(questions.Stats, given))
+    if as_json:
+        print_json(found)
+        return
+    print_fields(tables.stats_fields(found))
+    print_table(tables.MEASURES, tables.measure_rows(found))
+
+
+@click.command()
+@options_of(questions.Bans, hidden=("organization", "banned"))
+@click.option("--history", is_flag=True, help="Also how each ban began and ended.")
+@with_store
+@with_json
+def bans(given: Given, store: str | None, *, history: bool, as_json: bool) -> None:
+    """List every end user and IP address that was ever banned, and whether they still are."""
+    with opened_reader(store) as reader:
+        found = list(reader.every(asked(questions.Bans, given)))
+    if as_json:
+        for ban in found:
+            print_json(ban, exclude=None if history else {"history"})
+    else:
+        print_table(tables.BANS, _ban_rows(found, history=history))
+
+
+def _ban_rows(bans: Iterable[questions.Ban], *, history: bool) -> Iterable[tables.Row]:
+    for ban in bans:
+        if history:
+            yield from (tables.ban_change_row(ban, change) for change in ban.history)
+        else:
+            yield tables.ban_row(ban)

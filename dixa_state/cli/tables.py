@@ -1,0 +1,244 @@
+"""How answers look to a person in a terminal; times are UTC."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dixa_state.domain.timestamps import format_time, shorten
+from dixa_state.questions import (
+    Ban,
+    Conversation,
+    DailyCounts,
+    SlaAttainment,
+    SlaEvaluation,
+    Statistics,
+    TimelineStep,
+    Transition,
+)
+from dixa_state.questions.bans import BanChange
+from dixa_state.questions.conversation import Queue, Rating, Sla, User
+from dixa_state.questions.quarantine import QuarantinedWebhook
+from dixa_state.views.verify import Finding
+
+Row = tuple[object, ...]
+
+_HOURS_SHOWN = 48
+_SECONDS = len("2026-03-02 08:00:00")
+
+TIMELINE = ("at (UTC)", "event", "by", "changes")
+AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks")
+AUDIT_OF_ALL = ("at (UTC)", "csid", *AUDIT[2:])
+LIST = ("csid", "status", "last event (UTC)", "queue", "assignee", "requester", "SLA")
+SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
+ATTAINMENT = ("", "achieved", "breached", "pending", "voided", "attainment")
+MEASURES = ("duration", "p50", "p90", "average", "of", "by date")
+DAYS = ("day", "began", "opened", "pending", "closed", "abandoned", "reopens")
+FINDINGS = ("where", "expected", "got")
+BANS = ("who", "banned", "since (UTC)", "by")
+QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
+
+
+def status_fields(state: Conversation) -> Iterator[tuple[str, object]]:
+    """Yield the names and values of a conversation's state."""
+    counts = {name: count for name, count in state.counts if count}
+    durations = {name: _span(seconds) for name, seconds in state.durations if seconds}
+    yield "conversation", state.csid
+    yield "organization", state.organization_id
+    yield "status", f"{state.status or 'unknown'} since {clock(state.status_since)}"
+    yield "as of", clock(state.as_of)
+    yield "known at", clock(state.known_at)
+    yield "subject", state.subject
+    yield "channel", ", ".join(filter(None, (state.channel, state.direction)))
+    yield "created", clock(state.created_at)
+    yield "requester", person(state.requester)
+    yield "assignee", person(state.assignee)
+    yield "queue", state.queue and (state.queue.name or state.queue.id)
+    yield "tags", ", ".join(state.tags)
+    yield "attributes", _pairs(state.custom_attributes)
+    yield "SLA", ", ".join(map(_evaluation, state.sla)) or state.sla_status
+    yield "ratings", "; ".join(map(_rating, state.ratings))
+    yield "counts", _pairs(counts)
+    yield "durations", _pairs(durations)
+    yield "evidence", f"{state.version} events, the newest at position {state.position}"
+
+
+def timeline_row(step: TimelineStep) -> Row:
+    """Return the row of one event; a change of status says what Dixa's own status says."""
+    changed = [
+        f"{name}: {_change(name, change.before, change.after)}"
+        for name, change in step.changes.items()
+        if not (name == "dixa_status" and "status" in step.changes)
+    ]
+    marks = [f"({word})" for word in ("inferred", "late") if getattr(step, word)]
+    event = step.fqn or step.event.removeprefix("conversation.")
+    return clock(step.at), event, person(step.actor) or "", "; ".join(changed + marks)
+
+
+def audit_row(transition: Transition) -> Row:
+    """Return the row of one transition."""
+    marks = [word for word in ("inferred", "late") if getattr(transition, word)]
+    return (
+        transition.sequence,
+        clock(transition.at),
+        transition.from_status or "",
+        transition.to_status,
+        transition.event.removeprefix("conversation."),
+        person(transition.actor) or "",
+        ", ".join(filter(None, [transition.irregular, *marks])),
+    )
+
+
+def audit_of_all_row(transition: Transition) -> Row:
+    """Return the row of one transition among those of many conversations."""
+    _, at, before, after, event, by, remarks = audit_row(transition)
+    return at, transition.csid, before, after, event, by, remarks
+
+
+def list_row(state: Conversation) -> Row:
+    """Return the row of a conversation."""
+    return (
+        state.csid,
+        state.status,
+        (clock(state.times.last_event_at) or "")[:_SECONDS],
+        (state.queue and (state.queue.name or state.queue.id)) or "",
+        person(state.assignee) or "",
+        person(state.requester) or "",
+        state.sla_status,
+    )
+
+
+def sla_row(evaluation: SlaEvaluation) -> Row:
+    """Return the row of an SLA evaluation."""
+    return (
+        evaluation.csid,
+        evaluation.metric or evaluation.policy,
+        evaluation.status,
+        clock(evaluation.deadline) or "",
+        evaluation.queue or "",
+        evaluation.agent or "",
+    )
+
+
+def attainment_row(share: SlaAttainment) -> Row:
+    """Return the row of a share."""
+    return (
+        "all" if share.by is None else share.value or "none",
+        share.achieved,
+        share.breached,
+        share.pending,
+        share.voided,
+        "" if share.attainment is None else f"{share.attainment:.1%}",
+    )
+
+
+def stats_fields(stats: Statistics) -> Iterator[tuple[str, object]]:
+    """Yield the names and values of the counts."""
+    yield "conversations", f"{stats.conversations:,}"
+    for name in ("by_status", "by_sla_status", "by_queue", "by_assignee"):
+        yield name.removeprefix("by_").replace("_", " "), _pairs(getattr(stats, name))
+    yield "transitions", f"{stats.transitions:,}"
+    remarks = ("reopens", "irregular", "inferred", "late")
+    yield "of these", _pairs({name: getattr(stats, name) for name in remarks})
+    for name in ("abandon_rate", "csat"):
+        if (share := getattr(stats, name)) is not None:
+            yield name.replace("_", " "), f"{share:.1%}"
+    for poison in stats.poison:
+        yield "poison", f"{poison.position} {poison.event}: {poison.error}"
+
+
+def measure_rows(stats: Statistics) -> Iterator[Row]:
+    """Yield the rows of durations."""
+    for name, measure in stats.durations.items():
+        times = (measure.p50, measure.p90, measure.average)
+        spans = ("" if time is None else _span(time) for time in times)
+        yield name, *spans, measure.count, measure.cohort
+
+
+def day_row(day: DailyCounts) -> Row:
+    """Return the row of a day."""
+    return tuple(value for _, value in day)
+
+
+def finding_row(finding: Finding) -> Row:
+    """Return the row of a difference."""
+    return finding.where, finding.expected, finding.got
+
+
+def ban_row(ban: Ban) -> Row:
+    """Return the row of a ban."""
+    return _who(ban), "yes" if ban.banned else "no", clock(ban.since), person(ban.by) or ""
+
+
+def ban_change_row(ban: Ban, change: BanChange) -> Row:
+    """Return the row of one change in the history of a ban."""
+    return _who(ban), "yes" if change.banned else "no", clock(change.at), person(change.by) or ""
+
+
+def quarantine_row(item: QuarantinedWebhook) -> Row:
+    """Return the row of a quarantined body."""
+    received = clock(item.received_at)
+    return item.id, received, item.bytes, item.reason, item.resolution or "waiting"
+
+
+def person(user: User | None) -> str | None:
+    """Return as brief a name as tells somebody from others."""
+    if user is None:
+        return None
+    named = (name for name in (user.name, user.email, user.phone, user.id) if name)
+    return shorten(next(named, "?"), 40)
+
+
+def clock(time: Any) -> str | None:
+    """Return a time without what a reader does not need."""
+    if time is None:
+        return None
+    return format_time(time).replace("T", " ").removesuffix("Z").removesuffix(".000")
+
+
+def _who(ban: Ban) -> str:
+    return person(ban.user) or ban.id
+
+
+def _change(name: str, before: Any, after: Any) -> str:
+    match name:
+        case "sla":
+            return ", ".join(_evaluation(item) for item in after if item not in before)
+        case "ratings":
+            return ", ".join(_rating(item) for item in after if item not in before)
+        case "requester" | "assignee":
+            return f"{person(before) or 'none'} → {person(after) or 'none'}"
+        case "queue":
+            return f"{_queue(before)} → {_queue(after)}"
+        case "tags" | "custom_attributes":
+            return f"{_several(before)} → {_several(after)}"
+        case _:
+            return f"{before or 'none'} → {after or 'none'}"
+
+
+def _several(value: Mapping[str, Any] | list[str]) -> str:
+    return (_pairs(value) if isinstance(value, Mapping) else ", ".join(value)) or "none"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _queue(queue: Queue | None) -> str:
+    return (queue.name or queue.id or "none") if queue else "none"
+
+
+def _evaluation(evaluation: Sla) -> str:
+    name = evaluation.metric or evaluation.policy or evaluation.id or "evaluation"
+    return f"{name} {evaluation.status}"
+
+
+def _rating(rating: Rating) -> str:
+    comment = f" “{shorten(rating.comment, 60)}”" if rating.comment else ""
+    return f"{rating.type or 'rating'} {rating.score}{comment}"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= _HOURS_SHOWN:
+        return f"{hours // 24}d {hours % 24}h"
+    return f"{hours}:{minutes:02}:{rest:02}"

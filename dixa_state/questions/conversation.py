@@ -1,0 +1,293 @@
+"""One conversation: its state, now or at a moment, as the JSON that programs rely on."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dixa_state.dixa.streams import conversation_stream
+from dixa_state.domain import conversation as domain
+from dixa_state.domain import events, ratings, sla
+from dixa_state.domain.events import SlaStatus
+from dixa_state.domain.lifecycle import Status
+from dixa_state.domain.metrics import closed_at, durations, responses
+from dixa_state.domain.states import decode_conversation
+from dixa_state.questions.question import (
+    Answer,
+    AsOf,
+    Csid,
+    KnownAt,
+    Question,
+    Time,
+    require_past,
+)
+from dixa_state.questions.reader import Reader
+
+SlaSummary = Literal["pending", "breached", "achieved", "voided", "none"]
+
+
+class User(Answer):
+    """A person as Dixa shows them: an end user, an agent, or a bot."""
+
+    id: str | None = Field(description="Dixa's id.")
+    name: str | None = Field(description="The name that Dixa displays.")
+    email: str | None = Field(description="The email address.")
+    phone: str | None = Field(description="The phone number.")
+    user_type: str | None = Field(description="`Contact` for end users, `Member` for agents.")
+
+
+class Queue(Answer):
+    """A queue."""
+
+    id: str | None = Field(description="Dixa's id.")
+    name: str | None = Field(description="The queue's name.")
+
+
+class Sla(Answer):
+    """An SLA evaluation of a conversation."""
+
+    id: str | None = Field(description="Dixa's id of the evaluation, where it sends one.")
+    policy: str | None = Field(description="The SLA policy.")
+    metric: str | None = Field(description="What is measured, for example FirstResponse.")
+    status: SlaStatus = Field(description="The status of the evaluation.")
+    deadline: Time | None = Field(description="When the evaluation is breached.")
+    since: Time = Field(description="Since when it has this status.")
+
+
+class Rating(Answer):
+    """A rating, with the comment that may have followed it."""
+
+    type: str | None = Field(description="Csat, Nps or ThumbsUpOrDown.")
+    score: int | float | None = Field(description="The score.")
+    comment: str | None = Field(description="The end user's comment.")
+    agent: User | None = Field(description="The agent who was rated.")
+    rated_at: Time = Field(description="When it was rated.")
+
+
+class Counts(Answer):
+    """What has been counted over the events of a conversation."""
+
+    events: int = Field(description="Events in the stream.")
+    messages_inbound: int = Field(description="Messages of end users.")
+    messages_outbound: int = Field(description="Messages to end users.")
+    notes: int = Field(description="Internal notes.")
+    transfers: int = Field(description="Transfers to an agent or a queue.")
+    reopens: int = Field(description="Times it was opened again after its end.")
+    assignments: int = Field(description="Intervals with an agent.")
+    irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
+    inferred: int = Field(description="Transitions known from a snapshot only.")
+    late: int = Field(description="Events received after later ones.")
+    typing: int = Field(description="Times an agent began to type.")
+    deliveries_failed: int = Field(description="Messages that could not be delivered.")
+
+
+class Times(Answer):
+    """When things happened to a conversation for the first or the last time."""
+
+    first_response_at: Time | None = Field(description="First answer of an agent to a customer.")
+    first_assigned_at: Time | None = Field(description="First assignment to an agent.")
+    first_closed_at: Time | None = Field(description="First close.")
+    last_closed_at: Time | None = Field(description="Last close, though it may be open again.")
+    last_message_at: Time | None = Field(description="Last message of anybody.")
+    last_customer_message_at: Time | None = Field(description="Last message of an end user.")
+    last_event_at: Time | None = Field(description="Newest event.")
+
+
+class Durations(Answer):
+    """How long things took, in seconds; what still runs is counted to `as_of`, or to now."""
+
+    first_response: float | None = Field(
+        description="First customer message to the first answer of a human agent."
+    )
+    first_resolution: float | None = Field(description="Creation to the first close.")
+    full_resolution: float | None = Field(description="Creation to the last close.")
+    open: float | None = Field(description="Time in status open.")
+    pending: float | None = Field(description="Time in status pending.")
+    closed: float | None = Field(description="Time in status closed.")
+    abandoned: float | None = Field(description="Time in status abandoned.")
+    queue_wait: float | None = Field(description="Time in queues until an agent took it.")
+    assigned: float | None = Field(description="Time with an agent, until its end.")
+
+
+class Conversation(Answer):
+    """The state of one conversation."""
+
+    organization_id: str | None = Field(description="The organization's id at Dixa.")
+    csid: int = Field(description="The number of the conversation.")
+    status: Status | None = Field(description="The status; null if no event told of any.")
+    status_since: Time | None = Field(description="Since when it has this status.")
+    dixa_status: str | None = Field(description="The status as Dixa's newest snapshot spells it.")
+    channel: str | None = Field(description="Such as EMAIL or WIDGET_CHAT.")
+    direction: str | None = Field(description="INBOUND or OUTBOUND.")
+    subject: str | None = Field(description="The subject.")
+    contact_point: str | None = Field(description="The address or number that was contacted.")
+    created_at: Time | None = Field(description="When it was created.")
+    requester: User | None = Field(description="The end user.")
+    assignee: User | None = Field(description="The agent who has it now.")
+    assigned_at: Time | None = Field(description="Since when that agent has had it.")
+    queue: Queue | None = Field(description="The queue that it is in or was taken from.")
+    enqueued_at: Time | None = Field(description="When it entered that queue.")
+    tags: list[str] = Field(description="The names of its tags, sorted.")
+    custom_attributes: dict[str, Any] = Field(description="Values by identifier.")
+    sla_status: SlaSummary = Field(description="The worst status of its SLA evaluations.")
+    sla: list[Sla] = Field(description="Its SLA evaluations.")
+    ratings: list[Rating] = Field(description="Its ratings.")
+    counts: Counts = Field(description="What has been counted.")
+    times: Times = Field(description="First and last times.")
+    durations: Durations = Field(description="Durations in seconds.")
+    version: int = Field(description="Events in its stream that were folded.")
+    position: int = Field(description="The store position of the newest of them.")
+    as_of: Time | None = Field(description="The moment that was asked for, in event time.")
+    known_at: Time | None = Field(description="The moment that was asked for, in receipt time.")
+
+
+class OneConversation(Question[Conversation]):
+    """Return the state of one conversation, now or at a moment."""
+
+    csid: Csid
+    as_of: AsOf = None
+    known_at: KnownAt = None
+
+    def answer(self, reader: Reader) -> Conversation:
+        """Return the state."""
+        now = reader.now()
+        require_past(now, as_of=self.as_of, known_at=self.known_at)
+        return describe(self.state(reader), now=now, as_of=self.as_of, known_at=self.known_at)
+
+    def state(self, reader: Reader) -> domain.Conversation:
+        """Return its row in the views, if these have all its events, or else fold its stream."""
+        if self.as_of is None and self.known_at is None:
+            found = reader.views.complete_states(self.csid, reader.tracker.grace)
+            if self.organization is not None:
+                state = found.get(conversation_stream(self.organization, self.csid))
+            else:
+                state = next(iter(found.values())) if len(found) == 1 else None
+            if state is not None:
+                return decode_conversation(state)
+        return reader.tracker.conversation(
+            self.csid, organization=self.organization, as_of=self.as_of, known_at=self.known_at
+        )
+
+
+def describe(
+    state: domain.Conversation,
+    *,
+    now: datetime,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> Conversation:
+    """Return a state as JSON has it; intervals that still run are counted to `as_of` or `now`."""
+    assignment = state.assignments[-1] if state.assignments and state.assignee else None
+    visit = state.visits[-1] if state.visits and state.queue else None
+    return Conversation(
+        organization_id=state.organization_id,
+        csid=state.csid,
+        status=state.life.status,
+        status_since=state.life.since,
+        dixa_status=state.dixa_status,
+        channel=state.channel,
+        direction=state.direction,
+        subject=state.subject,
+        contact_point=state.contact_point,
+        created_at=state.created_at,
+        requester=describe_user(state.requester),
+        assignee=describe_user(state.assignee),
+        assigned_at=assignment.since if assignment else None,
+        queue=describe_queue(state.queue),
+        enqueued_at=visit.enqueued_at if visit else None,
+        tags=sorted(state.tags),
+        custom_attributes=dict(sorted(state.custom_attributes.items())),
+        sla_status=sla.summarise(state.sla),
+        sla=[describe_sla(evaluation) for evaluation in state.sla],
+        ratings=[describe_rating(rating) for rating in state.ratings],
+        counts=_counts(state),
+        times=_times(state),
+        durations=_durations(state, as_of or now),
+        version=state.version,
+        position=state.position,
+        as_of=as_of,
+        known_at=known_at,
+    )
+
+
+def describe_user(user: events.User | None) -> User | None:
+    """Return a person as JSON has them."""
+    if user is None:
+        return None
+    return User(
+        id=user.id, name=user.name, email=user.email, phone=user.phone, user_type=user.user_type
+    )
+
+
+def describe_queue(queue: events.Queue | None) -> Queue | None:
+    """Return a queue as JSON has it."""
+    return None if queue is None else Queue(id=queue.id, name=queue.name)
+
+
+def describe_sla(evaluation: sla.SlaEvaluation) -> Sla:
+    """Return an SLA evaluation as JSON has it."""
+    return Sla(
+        id=evaluation.id,
+        policy=evaluation.policy,
+        metric=evaluation.metric,
+        status=evaluation.status,
+        deadline=evaluation.deadline,
+        since=evaluation.since,
+    )
+
+
+def describe_rating(rating: ratings.Rating) -> Rating:
+    """Return a rating as JSON has it."""
+    return Rating(
+        type=rating.type,
+        score=rating.score,
+        comment=rating.comment,
+        agent=describe_user(rating.agent),
+        rated_at=rating.rated_at,
+    )
+
+
+def _counts(state: domain.Conversation) -> Counts:
+    transitions = state.life.transitions
+    return Counts(
+        events=state.version,
+        messages_inbound=state.messages.inbound,
+        messages_outbound=state.messages.outbound,
+        notes=state.notes,
+        transfers=state.transfers,
+        reopens=sum(transition.is_reopen for transition in transitions),
+        assignments=len(state.assignments),
+        irregular=sum(transition.irregular is not None for transition in transitions),
+        inferred=sum(transition.inferred for transition in transitions),
+        late=state.late,
+        typing=state.typing,
+        deliveries_failed=state.deliveries_failed,
+    )
+
+
+def _times(state: domain.Conversation) -> Times:
+    answers, closes = responses(state), closed_at(state.life)
+    return Times(
+        first_response_at=answers[0].answered_at if answers else None,
+        first_assigned_at=state.assignments[0].since if state.assignments else None,
+        first_closed_at=closes[0] if closes else None,
+        last_closed_at=closes[-1] if closes else None,
+        last_message_at=state.messages.last_at,
+        last_customer_message_at=state.messages.last_customer_at,
+        last_event_at=state.last_event_at,
+    )
+
+
+def _durations(state: domain.Conversation, at: datetime) -> Durations:
+    measured = durations(state, at)
+    return Durations(
+        first_response=measured.first_response,
+        first_resolution=measured.first_resolution,
+        full_resolution=measured.full_resolution,
+        open=measured.in_status["open"],
+        pending=measured.in_status["pending"],
+        closed=measured.in_status["closed"],
+        abandoned=measured.in_status["abandoned"],
+        queue_wait=measured.queue_wait,
+        assigned=measured.assigned,
+    )

@@ -1,0 +1,150 @@
+"""Lists of conversations, as they are or as of a moment."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dixa_state.domain import conversation as domain
+from dixa_state.domain.lifecycle import Status
+from dixa_state.errors import ConflictError
+from dixa_state.questions.conditions import Condition, Parameters, where
+from dixa_state.questions.conversation import Conversation, SlaSummary, describe
+from dixa_state.questions.filters import (
+    as_stored,
+    between,
+    in_capitals,
+    is_set,
+    of_conversation,
+    one_of,
+    tagged,
+    worded,
+)
+from dixa_state.questions.paging import Listing, Narrowed
+from dixa_state.questions.question import (
+    MAX_VALUES,
+    NONE,
+    AsOf,
+    Csid,
+    Moment,
+    Page,
+    PagedQuestion,
+    Text,
+    Texts,
+    require_past,
+)
+from dixa_state.questions.reader import Reader
+from dixa_state.views.tables import micros
+
+Sort = Literal["-last_event_at", "last_event_at", "-created_at", "created_at", "-csid", "csid"]
+
+
+class Conversations(PagedQuestion[Conversation]):
+    """List conversations that fit every filter, each by one of its values.
+
+    A list as of a moment is sorted by creation.
+    """
+
+    status: Annotated[
+        tuple[Status, ...], Field(max_length=MAX_VALUES, description="The status.")
+    ] = ()
+    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT.")
+    direction: Texts = Field((), description="INBOUND or OUTBOUND.")
+    queue: Texts = Field((), description="The id or name of a queue, or `none`.")
+    assignee: Texts = Field((), description="The id, name or email of an agent, or `none`.")
+    requester: Texts = Field((), description="The id or email of an end user.")
+    tag: Texts = Field((), description="The name of a tag, or `none`.")
+    sla: Annotated[
+        tuple[SlaSummary, ...],
+        Field(max_length=MAX_VALUES, description="The worst status of its SLA evaluations."),
+    ] = ()
+    text: Text | None = Field(None, description="Beginnings of words in subject or requester.")
+    created_since: Moment | None = Field(None, description="Created at or after this time.")
+    created_until: Moment | None = Field(None, description="Created before this time.")
+    updated_since: Moment | None = Field(None, description="Newest event at or after this time.")
+    updated_until: Moment | None = Field(None, description="Newest event before this time.")
+    irregular: bool = Field(default=False, description="Only with an irregular transition.")
+    csid: Csid | None = Field(None, description="Only of the conversation of this number.")
+    sort: Sort = Field("-last_event_at", description="What to sort by; `-` for descending.")
+    as_of: AsOf = None
+
+    def answer(self, reader: Reader) -> Page[Conversation]:
+        """Return a page of the list."""
+        now = reader.now()
+        return self.states(reader).mapped(lambda state: describe(state, now=now, as_of=self.as_of))
+
+    def states(self, reader: Reader) -> Page[domain.Conversation]:
+        """Return a page of the list as states."""
+        sort, narrowed = self.sort, None
+        if self.as_of is not None:
+            require_past(reader.now(), as_of=self.as_of)
+            sort = _sort_as_of(sort)
+            narrowed = self.narrowed(self.as_of, reader.tracker.grace)
+        listing = by_sort(sort, self.conditions())
+        return listing.page(reader, self, lambda item: item.known_state, narrowed=narrowed)
+
+    def conditions(self) -> list[Condition]:
+        """Return the conditions on the table of conversations, the coarse ones first."""
+        people = ("assignee_id", "assignee_name", "assignee_email")
+        return [
+            *of_conversation(self.organization, self.csid),
+            *one_of(("status",), self.status),
+            *one_of(("channel",), in_capitals(self.channel)),
+            *one_of(("direction",), in_capitals(self.direction)),
+            *one_of(("sla_status",), self.sla),
+            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
+            *one_of(people, self.assignee, or_none=True),
+            *one_of(("requester_id", "requester_email"), self.requester),
+            *tagged(self.tag),
+            *worded("text", self.text),
+            *between("created_since", "created_at", self.created_since, self.created_until),
+            *between("updated_since", "last_event_at", self.updated_since, self.updated_until),
+            *is_set("irregular", "count", wanted=self.irregular),
+        ]
+
+    def narrowed(self, as_of: datetime, grace: timedelta) -> Narrowed:
+        """Leave out conversations that cannot fit, by the intervals that their fields had.
+
+        A field may have been inferred for a moment, within the grace, that the intervals know
+        nothing of; so they are taken that much wider, and the folded state has the last word. They
+        do not know all names that an agent or a queue had either, so only that there was one.
+        """
+        parameters = Parameters()
+        moment, margin = micros(as_of), grace // timedelta(microseconds=1)
+        low, high = parameters.bind(moment - margin), parameters.bind(moment + margin)
+        then = (
+            f"i.stream = t.stream AND i.since <= {high} AND (i.until IS NULL OR i.until >= {low})"
+        )
+        clauses = [where(of_conversation(self.organization, self.csid), parameters)]
+        for table, column, values in (
+            ("transitions", "after", _before_corrections(self.status)),
+            ("tags", "tag", tuple(as_stored(tag) for tag in self.tag)),
+            ("assignments", None, self.assignee),
+            ("queue_intervals", None, self.queue),
+        ):
+            if values and NONE not in values:
+                fits = f" AND i.{column} IN {parameters.bind_all(values)}" if column else ""
+                clauses.append(f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then}{fits})")  # noqa: S608
+        return Narrowed(" AND ".join(clauses), parameters.values, as_of)
+
+
+def by_sort(sort: Sort, conditions: list[Condition]) -> Listing:
+    """Return the listing of conversations in an order."""
+    columns = (sort.removeprefix("-"), "stream")
+    return Listing("conversations", columns, conditions, descending=sort.startswith("-"))
+
+
+def _sort_as_of(sort: Sort) -> Sort:
+    """Return the order of a list as of a moment: views do not know the newest event of then."""
+    if sort == "-last_event_at":
+        return "-created_at"
+    if sort == "last_event_at":
+        raise ConflictError(
+            f"sort: expected created_at or csid for a list as of a moment, got {sort!r}"
+        )
+    return sort
+
+
+def _before_corrections(statuses: tuple[str, ...]) -> tuple[str, ...]:
+    """Add what an inferred close may have turned out to be: abandonment."""
+    return (*statuses, "abandoned") if "closed" in statuses else statuses

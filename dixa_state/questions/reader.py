@@ -1,0 +1,90 @@
+"""The reader: answers questions from the views, and from the events for other moments."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from time import monotonic
+from typing import TypeVar
+
+from dixa_state.domain.conversation import Conversation
+from dixa_state.errors import StoreUnavailableError
+from dixa_state.questions.question import PagedQuestion, Question
+from dixa_state.tracker import ConversationTracker
+from dixa_state.views.generations import Connection, Progress, Views
+from dixa_state.views.projector import Projector
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+_RECHECK = 0.1
+"""Seconds between looks at the views: another thread may have taken the notice of a change."""
+
+
+class Reader:
+    """Answers questions from the views of one moment."""
+
+    def __init__(self, tracker: ConversationTracker, views: Views) -> None:
+        """Read these views, and the tracker's events for what was at another moment."""
+        self.tracker = tracker
+        self.views = views
+
+    def ask(self, question: Question[A]) -> A:
+        """Return the answer to a question; raises what `Question.answer` raises."""
+        return question.answer(self)
+
+    def every(self, question: PagedQuestion[T]) -> Iterator[T]:
+        """Yield the items of all pages of an answer."""
+        return question.every(self)
+
+    def refresh(self) -> None:
+        """Bring the views up to date, unless a projector is at work on them."""
+        Projector(self.tracker, self.views).catch_up()
+
+    def close(self) -> None:
+        """Close the connections of the views."""
+        self.views.close()
+
+    def now(self) -> datetime:
+        """Return the time, by the clock of the tracker."""
+        return self.tracker.now()
+
+    def position(self) -> int:
+        """Return the position that the views have reached."""
+        return self.views.progress().position
+
+    def newest(self) -> int:
+        """Return the position of the newest event in the store."""
+        return self.tracker.event_recorder.max_notification_id() or 0
+
+    def wait_for(self, position: int, timeout: float = 5.0) -> None:
+        """Wait until the views have reached a position, woken when they move.
+
+        Raises `StoreUnavailableError` if they have not after `timeout` seconds.
+        """
+        deadline = monotonic() + timeout
+        while (reached := self.position()) < position:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise StoreUnavailableError(
+                    f"views: expected position {position} within {timeout} s, got {reached}"
+                )
+            self.views.changed(min(left, _RECHECK))
+
+    @contextmanager
+    def moment(self) -> Iterator[tuple[Connection, Progress]]:
+        """Open the moment that a question is answered from; its rows are of this version."""
+        with self.views.transaction() as connection:
+            yield connection, self.views.require_progress(connection)
+
+    def state_at(
+        self, stream: str, position: int, as_of: datetime | None = None
+    ) -> Conversation | None:
+        """Return the state of a conversation by the events up to a position; None without any.
+
+        Raises `UnfoldableEventError`, as of a moment, for an event that cannot be folded.
+        """
+        stored = self.tracker.event_recorder.select_stream(stream)
+        folded = self.tracker.fold([one for one in stored if one.id <= position], as_of=as_of)
+        # Rows of now leave out what the projector skipped, and so do the later pages of their list.
+        state = folded.state if as_of is None else folded.require_state()
+        return state if isinstance(state, Conversation) else None

@@ -1,0 +1,164 @@
+"""SLA evaluations, and the shares of them that were kept."""
+
+from collections import Counter, defaultdict
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dixa_state.domain.events import SlaStatus
+from dixa_state.questions.conditions import Condition, Parameters, where
+from dixa_state.questions.filters import between, in_capitals, of_conversation, one_of, tagged
+from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.paging import Item, Listing
+from dixa_state.questions.question import (
+    MAX_VALUES,
+    NONE,
+    Answer,
+    Csid,
+    Moment,
+    Page,
+    PagedQuestion,
+    Question,
+    Texts,
+    Time,
+)
+from dixa_state.questions.reader import Reader
+from dixa_state.views.tables import from_micros
+
+By = Literal["queue", "agent", "channel", "tag"]
+
+
+class SlaEvaluation(Answer):
+    """An SLA evaluation in a list over all conversations."""
+
+    organization_id: str | None = Field(description="The organization's id at Dixa.")
+    csid: int = Field(description="The number of the conversation.")
+    id: str | None = Field(description="Dixa's id of the evaluation, where it sends one.")
+    policy: str | None = Field(description="The SLA policy.")
+    metric: str | None = Field(description="What is measured, for example FirstResponse.")
+    status: SlaStatus = Field(description="The status of the evaluation.")
+    deadline: Time | None = Field(description="When the evaluation is breached.")
+    since: Time | None = Field(description="Since when it has this status.")
+    began_at: Time | None = Field(description="When the first webhook about it was sent.")
+    channel: str | None = Field(description="The conversation's channel.")
+    queue: str | None = Field(description="The conversation's queue, by name or else by id.")
+    agent: str | None = Field(description="The conversation's agent, by name or else by id.")
+
+
+class SlaAttainment(Answer):
+    """The share of SLAs kept for one value of what they are broken down by."""
+
+    by: By | None = Field(description="What the shares are broken down by.")
+    value: str | None = Field(description="The value; it filters the list of the same rows.")
+    achieved: int = Field(description="Evaluations achieved.")
+    breached: int = Field(description="Evaluations breached.")
+    pending: int = Field(description="Evaluations without an outcome.")
+    voided: int = Field(description="Evaluations that no longer apply.")
+    attainment: float | None = Field(description="achieved / (achieved + breached).")
+
+
+class _Filtered(Question[Page[Any]]):
+    """The filters on SLA evaluations."""
+
+    status: Annotated[
+        tuple[SlaStatus, ...], Field(max_length=MAX_VALUES, description="The status.")
+    ] = ()
+    due_before: Moment | None = Field(None, description="Only with a deadline before this time.")
+    queue: Texts = Field((), description="The id or name of a queue, or `none`.")
+    agent: Texts = Field((), description="The id or name of an agent, or `none`.")
+    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
+    tag: Texts = Field((), description="The name of a tag, or `none`.")
+    csid: Csid | None = Field(None, description="Only of the conversation of this number.")
+
+    def conditions(self) -> list[Condition]:
+        """Return the conditions on the table of SLA evaluations, the coarse ones first."""
+        return [
+            *of_conversation(self.organization, self.csid),
+            *one_of(("status",), self.status),
+            *one_of(("channel",), in_capitals(self.channel), or_none=True),
+            *between("due_before", "deadline", None, self.due_before),
+            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
+            *one_of(("assignee_id", "assignee_name"), self.agent, or_none=True),
+            *tagged(self.tag),
+        ]
+
+
+class SlaEvaluations(_Filtered, PagedQuestion[SlaEvaluation]):
+    """List SLA evaluations, in the order in which they began."""
+
+    def answer(self, reader: Reader) -> Page[SlaEvaluation]:
+        """Return a page of the list."""
+        columns = ("began_at", "stream", "number")
+        listing = Listing("sla_evaluations", columns, self.conditions())
+        return listing.page(reader, self, _evaluation)
+
+
+class Attainment(_Filtered):
+    """Return the shares of SLAs that were kept; each count is that of the list with its value.
+
+    By tag, a conversation counts for each of its tags.
+    """
+
+    by: By | None = Field(None, description="Break the shares down by this.")
+
+    def answer(self, reader: Reader) -> Page[SlaAttainment]:
+        """Return the shares, all on one page."""
+        parameters = Parameters()
+        condition = where(self.conditions(), parameters)
+        sql = (
+            f"SELECT {_COLUMNS[self.by]}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
+            f"{_TAGS if self.by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3"
+        )
+        with reader.moment() as (connection, at):
+            found = connection.run(sql, **parameters.values)
+        if self.by == "tag" and self.tag:
+            found = [row for row in found if (row[0] or NONE) in self.tag]
+        values = distinct_values({row[:2] for row in found})
+        shares: dict[str | None, Counter[str]] = defaultdict(Counter)
+        for key, name, status, count in found:
+            shares[values[key, name]][status] += count
+        ordered = sorted(shares.items(), key=lambda item: (item[0] is None, item[0]))
+        return Page([self._share(value, counts) for value, counts in ordered], None, at.position)
+
+    def _share(self, value: str | None, counts: Counter[str]) -> SlaAttainment:
+        decided = counts["achieved"] + counts["breached"]
+        return SlaAttainment(
+            by=self.by,
+            value=value,
+            achieved=counts["achieved"],
+            breached=counts["breached"],
+            pending=counts["pending"],
+            voided=counts["voided"],
+            attainment=counts["achieved"] / decided if decided else None,
+        )
+
+
+_COLUMNS = {
+    None: "NULL, NULL",
+    "queue": "t.queue_id, t.queue_name",
+    "agent": "t.assignee_id, t.assignee_name",
+    "channel": "t.channel, t.channel",
+    "tag": "running.tag, running.tag",
+}
+_TAGS = (
+    "LEFT JOIN (SELECT DISTINCT stream, tag FROM tags WHERE until IS NULL) AS running "
+    "ON running.stream = t.stream"
+)
+
+
+def _evaluation(item: Item) -> SlaEvaluation:
+    row = item.row
+    return SlaEvaluation(
+        organization_id=row.organization_id,
+        csid=row.csid,
+        id=row.evaluation_id,
+        policy=row.policy,
+        metric=row.metric,
+        status=row.status,
+        deadline=from_micros(row.deadline),
+        since=from_micros(row.since),
+        began_at=from_micros(row.began_at),
+        channel=row.channel,
+        queue=row.queue_name or row.queue_id,
+        agent=row.assignee_name or row.assignee_id,
+    )

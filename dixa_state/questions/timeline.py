@@ -1,0 +1,164 @@
+"""Every event of one conversation: what it changed, and the webhook as it came."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import to_builtins
+from pydantic import Field
+
+from dixa_state.domain import conversation as domain
+from dixa_state.domain.events import Event, Unrecognised
+from dixa_state.fold import Step
+from dixa_state.questions.conversation import (
+    User,
+    describe_queue,
+    describe_rating,
+    describe_sla,
+    describe_user,
+)
+from dixa_state.questions.paging import Keyed, WholeQuestion
+from dixa_state.questions.question import Answer, Csid, Page, Time
+from dixa_state.questions.reader import Reader
+from dixa_state.tracker import StoredBody
+
+
+class Change(Answer):
+    """What an event changed in one field."""
+
+    before: Any = Field(description="The value before.")
+    after: Any = Field(description="The value after.")
+
+
+class TimelineStep(Answer):
+    """One event of a conversation: what it was, and what it changed."""
+
+    organization_id: str | None = Field(description="The organization's id at Dixa.")
+    csid: int = Field(description="The number of the conversation.")
+    position: int = Field(description="The event's store position.")
+    event_id: str = Field(description="The webhook's id.")
+    event: str = Field(description="The event, for example conversation.closed.")
+    fqn: str | None = Field(description="Dixa's name of an event that is not in the catalogue.")
+    at: Time = Field(description="When it happened.")
+    received_at: Time = Field(description="When its webhook was received.")
+    late: bool = Field(description="Its webhook was received after later ones.")
+    inferred: bool = Field(description="A change is known from the webhook's snapshot only.")
+    actor: User | None = Field(description="Who did it, where Dixa says so.")
+    details: dict[str, Any] = Field(description="What the event says, by field.")
+    changes: dict[str, Change] = Field(description="The fields that changed.")
+
+
+class StoredEvent(Answer):
+    """A webhook as it came."""
+
+    position: int = Field(description="The event's store position.")
+    version: int = Field(description="Its place in the conversation's stream, from 1.")
+    event: str = Field(description="The event, for example conversation.closed.")
+    received_at: Time = Field(description="When it was received.")
+    subscription_id: str | None = Field(description="The header X-Dixa-Subscription-Id.")
+    signature: str | None = Field(description="The header X-Dixa-Signature.")
+    body: str = Field(description="Its text, character by character, so that the signature holds.")
+
+
+class Timeline(WholeQuestion[TimelineStep]):
+    """List every event of one conversation, in event-time order, with what it changed."""
+
+    csid: Csid
+
+    def answer(self, reader: Reader) -> Page[TimelineStep]:
+        """Return a page of the timeline."""
+        return self.slice(reader)
+
+    def keyed(self, reader: Reader, position: int) -> Iterable[Keyed[TimelineStep]]:
+        """Return every step, numbered."""
+        steps = reader.tracker.timeline(self.csid, organization=self.organization, up_to=position)
+        return (((number,), describe_step(step)) for number, step in enumerate(steps))
+
+
+class StoredEvents(WholeQuestion[StoredEvent]):
+    """List the stored webhooks of one conversation as they came, in order of arrival."""
+
+    csid: Csid
+
+    def answer(self, reader: Reader) -> Page[StoredEvent]:
+        """Return a page of the webhooks."""
+        return self.slice(reader)
+
+    def keyed(self, reader: Reader, position: int) -> Iterable[Keyed[StoredEvent]]:
+        """Return every webhook, by its version."""
+        found = reader.tracker.events(self.csid, organization=self.organization, up_to=position)
+        return (((stored.version,), describe_stored(stored)) for stored in found)
+
+
+def describe_step(step: Step) -> TimelineStep:
+    """Return one event of a timeline as JSON has it."""
+    event = step.event
+    return TimelineStep(
+        organization_id=step.after.organization_id,
+        csid=step.after.csid,
+        position=event.position,
+        event_id=event.event_id,
+        event=event.topic,
+        fqn=event.fact.fqn if isinstance(event.fact, Unrecognised) else None,
+        at=event.at,
+        received_at=event.received_at,
+        late=event.late,
+        inferred=_infers(step),
+        actor=describe_user(event.actor),
+        details=_details(event),
+        changes=changes(step.before, step.after),
+    )
+
+
+def describe_stored(stored: StoredBody) -> StoredEvent:
+    """Return a stored webhook as JSON has it."""
+    webhook = stored.webhook
+    return StoredEvent(
+        position=stored.position,
+        version=stored.version,
+        event=stored.topic,
+        received_at=webhook.received_at,
+        subscription_id=webhook.subscription_id,
+        signature=webhook.signature,
+        body=webhook.body.decode(),
+    )
+
+
+def changes(before: domain.Conversation, after: domain.Conversation) -> dict[str, Change]:
+    """Return the differences between two states, in the fields that a person follows."""
+    old, new = _followed(before), _followed(after)
+    return {
+        name: Change(before=old[name], after=new[name]) for name in new if old[name] != new[name]
+    }
+
+
+def _infers(step: Step) -> bool:
+    """Return whether something changed that no webhook told of, only the snapshot in this one."""
+    before, after = step.before, step.after
+    transitions = after.life.transitions[len(before.life.transitions) :]
+    tags = after.tag_history[len(before.tag_history) :]
+    assignments = after.assignments[len(before.assignments) :]
+    return (
+        any(transition.inferred for transition in transitions)
+        or any(change.inferred for change in tags)
+        or any(assignment.how == "inferred" for assignment in assignments)
+    )
+
+
+def _details(event: Event) -> dict[str, Any]:
+    fields = to_builtins(event.fact)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _followed(state: domain.Conversation) -> dict[str, Any]:
+    return {
+        "status": state.life.status,
+        "dixa_status": state.dixa_status,
+        "requester": describe_user(state.requester),
+        "assignee": describe_user(state.assignee),
+        "queue": describe_queue(state.queue),
+        "subject": state.subject,
+        "tags": sorted(state.tags),
+        "custom_attributes": state.custom_attributes,
+        "sla": [describe_sla(evaluation) for evaluation in state.sla],
+        "ratings": [describe_rating(rating) for rating in state.ratings],
+    }

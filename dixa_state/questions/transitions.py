@@ -1,0 +1,145 @@
+"""Lifecycle transitions and their evidence, of one conversation or of all."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from dixa_state.domain import conversation as domain
+from dixa_state.domain import lifecycle
+from dixa_state.domain.lifecycle import Status
+from dixa_state.domain.states import decode_transition
+from dixa_state.questions.conditions import Condition
+from dixa_state.questions.conversation import User, describe_user
+from dixa_state.questions.filters import between, is_set, of_conversation, one_of
+from dixa_state.questions.paging import Cursor, Item, Keyed, Listing, WholeQuestion
+from dixa_state.questions.question import (
+    Answer,
+    AsOf,
+    Csid,
+    KnownAt,
+    Moment,
+    Page,
+    PagedQuestion,
+    Question,
+    Time,
+    require_past,
+)
+from dixa_state.questions.reader import Reader
+
+
+class Transition(Answer):
+    """One change of status of a conversation, with its evidence."""
+
+    organization_id: str | None = Field(description="The organization's id at Dixa.")
+    csid: int = Field(description="The number of the conversation.")
+    sequence: int = Field(description="Its transitions, counted from 1 in event-time order.")
+    from_status: Status | None = Field(alias="from", description="The status before; null first.")
+    to_status: Status = Field(alias="to", description="The status after.")
+    at: Time = Field(description="When it happened.")
+    received_at: Time = Field(description="When the webhook that tells of it was received.")
+    event_id: str = Field(description="The webhook's id.")
+    event: str = Field(description="The event, for example conversation.closed.")
+    actor: User | None = Field(description="Who did it, where Dixa says so.")
+    irregular: str | None = Field(description="Why the lifecycle does not foresee it, if so.")
+    inferred: bool = Field(description="Known from a snapshot: a webhook was missed.")
+    late: bool = Field(description="Its webhook was received after later ones.")
+    seconds_in_previous: float | None = Field(description="Seconds in the status before.")
+
+
+class _Filtered(Question[Page[Transition]]):
+    """The filters on transitions."""
+
+    from_status: Status | None = Field(
+        None, alias="from", description="Only transitions from this status."
+    )
+    to_status: Status | None = Field(
+        None, alias="to", description="Only transitions to this status."
+    )
+    since: Moment | None = Field(None, description="Only transitions at or after this time.")
+    until: Moment | None = Field(None, description="Only transitions before this time.")
+    irregular: bool = Field(
+        default=False, description="Only transitions that the lifecycle does not foresee."
+    )
+    inferred: bool = Field(default=False, description="Only transitions known from a snapshot.")
+    late: bool = Field(default=False, description="Only transitions whose webhook came late.")
+
+    def conditions(self, csid: int | None = None) -> list[Condition]:
+        """Return the conditions on the table of transitions."""
+        before, after = self.from_status, self.to_status
+        return [
+            *of_conversation(self.organization, csid),
+            *one_of(("before",), (before,) if before else ()),
+            *one_of(("after",), (after,) if after else ()),
+            *between("since", "since", self.since, self.until),
+            *is_set("irregular", "text", wanted=self.irregular),
+            *is_set("inferred", wanted=self.inferred),
+            *is_set("late", wanted=self.late),
+        ]
+
+
+class Transitions(_Filtered, PagedQuestion[Transition]):
+    """List lifecycle transitions and their evidence, oldest first."""
+
+    csid: Csid | None = Field(None, description="Only of the conversation of this number.")
+
+    def answer(self, reader: Reader) -> Page[Transition]:
+        """Return a page of the list."""
+        listing = Listing(
+            "transitions", ("since", "stream", "sequence"), self.conditions(self.csid)
+        )
+        return listing.page(reader, self, _transition)
+
+
+class ConversationTransitions(_Filtered, WholeQuestion[Transition]):
+    """List the lifecycle transitions of one conversation and their evidence, oldest first."""
+
+    csid: Csid
+    as_of: AsOf = None
+    known_at: KnownAt = None
+
+    def answer(self, reader: Reader) -> Page[Transition]:
+        """Return a page of the list."""
+        return self.slice(reader)
+
+    def keyed(self, reader: Reader, position: int) -> Iterable[Keyed[Transition]]:
+        """Return every transition that fits, by its sequence."""
+        require_past(reader.now(), as_of=self.as_of, known_at=self.known_at)
+        state = reader.tracker.conversation(
+            self.csid,
+            organization=self.organization,
+            as_of=self.as_of,
+            known_at=self.known_at,
+            up_to=position,
+        )
+        return [((found.sequence,), found) for found in self._fitting(state)]
+
+    def _fitting(self, state: domain.Conversation) -> list[Transition]:
+        listing = Listing("transitions", ("since", "sequence"), self.conditions())
+        return [_transition(item) for item in listing.pick("", state, Cursor(0, None))]
+
+
+def describe_transition(
+    organization_id: str | None, csid: int, transition: lifecycle.Transition
+) -> Transition:
+    """Return a transition as JSON has it."""
+    return Transition(
+        organization_id=organization_id,
+        csid=csid,
+        sequence=transition.sequence,
+        from_status=transition.before,
+        to_status=transition.after,
+        at=transition.at,
+        received_at=transition.received_at,
+        event_id=transition.event_id,
+        event=transition.topic,
+        actor=describe_user(transition.actor),
+        irregular=transition.irregular,
+        inferred=transition.inferred,
+        late=transition.late,
+        seconds_in_previous=transition.seconds_in_previous,
+    )
+
+
+def _transition(item: Item) -> Transition:
+    transition = decode_transition(bytes(item.row.move))
+    return describe_transition(item.row.organization_id, item.row.csid, transition)
