@@ -1,9 +1,10 @@
 """Settings: from `DIXA_STATE_…` in the environment, or from `.env`; flags go before both."""
 
 from datetime import timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -20,7 +21,8 @@ class Settings(BaseSettings):
     )
     webhook_secrets: SecretStr | None = Field(
         None,
-        description="`hex` or `subscription-id=hex`, comma-separated; several allow rotation",
+        description="`hex`, `subscription-id=hex` or `organization:id=hex` (which signs for that "
+        "organization only), comma-separated; several allow rotation",
     )
     webhook_authorization: SecretStr | None = Field(
         None,
@@ -40,6 +42,21 @@ class Settings(BaseSettings):
         None,
         description="bearer tokens for reading, comma-separated, of 16 characters or more; "
         "without one, only loopback may be bound",
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="addresses of proxies, comma-separated, whose `X-Forwarded-For` is the client "
+        "in the log; without one, it is whoever connects",
+    )
+    store_file: Path | None = Field(None, description="a file that holds `DIXA_STATE_STORE`")
+    webhook_secrets_file: Path | None = Field(
+        None, description="a file that holds `DIXA_STATE_WEBHOOK_SECRETS`"
+    )
+    webhook_authorization_file: Path | None = Field(
+        None, description="a file that holds `DIXA_STATE_WEBHOOK_AUTHORIZATION`"
+    )
+    api_tokens_file: Path | None = Field(
+        None, description="a file that holds `DIXA_STATE_API_TOKENS`"
     )
     host: str = Field("127.0.0.1", description="the address that is listened on")
     port: int = Field(8000, ge=0, le=65_535, description="the port; 0 takes any that is free")
@@ -61,7 +78,26 @@ class Settings(BaseSettings):
         description="seconds that a snapshot must be later than the last word to be believed",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        files = {name: given.get(f"{name}_file") for name in _SECRETS}
+        return given | {name: _secret_in(Path(file), name) for name, file in files.items() if file}
+
     @property
     def grace(self) -> timedelta:
         """The grace as the fold takes it."""
         return timedelta(seconds=self.snapshot_grace)
+
+
+_SECRETS = ("store", "webhook_secrets", "webhook_authorization", "api_tokens")
+
+
+def _secret_in(file: Path, name: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "text that is not UTF-8"
+        raise ValueError(
+            f"DIXA_STATE_{name.upper()}_FILE: expected a file that can be read, got {file}: {why}"
+        ) from error

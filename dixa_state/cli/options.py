@@ -246,5 +246,7 @@ def read_settings() -> Settings:
         ) from error
     except ValidationError as error:
         wrong = error.errors()[0]
+        if not wrong["loc"]:  # of a file that holds a secret: what came is all settings
+            raise click.UsageError(wrong["msg"].removeprefix("Value error, ")) from None
         name = f"DIXA_STATE_{wrong['loc'][0]}".upper()
         raise click.UsageError(f"{name}: {wrong['msg']}, got {wrong['input']!r}") from error

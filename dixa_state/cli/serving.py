@@ -6,6 +6,7 @@ What they need is loaded when they run: a web framework would slow the start of 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from select import select
 
 import click
 
@@ -38,11 +39,14 @@ def serve(**given: str | int | None) -> None:
     settings = read_settings().model_copy(update=flags)
     with _listening(settings) as (address, run):
         if settings.allow_unsigned:
-            say("WARNING: unsigned webhooks are accepted; whoever reaches this port makes history")
+            say(
+                "WARNING: unsigned webhooks are accepted; "
+                "anyone who can reach this port can write events"
+            )
         if not settings.api_tokens:
             say("no API tokens are set: everyone on this machine may read, and nobody else")
         run(lambda: say(f"serving on {address}; webhooks go to {address}/webhooks/dixa"))
-    say("stopped; all that was accepted is on disk")
+    _say_last("stopped; all that was accepted is on disk")
 
 
 @click.command()
@@ -81,18 +85,36 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run]]:
     """Listen, and yield the address and what serves there until the process ends."""
     from dixa_state.asgi import open_application  # noqa: PLC0415
     from dixa_state.web.logs import configure  # noqa: PLC0415
-    from dixa_state.web.server import Server, address_of, listen, raise_file_limit  # noqa: PLC0415
+    from dixa_state.web.server import (  # noqa: PLC0415
+        Server,
+        address_of,
+        inherited_socket,
+        listen,
+        raise_file_limit,
+    )
 
     raise_file_limit()
     configure(settings.log_format, settings.log_level)
-    with open_application(settings) as app, listen(settings.host, settings.port) as listening:
+    inherited = inherited_socket()
+    if inherited:
+        settings = settings.model_copy(update={"host": inherited.getsockname()[0]})
+    with (
+        open_application(settings) as app,
+        inherited or listen(settings.host, settings.port) as listening,
+    ):
 
         def run(ready: Callable[[], None]) -> None:
-            Server(app, ready).run(sockets=[listening])
+            server = Server(app, ready, trusted_proxies=settings.trusted_proxies)
+            server.run(sockets=[listening])
             if app.service.failure is not None:
                 raise app.service.failure
             if app.service.stuck:
-                say("dixa-state: ended without the store, which does not answer")
+                _say_last("dixa-state: ended without the store, which does not answer")
                 os._exit(1)  # threads that wait for it would keep the process for ever
 
         yield address_of(listening), run
+
+
+def _say_last(message: str) -> None:
+    if select([], [2], [], 0)[1]:  # else nobody reads it, and the process would never end
+        say(message)

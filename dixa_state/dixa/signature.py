@@ -2,13 +2,17 @@
 
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from dixa_state.errors import InvalidInputError, SignatureError
 
 _MAX_CHARACTERS = 1_000
 _MAX_SIGNATURES = 10
+
+_ORGANIZATION = "organization:"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,}")
@@ -18,21 +22,27 @@ _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+_Kind = Literal["any", "subscription", "organization"]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
-    """The keys, as bytes: for any subscription, and for one (its id in lower case); may be empty.
+    """The keys, as bytes: for any body, for one subscription, for one organization; may be empty.
 
-    The repr counts the keys and shows none; an empty value is false.
+    Ids of subscriptions are in lower case. The repr counts the keys and shows none; an empty value
+    is false.
     """
 
     unbound: tuple[bytes, ...] = ()
     bound: tuple[tuple[str, bytes], ...] = ()
+    of_organizations: tuple[tuple[str, bytes], ...] = ()
 
     def __repr__(self) -> str:
-        return f"Secrets(<{len(self.unbound)} unbound, {len(self.bound)} bound>)"
+        bound = len(self.bound) + len(self.of_organizations)
+        return f"Secrets(<{len(self.unbound)} unbound, {bound} bound>)"
 
     def __bool__(self) -> bool:
-        return bool(self.unbound or self.bound)
+        return bool(self.unbound or self.bound or self.of_organizations)
 
     def candidates(self, subscription_id: str | None) -> tuple[bytes, ...]:
         """Return the keys to try for a subscription; a missing or blank id means all of them.
@@ -41,14 +51,22 @@ class Secrets:
         of keys and proves nothing. A named id never unlocks another subscription's keys, and
         leaving the id out gains a forger nothing, who still needs one of the keys.
         """
+        anyone = tuple(key for _, key in self.of_organizations) + self.unbound
         if not self.bound:
-            return self.unbound
+            return anyone
         wanted = _normal_id(subscription_id or "")
-        return tuple(key for owner, key in self.bound if wanted in ("", owner)) + self.unbound
+        return tuple(key for owner, key in self.bound if wanted in ("", owner)) + anyone
+
+    def organizations(self, keys: Iterable[bytes]) -> frozenset[str] | None:
+        """Return the organizations that any of these keys may sign for; None for every one."""
+        keys = set(keys)
+        if not keys.isdisjoint((*self.unbound, *(key for _, key in self.bound))):
+            return None
+        return frozenset(owner for owner, key in self.of_organizations if key in keys)
 
 
 def parse_secrets(text: str) -> Secrets:
-    """Read the setting: `hex` or `subscription-id=hex`, comma-separated; several allow rotation.
+    """Read the setting: `hex`, `subscription-id=hex` or `organization:id=hex`, comma-separated.
 
     Dixa shows a secret hex-encoded; at least 16 bytes are expected. Blank text gives no keys.
     Raises InvalidInputError, which names an item by its number and never shows a secret.
@@ -57,8 +75,11 @@ def parse_secrets(text: str) -> Secrets:
         return Secrets()
     items = [_parse_item(number, item) for number, item in enumerate(text.split(","), start=1)]
     return Secrets(
-        unbound=tuple(key for owner, key in items if owner is None),
-        bound=tuple((owner, key) for owner, key in items if owner is not None),
+        unbound=tuple(key for kind, _, key in items if kind == "any"),
+        bound=tuple((owner, key) for kind, owner, key in items if kind == "subscription"),
+        of_organizations=tuple(
+            (owner, key) for kind, owner, key in items if kind == "organization"
+        ),
     )
 
 
@@ -70,8 +91,10 @@ def verify(  # noqa: PLR0913 - all that the decision depends on, time included, 
     subscription_id: str | None = None,
     now: datetime | None = None,
     tolerance: timedelta | None = None,
-) -> None:
-    """Return if `header`, the X-DIXA-SIGNATURE, signs the raw `body`; raise SignatureError if not.
+) -> frozenset[str] | None:
+    """Return whose bodies the key may sign with which `header`, the X-DIXA-SIGNATURE, signs `body`.
+
+    None stands for every organization's. Raises SignatureError if no key signs the raw body.
 
     The header is `t=<milliseconds since epoch>,v1=<hex>`: HMAC-SHA256 of `t`, a dot and the body,
     keyed with the hex-decoded secret (*Security best practices*). Any of several v1 may match;
@@ -91,11 +114,12 @@ def verify(  # noqa: PLR0913 - all that the decision depends on, time included, 
         raise SignatureError("unknown_subscription", "No secret is set for this subscription")
     expected = [_digest(body, t, key) for key in keys]
     # Every pair is compared before any is judged: the time taken must not tell which one matched.
-    matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in signatures]
+    matches = [sum(hmac.compare_digest(ours, one) for one in signatures) for ours in expected]
     if not any(matches):
         raise SignatureError("mismatch", f"No v1 signs this body with any of {len(keys)} secrets")
     if now is not None and tolerance is not None:
         _require_recent(int(t), now, tolerance)
+    return secrets.organizations(key for key, match in zip(keys, matches, strict=True) if match)
 
 
 def is_well_formed(header: str) -> bool:
@@ -161,18 +185,22 @@ def _require_recent(t: int, now: datetime, tolerance: timedelta) -> None:
         )
 
 
-def _parse_item(number: int, text: str) -> tuple[str | None, bytes]:
+def _parse_item(number: int, text: str) -> tuple[_Kind, str, bytes]:
     left, equals, right = text.partition("=")
-    owner, key = (_normal_id(left), right.strip()) if equals else (None, text.strip())
+    kind: _Kind = "subscription" if equals else "any"
+    owner, key = (_normal_id(left), right.strip()) if equals else ("", text.strip())
+    if owner.startswith(_ORGANIZATION):
+        kind, owner = "organization", left.strip()[len(_ORGANIZATION) :].strip()
     # Whoever swaps the two sides puts the secret on the left: show only what cannot be one.
-    name = f"Secret {number}" + (f" ({owner})" if owner and _UUID.fullmatch(owner) else "")
-    if owner == "":
-        raise InvalidInputError(f"{name}: expected subscription-id=hex; no id came before the =")
+    name = f"Secret {number}" + (f" ({owner})" if _UUID.fullmatch(owner) else "")
+    if kind != "any" and not owner:
+        expected = "organization:id=hex" if kind == "organization" else "subscription-id=hex"
+        raise InvalidInputError(f"{name}: expected {expected}; no id came before the =")
     if not _HEX_KEY.fullmatch(key):
         raise InvalidInputError(
             f"{name}: expected an even number of hex digits, at least 32; {_shape(key)} came"
         )
-    return owner, bytes.fromhex(key)
+    return kind, owner, bytes.fromhex(key)
 
 
 def _shape(key: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from dixa_state.web.policy import names_loopback
+from dixa_state.web.policy import came_through_proxy, names_loopback
 from dixa_state.web.service import TheService
 
 _bearer = HTTPBearer(
@@ -20,8 +20,9 @@ async def require_reader(
 ) -> None:
     """Raise `HTTPException` for a request that may not read.
 
-    Without tokens everyone on this machine may, but not a web page that leads a browser here by a
-    name of its own (DNS rebinding): the request must name this machine.
+    Without tokens everyone on this machine may, but neither a web page that leads a browser here by
+    a name of its own (DNS rebinding) nor a stranger whom a proxy lets through: the request must
+    name this machine, and must have come from it.
     """
     policy = service.policy
     if not policy.may_read(bearer.credentials if bearer else None):
@@ -30,8 +31,14 @@ async def require_reader(
             "expected a bearer token that may read",
             {"WWW-Authenticate": 'Bearer realm="dixa_state"'},
         )
+    if policy.tokens:
+        return
+    if came_through_proxy(request.headers.keys()):
+        raise HTTPException(
+            403, "expected a request without a proxy in between, as long as no API tokens are set"
+        )
     host = ",".join(request.headers.getlist("host"))
-    if not policy.tokens and not names_loopback(host):
+    if not names_loopback(host):
         raise HTTPException(
             403, f"Host: expected localhost, as long as no API tokens are set, got {host[:80]!r}"
         )

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dixa_state.web.errors import internal_error
+from dixa_state.web.logs import LineLimit
 from dixa_state.web.metrics import Metrics
 
 WEBHOOKS = "/webhooks/dixa"
@@ -66,6 +67,7 @@ class RequestMiddleware:
         """Count in `metrics`."""
         self._app = app
         self._metrics = metrics
+        self._limit = LineLimit()  # whoever is refused must not fill the disk with it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -88,8 +90,13 @@ class RequestMiddleware:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests.add(scope["method"], route, exchange.status)
         level = _log_level(route, exchange.status)
-        if _log.isEnabledFor(level):
-            _log.log(level, "request", extra=exchange.log_fields(scope) | {"route": route})
+        refused = _BAD_REQUEST <= (exchange.status or 0) < _FAILED
+        if not _log.isEnabledFor(level) or (refused and not self._limit.allow()):
+            return
+        fields = exchange.log_fields(scope) | {"route": route}
+        if suppressed := self._limit.take_suppressed():
+            fields["suppressed"] = suppressed
+        _log.log(level, "request", extra=fields)
 
 
 def _log_level(route: str, status: int | None) -> int:

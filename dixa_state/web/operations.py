@@ -92,11 +92,18 @@ async def metrics(service: TheService) -> Response:
 
 
 async def readiness(service: Service) -> Readiness:
-    """Return the state of the service, which is probed at most once a second."""
-    async with service.probing:
-        if service.probed is None or monotonic() - service.probed[0] > PROBE_INTERVAL:
-            service.probed = monotonic(), await _readiness(service)
-        return service.probed[1]
+    """Return the state of the service: all who ask share a probe, for a second after its end."""
+    probe = service.probe
+    if probe is None or (probe.done() and monotonic() - service.probed_at > PROBE_INTERVAL):
+        probe = service.probe = asyncio.create_task(_probe(service))
+    return await asyncio.shield(probe)  # the next one still waits for it when this client has gone
+
+
+async def _probe(service: Service) -> Readiness:
+    try:
+        return await _readiness(service)
+    finally:
+        service.probed_at = monotonic()
 
 
 async def _readiness(service: Service) -> Readiness:

@@ -1,17 +1,22 @@
 """Who may send and who may read: the rules, apart from how a request is asked for them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
 
+from dixa_state.dixa.reading import UnreadableError, admit
 from dixa_state.dixa.signature import Secrets, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
 _SHORTEST_TOKEN = 16
 _HOST = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_ADDED_BY_PROXIES = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+)
 _AUTHORIZATION = re.compile(r"(Basic|Bearer) [A-Za-z0-9._~+/=-]+")
 
 
@@ -44,11 +49,12 @@ class Policy:
     ) -> None:
         """Check that Dixa signed a body; an unsigned one passes where that is allowed.
 
-        Raises `SignatureError`.
+        A key that is bound to an organization signs for no other: what names no readable one is
+        left to the quarantine. Raises `SignatureError`.
         """
         if self.allow_unsigned and (header is None or not self.secrets):
             return
-        verify(
+        organizations = verify(
             body,
             header,
             self.secrets,
@@ -56,10 +62,21 @@ class Policy:
             now=now,
             tolerance=self.tolerance,
         )
+        if organizations is not None:
+            _require_organization(body, organizations)
 
     def may_read(self, token: str | None) -> bool:
         """Return whether a bearer of this token may read; every known token is compared."""
         return not self.tokens or _is_among(token, self.tokens)
+
+
+def _require_organization(body: bytes, organizations: frozenset[str]) -> None:
+    try:
+        organization_id = admit(body).organization_id
+    except UnreadableError:
+        return
+    if organization_id not in organizations:
+        raise SignatureError("organization", "The key is bound to another organization")
 
 
 def parse_tokens(text: str) -> tuple[bytes, ...]:
@@ -103,6 +120,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def came_through_proxy(names: Iterable[str]) -> bool:
+    """Return whether any of the names of headers, in lower case, is one that proxies add."""
+    return not _ADDED_BY_PROXIES.isdisjoint(names)
 
 
 def names_loopback(host: str) -> bool:

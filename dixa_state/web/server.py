@@ -7,6 +7,7 @@ is answered one request at a time, and what is not HTTP gets an error of the usu
 import asyncio
 import gc
 import logging
+import os
 import re
 import resource
 import signal
@@ -36,12 +37,16 @@ MAX_HEADER_BYTES = 64 << 10
 
 MAX_HEADERS = 100
 
+DRAIN_TIMEOUT = 1.0
+"""Seconds in which an idle connection may still send a request, once the process is to stop."""
+
 SHUTDOWN_TIMEOUT = 30
 """Seconds that requests under way have to end, once the process is told to."""
 
 BACKLOG = 2_048
 """Connections that the system queues until they are accepted."""
 
+_FIRST_INHERITED = 3
 _CHUNK_PIECE = 1_024
 _CHUNK_FRAME = 16
 _CHECK_INTERVAL = 0.5
@@ -71,6 +76,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._error = "expected a request in HTTP/1.1, got something else"
         self._refused = self._answering = self._paused = False
         self._unread_since: float | None = None
+        self._draining_since: float | None = None
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = self._answering = True
         self._waiting_since = None
         self._framing_bytes = 0
+        if self._draining_since is not None:
+            super().shutdown()  # its response says that it is the last one
 
     def on_body(self, body: bytes) -> None:
         """Count down to the end of the body; neither it nor the frame of a chunk is a header."""
@@ -119,12 +127,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self._paused = False
             self._connection.resume_reading()
 
+    def shutdown(self) -> None:
+        """Close after the response under way; an idle connection may send one more request.
+
+        A client may have sent it before it can know of the end.
+        """
+        self._draining_since = monotonic()
+        if self._answering:
+            super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, after the response under way, and close."""
         del msg
         self._refused = True
         if self._answering and not self._in_body:
-            self.shutdown()  # uvicorn's word for: close after the response
+            super().shutdown()  # uvicorn's word for: close after the response
             return
         error = render_error(400, "invalid", self._error)
         own = ((b"connection", b"close"), (b"x-request-id", uuid4().hex.encode()))
@@ -144,6 +161,9 @@ class BoundedProtocol(HttpToolsProtocol):
         unread = self._unread_since is not None and now - self._unread_since > READ_TIMEOUT
         if unsent or unread:
             self._connection.abort()
+        drained = self._draining_since is not None and now - self._draining_since > DRAIN_TIMEOUT
+        if drained and not self._answering:
+            self._connection.close()
 
     def _expect_headers(self) -> None:
         self._in_body = self._in_headers = False
@@ -216,8 +236,17 @@ class BoundedProtocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """A server that ends live updates when it is told to stop: they never end by themselves."""
 
-    def __init__(self, app: Application, ready: Callable[[], None]) -> None:
-        """Serve this application; `ready` is called once requests are answered."""
+    def __init__(
+        self,
+        app: Application,
+        ready: Callable[[], None],
+        *,
+        trusted_proxies: str | None = None,
+    ) -> None:
+        """Serve this application; `ready` is called once requests are answered.
+
+        `trusted_proxies` are addresses, comma-separated, that may say who the client is.
+        """
         super().__init__(
             uvicorn.Config(
                 app,
@@ -228,6 +257,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 log_level=logging.ERROR,
                 access_log=False,
+                proxy_headers=trusted_proxies is not None,
+                forwarded_allow_ips=trusted_proxies,
                 server_header=False,
                 timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
             )
@@ -308,6 +339,21 @@ def listen(host: str, port: int) -> socket.socket:
             f"port {port} of {host}: expected one that is free, got {error.strerror}; "
             "name another with --port"
         ) from error
+
+
+def inherited_socket() -> socket.socket | None:
+    """Return the socket that systemd listens on for this process, if it does (socket activation).
+
+    It outlives the process, so that connections wait for the next one. Raises `InvalidInputError`
+    for anything but one TCP socket.
+    """
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return None
+    count = os.environ.get("LISTEN_FDS")
+    inherited = socket.socket(fileno=_FIRST_INHERITED)
+    if count != "1" or inherited.family not in (socket.AF_INET, socket.AF_INET6):
+        raise InvalidInputError(f"LISTEN_FDS: expected one TCP socket, got {count} of {inherited}")
+    return inherited
 
 
 def address_of(listening: socket.socket) -> str:

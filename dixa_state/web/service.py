@@ -59,8 +59,8 @@ class Service:
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None
         self.stuck = False
-        self.probing = asyncio.Lock()
-        self.probed: tuple[float, Any] | None = None
+        self.probe: asyncio.Task[Any] | None = None
+        self.probed_at = 0.0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

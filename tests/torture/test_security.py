@@ -46,12 +46,13 @@ def logs() -> Iterator[None]:
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.usefixtures("logs")
 def test_no_text_in_the_log_is_a_control_sequence_or_another_line(
-    capsys: pytest.CaptureFixture[str], form: Any
+    capfd: pytest.CaptureFixture[str], form: Any
 ) -> None:
     configure(form, "debug")
     hostile = {"event_id": "a\x1b[2Jb\x9bc", "client": "d\ne\r\u2028f", "why": "\u202eg"}
     logging.getLogger("dixa_state.web").info("request", extra=hostile)
-    line = capsys.readouterr().err
+    logging.getLogger().handlers[0].flush()
+    line = capfd.readouterr().err
     assert line.count("\n") == 1
     assert line[:-1].isprintable()
 

@@ -131,7 +131,51 @@ def test_without_tokens_who_is_on_this_machine_may_read(shared: Running, host: s
     assert shared.client.get("/v1/stats", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP", "Via"]
+)
+def test_without_tokens_nobody_may_read_through_a_proxy(shared: Running, header: str) -> None:
+    """A proxy on this machine would let the whole world read."""
+    for method, path in guarded_paths(shared):
+        answer = answer_to(shared, method, path, **{header: "192.0.2.1"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden"), path
+
+
+def test_with_a_token_one_may_read_through_a_proxy(guarded: Running) -> None:
+    headers = {"X-Forwarded-For": "192.0.2.1", "Authorization": f"Bearer {TOKEN}"}
+    assert guarded.client.get("/v1/stats", headers=headers).status_code == 200
+
+
+def test_nobody_chooses_the_address_in_the_log(
+    shared: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dixa_state.web")
+    shared.client.get("/nowhere", headers={"X-Forwarded-For": "192.0.2.1"})
+    eventually(lambda: requests(caplog))
+    assert {one["client"] for one in requests(caplog)} == {"127.0.0.1"}
+
+
 # Settings
+
+
+def test_secrets_may_come_from_files(tmp_path: Path) -> None:
+    for name, value in (
+        ("secrets", f"{SECRET}\n"),
+        ("tokens", f" {TOKEN}\n"),
+        ("store", "memory:"),
+    ):
+        (tmp_path / name).write_text(value, encoding="utf-8")
+    given = Settings(
+        _env_file=None,
+        webhook_secrets_file=tmp_path / "secrets",
+        api_tokens_file=tmp_path / "tokens",
+        store_file=tmp_path / "store",
+    )
+    policy = open_policy(given)
+    assert (policy.secrets.unbound, given.store) == ((bytes.fromhex(SECRET),), "memory:")
+    assert policy.may_read(TOKEN)
+    with pytest.raises(ValueError, match="DIXA_STATE_API_TOKENS_FILE: expected a file"):
+        Settings(_env_file=None, api_tokens_file=tmp_path / "none")
 
 
 def policy_error(**given: Any) -> str:

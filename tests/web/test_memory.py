@@ -1,17 +1,14 @@
 """What strangers hold open takes little memory; measured as the peak of a process of its own."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
 import httpx
+import programs
 import pytest
-from servers import SECRET
 from sockets import connect, request
 
 MEGABYTE = 1 << 20
@@ -33,18 +30,8 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    program = [str(Path(sys.executable).with_name("dixa-state")), "serve", "--port", "0"]
-    own = {
-        "DIXA_STATE_WEBHOOK_SECRETS": SECRET,
-        "DIXA_STATE_STORE": f"sqlite:///{tmp_path}/store.db",
-    }
-    with subprocess.Popen(
-        program, env=os.environ | own, cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        address = next(line.split()[2] for line in process.stderr if "serving on" in line)
-        yield Service(process.pid, address.rstrip(";"))
-        process.kill()
+    with programs.service(tmp_path) as process:
+        yield Service(process.pid, programs.address_of(process))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,6 +106,18 @@ def test_a_store_that_is_away_is_told_and_the_service_goes_on_when_it_is_back(
         server.send(day_lines[21:])
         assert "id: 40" in told
     assert readiness(server)[1]["lag"] == 0
+
+
+def test_all_who_ask_for_readiness_share_a_probe(
+    sqlite_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, probes of a database that is slow would add up."""
+    health = sqlite_server.service.queries.health
+    monkeypatch.setattr(sqlite_server.service.queries, "health", lambda: (sleep(1.5), health())[1])
+    began = monotonic()
+    with ThreadPoolExecutor(12) as clients:
+        assert set(clients.map(lambda _: readiness(sqlite_server)[0], range(12))) == {200}
+    assert monotonic() - began < 8
 
 
 def test_events_that_cannot_be_folded_are_counted(

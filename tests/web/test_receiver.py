@@ -192,6 +192,20 @@ def test_two_subscriptions_deliver_the_same_event_while_a_secret_is_rotated(
     assert server.post(day_lines[1], secret=KEY, x_dixa_subscription_id="new").status_code == 401
 
 
+def test_a_secret_that_is_bound_to_an_organization_signs_for_no_other(
+    serve: Serve, sqlite_url: str, day_lines: list[bytes]
+) -> None:
+    home = json.loads(day_lines[0])["organization"]["id"]
+    server = serve(sqlite_url, webhook_secrets=f"organization:{home}={KEY},organization:b={OTHER}")
+    away = day_lines[0].replace(home.encode(), b"b")
+    assert server.post(day_lines[0], secret=KEY).json()["outcome"] == "appended"
+    assert server.post(away, secret=OTHER).json()["outcome"] == "appended"
+    for body, secret in ((away, KEY), (day_lines[0], OTHER)):
+        assert server.post(body, secret=secret).status_code == 401
+    assert refused(server, "organization") == 2
+    assert server.post(b"nonsense", secret=KEY).json()["outcome"] == "quarantined"
+
+
 def test_of_a_hundred_simultaneous_copies_one_is_appended(
     server: Running, day_lines: list[bytes]
 ) -> None:
