@@ -112,8 +112,8 @@ def test_all_who_ask_for_readiness_share_a_probe(
     sqlite_server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One after the other, probes of a database that is slow would add up."""
-    health = sqlite_server.service.queries.health
-    monkeypatch.setattr(sqlite_server.service.queries, "health", lambda: (sleep(1.5), health())[1])
+    health = operations.health
+    monkeypatch.setattr(operations, "health", lambda reader: (sleep(1.5), health(reader))[1])
     began = monotonic()
     with ThreadPoolExecutor(12) as clients:
         assert set(clients.map(lambda _: readiness(sqlite_server)[0], range(12))) == {200}

@@ -19,6 +19,7 @@ import uvicorn
 from servers import SECRET, Running, Serve, eventually
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from dixa_state.questions import Stats
 from dixa_state.store.deadline import current_deadline
 from dixa_state.views.projector import Projector
 from dixa_state.web import executor, server
@@ -29,10 +30,8 @@ def busy(serve: Serve, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> tupl
     """A server whose questions do not end until they are let go."""
     running = serve(sqlite_url)
     go = Event()
-    stats = running.service.queries.stats
-    monkeypatch.setattr(
-        running.service.queries, "stats", lambda *given: (go.wait(30), stats(*given))[1]
-    )
+    answer = Stats.answer
+    monkeypatch.setattr(Stats, "answer", lambda *given: (go.wait(30), answer(*given))[1])
     return running, go
 
 
@@ -105,7 +104,7 @@ def test_a_query_ends_with_its_deadline_or_when_its_client_has_gone(
             current_deadline().check()
 
     with monkeypatch.context() as patched:
-        patched.setattr(running.service.queries, "stats", work_on)
+        patched.setattr(Stats, "answer", work_on)
         for _ in range(executor.THREADS):
             with pytest.raises(httpx.TimeoutException):
                 httpx.get(f"{running.url}/v1/stats", timeout=0.2)
