@@ -20,7 +20,7 @@ from dixa_state.store.append import Known, Rejected, Writer
 from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
 from dixa_state.store.recorder import Resolution
-from dixa_state.store.sql import SCHEMA_VERSION, schema, statements
+from dixa_state.store.sql import require_schema_version, schema, statements
 
 T = TypeVar("T")
 
@@ -74,23 +74,24 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
                 if create and not _value(connection, "has_tables"):
                     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
                     connection.execute(schema("postgres").encode())
-                found = _value(connection, "schema_version")
+                found = connection.execute(_SQL["schema_version"].encode()).fetchone()
         except psycopg.errors.UndefinedTable as error:
             raise SchemaError(f"expected a dixa_state store, found none: {error}") from error
         except psycopg.Error as error:
             raise unavailable(error) from error
-        if found != SCHEMA_VERSION:
-            raise SchemaError(f"expected schema version {SCHEMA_VERSION}, got {found}")
+        require_schema_version(found)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Open a transaction under the table's lock, which does not block readers."""
+        """Open a transaction under the lock of the row `head`, which does not block readers."""
         with (
             translated(),
             self.datastore.transaction(commit=True) as outer,
             outer.connection.cursor(row_factory=tuple_row) as cursor,
         ):
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'; {_SQL['lock']}".encode())
+            cursor.execute(_begin_append())
+            # Read under the lock: an upgrade, which takes it too, shuts out programs of before.
+            require_schema_version(cursor.execute(_SQL["schema_version"].encode()).fetchone())
             yield _PostgresWriter(cursor)
             cursor.execute(f"{_SQL['durable']} {_SQL['notify']}".encode())
 
@@ -174,6 +175,20 @@ class _PostgresWriter(Writer):
 
     def _all(self, name: str, **parameters: Any) -> list[TupleRow]:
         return self._cursor.execute(_SQL[name].encode(), parameters).fetchall()
+
+
+def _begin_append() -> bytes:
+    """Return the statements that begin an append, for one round trip.
+
+    They lock the row of `head`. A lock on the table of events would conflict with VACUUM, ANALYZE
+    and CREATE INDEX CONCURRENTLY, which may run for hours. The row must be read as it is after the
+    wait for its lock, as READ COMMITTED does; REPEATABLE READ would fail instead.
+    """
+    return f"""
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s';
+        {_SQL["lock"]}
+    """.encode()
 
 
 def _row(event: Notification) -> tuple[int, str, int, str, bytes]:

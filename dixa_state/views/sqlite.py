@@ -45,7 +45,7 @@ class SqliteViews(Views):
     @contextmanager
     def _connection(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         if not write:
-            with self._recorder.read_pool.connection() as connection:
+            with self._recorder.reading() as connection:
                 yield connection
             return
         with self._recorder.datastore.get_connection(commit=True) as pooled:
@@ -53,7 +53,7 @@ class SqliteViews(Views):
 
     def select(self, sql: str, **parameters: Any) -> Rows:
         """Run one reading statement."""
-        with translated(), self._recorder.read_pool.connection() as connection:
+        with translated(), self._recorder.reading() as connection:
             return connection.execute(sql, parameters).fetchall()
 
     @contextmanager

@@ -206,7 +206,7 @@ def test_a_store_of_a_later_schema_is_refused(filled: str) -> None:
     with connected(filled) as connection:
         connection.execute("UPDATE dixa_state_schema SET version = 99")
         connection.commit()
-    with pytest.raises(SchemaError, match="expected schema version 1, got 99"):
+    with pytest.raises(SchemaError, match="expected schema version 2, got 99"):
         open_tracker(filled)
 
 

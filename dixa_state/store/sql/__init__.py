@@ -1,16 +1,18 @@
 """SQL lives in files: one statement each, under a name and a line that says what it is for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+
+from dixa_state.errors import SchemaError
 
 _STATEMENT = re.compile(r"^-- (?P<name>\w+): .+\n(?P<sql>(?:(?!-- ).*\n?)+)", re.MULTILINE)
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The schema that this program reads and writes."""
 
 
@@ -30,6 +32,13 @@ def named_statements(script: str) -> Mapping[str, str]:
     """Split a script into its statements, by the names in the comments before them."""
     found = _STATEMENT.finditer(script)
     return MappingProxyType({match["name"]: match["sql"].strip() for match in found})
+
+
+def require_schema_version(row: Sequence[int] | None) -> None:
+    """Raise `SchemaError` unless a row of `schema_version` has the version of this program."""
+    found = row[0] if row else None
+    if found != SCHEMA_VERSION:
+        raise SchemaError(f"expected schema version {SCHEMA_VERSION}, got {found}")
 
 
 @cache

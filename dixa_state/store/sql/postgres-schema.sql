@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS dixa_state_schema (
     version INTEGER NOT NULL
 );
 INSERT INTO dixa_state_schema (version)
-SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
+SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
 
 -- SET LOCAL dixa_state.maintenance = 'on' lets one transaction change history.
 CREATE OR REPLACE FUNCTION stored_events_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

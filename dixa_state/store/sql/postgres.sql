@@ -5,8 +5,8 @@ WHERE table_schema = current_schema AND table_name = 'stored_events';
 -- schema_version: which schema the store has
 SELECT version FROM dixa_state_schema;
 
--- lock: let one writer at a time hand out positions; readers are not held up
-LOCK TABLE stored_events IN EXCLUSIVE MODE;
+-- lock: let one writer at a time assign positions; readers do not wait for it
+SELECT position FROM head FOR UPDATE;
 
 -- durable: have this commit on disk when it returns, even where the server puts commits off
 SELECT set_config('synchronous_commit', 'on', true)
