@@ -37,6 +37,10 @@ class StoreUnavailableError(StoreError):
     """The event store cannot be reached or is locked; the same call may succeed later."""
 
 
+class LockTimeoutError(StoreUnavailableError):
+    """Another transaction holds a lock for longer than this one may wait for it."""
+
+
 class UnfoldableEventError(StoreError):
     """A stored event cannot be read or folded by this program; the message names it."""
 

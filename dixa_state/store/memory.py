@@ -51,6 +51,10 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
             streams = (str(event.originator_id) for event in self._stored_events)
             return min((stream for stream in streams if stream >= name), default=None)
 
+    def last_position(self) -> int:
+        """Return the last position assigned."""
+        return self.max_notification_id() or 0
+
     def stream_at(self, position: int) -> str | None:
         """Return the stream of the event at a position."""
         found = self.select_notifications(position, 1, position)
@@ -105,7 +109,7 @@ class _MemoryWriter(Writer):
         return {stream: events[-1].originator_version for stream, events in found.items() if events}
 
     def last_position(self) -> int:
-        return self._recorder.max_notification_id() or 0
+        return self._recorder.last_position()
 
     def state_at(self, position: int) -> bytes:
         return self._recorder.select_notifications(position, 1)[0].state

@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.domain.timestamps import format_time
-from dixa_state.errors import SchemaError, StoreUnavailableError
+from dixa_state.errors import LockTimeoutError, SchemaError, StoreUnavailableError
 from dixa_state.store import quarantine
 from dixa_state.store.append import Known, Rejected, Writer
 from dixa_state.store.pool import ReadPool
@@ -260,10 +260,17 @@ def translated() -> Iterator[None]:
     except (psycopg.IntegrityError, persistence.IntegrityError) as error:
         raise persistence.IntegrityError(str(error)) from error
     except (psycopg.Error, persistence.PersistenceError) as error:
+        cause = error.__cause__ or error  # the library wraps the errors of its connections
+        if isinstance(cause, psycopg.errors.LockNotAvailable):
+            raise LockTimeoutError(_unavailable_because(error)) from error
         raise unavailable(error) from error
 
 
 def unavailable(error: Exception) -> StoreUnavailableError:
     """Return the error that says in one line why the store cannot be used."""
+    return StoreUnavailableError(_unavailable_because(error))
+
+
+def _unavailable_because(error: Exception) -> str:
     reason = " ".join(str(error).split())
-    return StoreUnavailableError(f"the PostgreSQL store cannot be used now: {reason}")
+    return f"the PostgreSQL store cannot be used now: {reason}"

@@ -32,6 +32,11 @@ class DatabaseRecorder(EventRecorder):
         rows = self._rows("next_stream", name=name)
         return rows[0][0] if rows else None
 
+    def last_position(self) -> int:
+        """Return the last position assigned."""
+        position: int = self._rows("last_position")[0][0]
+        return position
+
     def stream_at(self, position: int) -> str | None:
         """Return the stream of the event at a position."""
         rows = self._rows("stream_at", position=position)

@@ -52,6 +52,10 @@ class EventRecorder(ApplicationRecorder, ABC):
         """Return the first stream at or after a name: a jump in the index, not a scan."""
 
     @abstractmethod
+    def last_position(self) -> int:
+        """Return the last position assigned, also if its event has been erased since."""
+
+    @abstractmethod
     def stream_at(self, position: int) -> str | None:
         """Return the stream of the event at a position."""
 

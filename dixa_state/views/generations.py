@@ -95,6 +95,12 @@ class Views(TrackingRecorder, ABC):
     def changed(self, timeout: float) -> None:
         """Wait until events or views may have changed, at most `timeout` seconds."""
 
+    def limit_lock_waits(self, connection: Connection) -> None:
+        """Make the transaction raise `LockTimeoutError` soon instead of waiting for a table.
+
+        Readers would queue behind it. SQLite's readers never wait, so there it does nothing.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """Close what does not belong to the event store."""

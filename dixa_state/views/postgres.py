@@ -12,11 +12,14 @@ from psycopg.rows import TupleRow, tuple_row
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated, unavailable
 from dixa_state.store.sql import with_percent
-from dixa_state.views.generations import Role, Rows, Views
+from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.tables import TABLES, Row
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
+_LOCK_TIMEOUT = 500
+"""Milliseconds that a replay waits for a table, with all readers behind it."""
+
 # A snapshot covers rows, not names: after a switch, `conversations` selects from tables that were
 # filled after the snapshot. So a reader first locks out the switch, then takes its snapshot.
 _READING = b"""
@@ -122,6 +125,10 @@ class PostgresViews(Views):
             self._listener.execute("LISTEN dixa_state_views; LISTEN stored_events")
             return True  # something may have changed before LISTEN took effect
         return any(True for _ in self._listener.notifies(timeout=max(timeout, 0), stop_after=1))
+
+    def limit_lock_waits(self, connection: Connection) -> None:
+        """Make the transaction raise `LockTimeoutError` soon instead of waiting for a table."""
+        connection.run(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}ms'")
 
     def close(self) -> None:
         """Close the listening connection."""

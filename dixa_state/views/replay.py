@@ -6,9 +6,10 @@ replay drops what an interrupted one has left.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from time import sleep
 from typing import NamedTuple
 
-from dixa_state.errors import StoreError
+from dixa_state.errors import LockTimeoutError, StoreError
 from dixa_state.fold import Poison, require_foldable
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import (
@@ -27,6 +28,9 @@ from dixa_state.views.tables import TABLES, VIEW_VERSION, Row, group
 
 Report = Callable[[int], None]
 """Called after each range with the number of events folded so far."""
+
+_SWITCH_PAUSE = 2.0
+"""Seconds between attempts to switch while another transaction reads the views."""
 
 _MAX_LAG = 200
 """Events that the new views may be behind the store when the switch begins."""
@@ -64,8 +68,9 @@ def replay(
             with suppress(StoreError):
                 _abandon(views, building)
             raise
-        with views.transaction(write=True) as connection:
-            _drop(views, connection, RETIRED)
+        with suppress(LockTimeoutError), views.transaction(write=True) as connection:
+            views.limit_lock_waits(connection)
+            _drop(views, connection, RETIRED)  # if someone still reads it, the next replay does
         return live
 
 
@@ -74,8 +79,10 @@ def _begin(tracker: ConversationTracker, views: Views) -> Progress:
 
     Its number is new, so that an interrupted replay which goes on after all cannot write to it.
     """
-    position = tracker.event_recorder.max_notification_id() or 0
+    # Not that of the newest event: it may have been erased, and then the views are ahead of it.
+    position = tracker.event_recorder.last_position()
     with views.transaction(write=True) as connection:
+        views.limit_lock_waits(connection)
         live = views.read_progress(connection)
         left = [_drop(views, connection, name) for name in (BUILDING, RETIRED)]
         generation = 1 + max(known.generation for known in (live, *left) if known)
@@ -124,30 +131,38 @@ def build_range(tracker: ConversationTracker, part: Range) -> Built:
 def _switch(tracker: ConversationTracker, views: Views, lead: Lead, building: Progress) -> Progress:
     """Project what has come in since, then publish the new generation in place of the old one."""
     projector = Projector(tracker, views, name=BUILDING)
-    while (tracker.event_recorder.max_notification_id() or 0) - _at(views) > _MAX_LAG:
-        projector.step()
-        lead.keep()
     while True:
-        projector.step()
+        while (reached := projector.step()) and _lag(tracker, reached) > _MAX_LAG:
+            lead.keep()
         lead.keep()
-        with views.transaction(write=True) as connection:
-            live = _publish(views, connection, building.generation)
-        if live is not None:
-            return live
+        try:
+            with views.transaction(write=True) as connection:
+                live = _publish(tracker, views, connection, building.generation)
+        except LockTimeoutError:
+            sleep(_SWITCH_PAUSE)  # readers that queued behind the switch go first
+        else:
+            if live is not None:
+                return live
 
 
-def _at(views: Views) -> int:
-    return views.progress(BUILDING).position
+def _lag(tracker: ConversationTracker, reached: int) -> int:
+    return tracker.event_recorder.last_position() - reached
 
 
-def _publish(views: Views, connection: Connection, generation: int) -> Progress | None:
+def _publish(
+    tracker: ConversationTracker, views: Views, connection: Connection, generation: int
+) -> Progress | None:
     """Switch; None if the live views have moved past the new ones, which must catch up first."""
     live = views.read_progress(connection, LIVE, hold=True)
     building = views.read_progress(connection, BUILDING, hold=True)
     if building is None or building.generation != generation:
         raise StoreError("replay: the views being built are gone; another one has dropped them")
     if live is not None and live.position > building.position:
-        return None
+        after = building.position + 1
+        if tracker.event_recorder.select_notifications(after, 1, live.position):
+            return None
+        building = building._replace(position=live.position)  # the events between were erased
+    views.limit_lock_waits(connection)
     views.publish(connection, generation)
     views.set_progress(connection, LIVE, building)
     views.delete_progress(connection, BUILDING)

@@ -85,7 +85,8 @@ def _pieces(number: int, seed: int) -> list[Piece]:
     stock = Stock(seed)
     pieces: list[Piece] = []
     while len(pieces) < number:
-        pieces += stock.make()
+        # `ingest` reads a body from each line, so none may hold a line break
+        pieces += (piece._replace(raw=piece.raw.replace(b"\n", b" ")) for piece in stock.make())
     return pieces
 
 

@@ -1,12 +1,27 @@
 """Replay: the same rows again, beside the live ones, shown all at once or not at all."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from threading import Thread
+from time import monotonic
 from typing import Any
 
+import psycopg
 import pytest
-from projections import days, deliver, findings, opened, project, replay, rows, until, worker
+from projections import (
+    HOME,
+    days,
+    deliver,
+    findings,
+    opened,
+    project,
+    replay,
+    rows,
+    until,
+    worker,
+)
 
 from dixa_state import ConversationTracker
 from dixa_state.cli import run
@@ -15,7 +30,8 @@ from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.questions import Queries, Search
 from dixa_state.store.postgres import PostgresRecorder
 from dixa_state.store.sqlite import SqliteRecorder
-from dixa_state.views.generations import BUILDING, LIVE, RETIRED, Views
+from dixa_state.views import replay as replaying
+from dixa_state.views.generations import BUILDING, LIVE, RETIRED, Progress, Views
 from dixa_state.views.tables import VIEW_VERSION
 
 MANY = 50
@@ -349,3 +365,86 @@ def test_a_replay_killed_midway_leaves_the_old_views_and_the_next_one_cleans_up(
         assert rows(place[1]) == live
         assert list(generations(place[1])) == [LIVE]
         assert len(tables(place[1])) == 1
+
+
+def erase(url: str, *positions: int) -> None:
+    """Erase events, as the maintenance of the schema lets one transaction do."""
+    listed = ", ".join(map(str, positions))
+    change = f"DELETE FROM stored_events WHERE notification_id IN ({listed})"  # noqa: S608
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            connection.execute("INSERT INTO maintenance VALUES ('erasure')")
+            connection.execute(change)
+            connection.execute("DELETE FROM maintenance")
+            connection.commit()
+    else:
+        with psycopg.connect(url) as connection:
+            connection.execute("SET LOCAL dixa_state.maintenance = 'on'")
+            connection.execute(change.encode())
+
+
+@pytest.mark.timeout(60)
+def test_a_replay_ends_although_the_newest_events_were_erased(
+    store_url: str, day_lines: list[bytes]
+) -> None:
+    with opened(store_url) as place:
+        deliver(place[0], day_lines)
+        project(place)
+        erase(store_url, 44, 45)
+        assert replay(store_url, place).position == 45
+        deliver(place[0], [line.replace(HOME, b"more") for line in day_lines[:2]])
+        project(place)
+        assert place[1].progress().position == 47
+
+
+@pytest.mark.timeout(60)
+def test_a_replay_ends_although_events_are_erased_that_the_live_views_have(
+    store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come in and go while the new views are filled."""
+    with opened(store_url) as place:
+        deliver(place[0], day_lines[:20])
+        project(place)
+        fill = replaying._fill  # noqa: SLF001 — the moment that the story needs
+
+        def fill_while_events_come_and_go(*arguments: Any) -> None:
+            fill(*arguments)
+            deliver(place[0], day_lines[20:])
+            project(place)
+            erase(store_url, 44, 45)
+
+        monkeypatch.setattr(replaying, "_fill", fill_while_events_come_and_go)
+        assert replay(store_url, place).position == 45
+        assert place[1].progress().position == 45
+
+
+@pytest.mark.timeout(60)
+def test_readers_go_on_while_a_switch_waits_for_the_transaction_of_an_analyst(
+    postgres_url: str, day_lines: list[bytes]
+) -> None:
+    with opened(postgres_url) as place, psycopg.connect(postgres_url) as analyst:
+        deliver(place[0], day_lines)
+        project(place)
+        analyst.execute("SELECT count(*) FROM conversations")
+        thread = Thread(target=replay, args=(postgres_url, place))
+        thread.start()
+        until(lambda: progress_of(place[1], BUILDING) is not None)
+        queries = Queries(*place)
+        slowest, began = 0.0, monotonic()
+        while monotonic() - began < 6:
+            asked = monotonic()
+            assert queries.conversations().items
+            slowest = max(slowest, monotonic() - asked)
+        assert place[1].progress().generation == 1
+        assert thread.is_alive()
+        analyst.rollback()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert place[1].progress().generation == 2
+        assert slowest < 2
+        assert findings(postgres_url, place) == []
+
+
+def progress_of(views: Views, name: str) -> Progress | None:
+    with views.transaction() as connection:
+        return views.read_progress(connection, name)
