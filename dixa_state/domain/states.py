@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.histories import with_chunks
 from dixa_state.domain.lifecycle import Transition
 
 S = TypeVar("S", bound=Conversation | Ban)
@@ -19,12 +20,19 @@ def encode(state: Conversation | Ban | Transition) -> bytes:
 
 _CONVERSATIONS = msgspec.json.Decoder(Conversation)
 _BANS = msgspec.json.Decoder(Ban)
-_TRANSITIONS = msgspec.json.Decoder(Transition)
-decode_conversation, decode_ban, decode_transition = (
-    _CONVERSATIONS.decode,
-    _BANS.decode,
-    _TRANSITIONS.decode,
-)
+decode_transition = msgspec.json.Decoder(Transition).decode
+
+
+def decode_conversation(lines: bytes) -> Conversation:
+    """Read a conversation: a line with its state, then one for each chunk of a long history."""
+    state, *chunks = lines.split(b"\n")
+    return with_chunks(_CONVERSATIONS.decode(state), chunks)
+
+
+def decode_ban(lines: bytes) -> Ban:
+    """Read a ban, in the same form."""
+    state, *chunks = lines.split(b"\n")
+    return with_chunks(_BANS.decode(state), chunks)
 
 
 def as_kept(state: S) -> S:

@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
 from dixa_state.errors import SchemaError
-from dixa_state.views.sql import views_indexes, views_statements, views_tables
+from dixa_state.fold import Poison
+from dixa_state.views.sql import state_column, views_indexes, views_statements, views_tables
 from dixa_state.views.tables import KEYS, TABLES, VIEW_VERSION, Row, group
 
 Rows = list[tuple[Any, ...]]
@@ -63,8 +64,8 @@ class Connection(Protocol):
     def run(self, sql: str, **parameters: Any) -> Rows:
         """Run one statement and return its rows; parameters are written `:name`."""
 
-    def states(self, table: str, streams: Sequence[str]) -> Rows:
-        """Return stream and state of the rows of these streams."""
+    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
+        """Return stream and whole state of these streams, from a table of a generation."""
 
     def script(self, sql: str) -> None:
         """Run several statements without parameters."""
@@ -206,8 +207,14 @@ class Views(TrackingRecorder, ABC):
         """Make the SQL views select from a generation."""
         for table in [*TABLES, "poison"]:
             connection.run(f"DROP VIEW IF EXISTS {table}")
-            rows = f"SELECT * FROM {prefix(generation)}{table}"  # noqa: S608
+            columns = self._columns(table, prefix(generation))
+            rows = f"SELECT {columns} FROM {prefix(generation)}{table} AS t"  # noqa: S608
             connection.run(f"CREATE VIEW {table} AS {rows}")
+
+    def _columns(self, table: str, prefix: str) -> str:
+        names = TABLES[table]._fields if table in TABLES else Poison._fields
+        state = f"{state_column(self.dialect, prefix)} AS state"
+        return ", ".join(state if name == "state" else f"t.{name}" for name in names)
 
     def replace(
         self, connection: Connection, generation: int, old: Iterable[Row], new: Iterable[Row]

@@ -13,6 +13,7 @@ from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated, unavailable
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
+from dixa_state.views.sql import state_column
 from dixa_state.views.tables import TABLES, Row
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
@@ -165,8 +166,9 @@ class _PostgresConnection:
         self._cursor.execute(with_percent(sql).encode(), parameters)
         return self._cursor.fetchall() if self._cursor.description else []
 
-    def states(self, table: str, streams: Sequence[str]) -> Rows:
-        sql = f"SELECT stream, state FROM {table} WHERE stream = ANY(%b)"  # noqa: S608
+    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
+        state = state_column("postgres", prefix)
+        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ANY(%b)"  # noqa: S608
         return self._cursor.execute(sql.encode(), [list(streams)], prepare=True).fetchall()
 
     def script(self, sql: str) -> None:

@@ -221,11 +221,11 @@ def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict
     found: dict[str, State] = {}
     conversations = [stream for stream in streams if stream.startswith("conversation/")]
     if conversations:
-        rows = connection.states(f"{prefix}conversations", conversations)
+        rows = connection.states(prefix, "conversations", conversations)
         found |= {stream: decode_conversation(bytes(state)) for stream, state in rows}
     if len(conversations) < len(streams):
         others = [stream for stream in streams if not stream.startswith("conversation/")]
-        rows = connection.states(f"{prefix}bans", others)
+        rows = connection.states(prefix, "bans", others)
         found |= {stream: decode_ban(bytes(state)) for stream, state in rows}
     return found
 

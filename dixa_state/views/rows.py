@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from dixa_state.dixa.catalog import spelling
-from dixa_state.domain import sla
+from dixa_state.domain import histories, sla
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.lifecycle import status_from_dixa
@@ -17,6 +17,7 @@ from dixa_state.views.tables import (
     AttributeRow,
     BanRow,
     ConversationRow,
+    HistoryRow,
     QueueIntervalRow,
     QueueVisitRow,
     RatingRow,
@@ -39,26 +40,58 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
     """Yield every row of a state."""
     if isinstance(state, Ban):
         yield _ban(stream, state)
+        yield from _chunks(stream, state)
         return
     yield _conversation(stream, state)
-    for make, _ in _PARTS:
-        yield from make(stream, state)
+    for part in _PARTS:
+        yield from part.make(stream, state, 0)
+    yield from _chunks(stream, state)
 
 
 def changed_rows(
     stream: str, before: Conversation | Ban | None, after: Conversation | Ban
 ) -> tuple[list[Row], list[Row]]:
     """Return the rows that a change of state deletes, by their keys, and those that it inserts."""
-    if not isinstance(before, Conversation) or not isinstance(after, Conversation):
+    if before is None or type(before) is not type(after):
         return list(rows(stream, before)) if before else [], list(rows(stream, after))
+    old, new = _changed_chunks(stream, before, after)
+    if isinstance(before, Conversation) and isinstance(after, Conversation):
+        for part in _PARTS:
+            start = part.first_change(before, after)
+            if start is not None:
+                old.update(part.make(stream, before, start))
+                new += part.make(stream, after, start)
+    row = _ban(stream, after) if isinstance(after, Ban) else _conversation(stream, after)
+    # every event changes the row of the state itself
+    return [row, *old.difference(new)], [row, *(one for one in new if one not in old)]
+
+
+def _changed_chunks(
+    stream: str, before: Conversation | Ban, after: Conversation | Ban
+) -> tuple[set[Row], list[Row]]:
     old: set[Row] = set()
     new: list[Row] = []
-    for make, fields in _PARTS:
-        if any(getattr(before, field) != getattr(after, field) for field in fields):
-            old.update(make(stream, before))
-            new += make(stream, after)
-    row = _conversation(stream, after)  # every event changes it
-    return [row, *old.difference(new)], [row, *(one for one in new if one not in old)]
+    for path in histories.paths(after):
+        one, other = histories.get(before, path), histories.get(after, path)
+        if one is not other:
+            start = histories.common_prefix(one, other)
+            old.update(_chunks_from(stream, before, path, start))
+            new += _chunks_from(stream, after, path, start)
+    return old, new
+
+
+def _chunks(stream: str, state: Conversation | Ban) -> Iterator[HistoryRow]:
+    for path in histories.paths(state):
+        yield from _chunks_from(stream, state, path, 0)
+
+
+def _chunks_from(
+    stream: str, state: Conversation | Ban, path: str, start: int
+) -> Iterator[HistoryRow]:
+    """Yield the chunks of a history that hold items from a place on."""
+    history = histories.get(state, path)
+    for number in range(start // histories.CHUNK, histories.full_chunks(history)):
+        yield HistoryRow(stream, path, number, histories.encode_chunk(path, history, number))
 
 
 def _optional_micros(time: datetime | None) -> int | None:
@@ -104,8 +137,13 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         full_resolution=measured.full_resolution,
         version=state.version,
         position=state.position,
-        state=encode(state),
+        chunks=_count_chunks(state),
+        state=encode(histories.recent(state)),
     )
+
+
+def _count_chunks(state: Conversation | Ban) -> int:
+    return sum(histories.full_chunks(histories.get(state, path)) for path in histories.paths(state))
 
 
 _ENDS = ("closed", "abandoned")
@@ -182,20 +220,42 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
 
 
 def _tags(stream: str, state: Conversation) -> Iterator[TagRow]:
-    for number, (tag, since, until) in enumerate(_tag_intervals(state), start=1):
+    for number, tag, since, until in _tag_intervals(state):
         key = findable(state.tag_ids.get(tag))
         yield TagRow(stream, number, findable(tag) or "", key, since, until)
 
 
-def _tag_intervals(state: Conversation) -> Iterator[tuple[str, int, int | None]]:
-    since: dict[str, int] = {}
-    for change in state.tag_history:
+def _tag_intervals(state: Conversation) -> Iterator[tuple[int, str, int, int | None]]:
+    """Yield the intervals of tags, each with the number of the change that it began with."""
+    began: dict[str, tuple[int, int]] = {}
+    for number, change in enumerate(state.tag_history, start=1):
         at = micros(change.at)
         if change.added:
-            since[change.tag] = at
-        elif change.tag in since:
-            yield change.tag, since.pop(change.tag), at
-    yield from ((tag, began, None) for tag, began in sorted(since.items()))
+            began[change.tag] = number, at
+        elif change.tag in began:
+            first, since = began.pop(change.tag)
+            yield first, change.tag, since, at
+    yield from ((first, tag, since, None) for tag, (first, since) in began.items())
+
+
+def _first_tag_change(before: Conversation, after: Conversation) -> int | None:
+    """Return the place of the first change of a tag whose rows may differ."""
+    if before.tag_history is after.tag_history and before.tag_ids == after.tag_ids:
+        return None
+    start = histories.common_prefix(before.tag_history, after.tag_history)
+    changed = {change.tag for change in (*before.tag_history[start:], *after.tag_history[start:])}
+    renamed = {tag for tag, _ in before.tag_ids.items() ^ after.tag_ids.items()}
+    if renamed:
+        known = (n for n, change in enumerate(after.tag_history[:start]) if change.tag in renamed)
+        start = next(known, start)
+    for place in range(start - 1, -1, -1):
+        if not changed:
+            break
+        change = after.tag_history[place]
+        if change.tag in changed:  # what comes before it stays as it is
+            start = place
+            changed.discard(change.tag)
+    return start
 
 
 def _attributes(stream: str, state: Conversation) -> Iterator[AttributeRow]:
@@ -264,18 +324,57 @@ def _words(stream: str, state: Conversation) -> Iterator[Row]:
         yield WordRow(word, stream)
 
 
-_PARTS: tuple[tuple[Callable[[str, Conversation], Iterator[Row]], tuple[str, ...]], ...] = (
-    (_transitions, ("life",)),
-    (_assignments, ("assignments",)),
-    (_queue_intervals, ("queue_history",)),
-    (_queue_visits, ("visits",)),
-    (_tags, ("tag_history", "tag_ids")),
-    (_attributes, ("custom_attributes", "attribute_ids")),
-    (_sla_evaluations, ("sla", "channel", "queue", "assignee")),
-    (_ratings, ("ratings",)),
-    (_words, ("subject", "requester")),
+class _Part(NamedTuple):
+    """How the rows of a table are made, and what they depend on.
+
+    `history` is where they come from item by item: then those of the items that two states share
+    are not made. All are where one of `fields` differs.
+    """
+
+    rows: Callable[[str, Conversation], Iterator[Row]]
+    history: str | None
+    fields: tuple[str, ...] = ()
+    first_change_in: Callable[[Conversation, Conversation], int | None] | None = None
+
+    def make(self, stream: str, state: Conversation, start: int) -> Iterator[Row]:
+        """Make the rows of the items from a place on."""
+        if not start or self.history is None:
+            return self.rows(stream, state)
+        items = histories.get(state, self.history)[start:]
+        made = self.rows(stream, histories.put(state, self.history, items))
+        return (_renumbered(row, start) for row in made)
+
+    def first_change(self, before: Conversation, after: Conversation) -> int | None:
+        """Return the place from which the rows of two states differ, None if none do."""
+        if any(getattr(before, field) != getattr(after, field) for field in self.fields):
+            return 0
+        if self.history is None:
+            return None
+        if self.first_change_in is not None:
+            return self.first_change_in(before, after)
+        one, other = histories.get(before, self.history), histories.get(after, self.history)
+        if one is other:
+            return None
+        # the row of the item before holds when the next one began
+        return max(histories.common_prefix(one, other) - 1, 0)
+
+
+def _renumbered(row: Any, start: int) -> Row:
+    renumbered: Row = row._replace(number=row.number + start) if hasattr(row, "number") else row
+    return renumbered
+
+
+_PARTS = (
+    _Part(_transitions, "life.transitions"),
+    _Part(_assignments, "assignments"),
+    _Part(_queue_intervals, "queue_history"),
+    _Part(_queue_visits, "visits"),
+    _Part(_tags, "tag_history", first_change_in=_first_tag_change),
+    _Part(_attributes, None, ("custom_attributes", "attribute_ids")),
+    _Part(_sla_evaluations, "sla", ("channel", "queue", "assignee")),
+    _Part(_ratings, "ratings"),
+    _Part(_words, None, ("subject", "requester")),
 )
-"""The function that makes the rows of each table, and the fields that they depend on."""
 
 
 def _ban(stream: str, state: Ban) -> BanRow:
@@ -286,5 +385,6 @@ def _ban(stream: str, state: Ban) -> BanRow:
         subject=findable(state.id) or "",
         banned=state.banned,
         position=state.position,
-        state=encode(state),
+        chunks=_count_chunks(state),
+        state=encode(histories.recent(state)),
     )

@@ -10,6 +10,7 @@ from uuid import uuid4
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.sqlite import SqliteRecorder, translated
 from dixa_state.views.generations import Role, Rows, Views
+from dixa_state.views.sql import state_column
 from dixa_state.views.tables import Row
 
 LEASE = 5.0
@@ -128,8 +129,9 @@ class _SqliteConnection:
     def count(self, sql: str, **parameters: Any) -> int:
         return self._cursor.execute(sql, parameters).rowcount
 
-    def states(self, table: str, streams: Sequence[str]) -> Rows:
-        sql = f"SELECT stream, state FROM {table} WHERE stream = ?"  # noqa: S608
+    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
+        state = state_column("sqlite", prefix)
+        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ?"  # noqa: S608
         return [row for stream in streams for row in self._cursor.execute(sql, (stream,))]
 
     def script(self, sql: str) -> None:

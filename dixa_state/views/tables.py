@@ -20,6 +20,8 @@ class ConversationRow(NamedTuple):
     `assigned_at` is when the agent who has it now got it. `closed_at` is when it was closed or
     abandoned last, which is a close to Dixa too; it stays when the conversation is opened again.
     `duration` is from creation to there, None as long as the conversation has not ended.
+    `chunks` counts the rows of `histories` that belong to the state; the SQL view appends them to
+    it, a line each.
     """
 
     stream: str
@@ -52,6 +54,7 @@ class ConversationRow(NamedTuple):
     full_resolution: float | None
     version: int
     position: int
+    chunks: int
     state: bytes
 
 
@@ -173,6 +176,15 @@ class WordRow(NamedTuple):
     stream: str
 
 
+class HistoryRow(NamedTuple):
+    """A chunk of a long history: what the state of its stream begins with, and does not hold."""
+
+    stream: str
+    history: str
+    number: int
+    items: bytes
+
+
 class BanRow(NamedTuple):
     """Whether an end user or an address is banned."""
 
@@ -182,6 +194,7 @@ class BanRow(NamedTuple):
     subject: str
     banned: bool
     position: int
+    chunks: int
     state: bytes
 
 
@@ -196,6 +209,7 @@ Row = (
     | SlaEvaluationRow
     | RatingRow
     | WordRow
+    | HistoryRow
     | BanRow
 )
 
@@ -210,6 +224,7 @@ TABLES: dict[str, type[Row]] = {
     "sla_evaluations": SlaEvaluationRow,
     "ratings": RatingRow,
     "words": WordRow,
+    "histories": HistoryRow,
     "bans": BanRow,
 }
 TABLE_OF = {row_type: name for name, row_type in TABLES.items()}
@@ -218,6 +233,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "conversations": ("stream",),
     "transitions": ("stream", "sequence"),
     "words": ("word", "stream"),
+    "histories": ("stream", "history", "number"),
     "bans": ("stream",),
 }
 """The primary key of each table."""

@@ -67,7 +67,7 @@ def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
     with views.transaction() as connection:
         live = views.read_progress(connection)
         seen = part._replace(position=live.position if live else 0)
-        actual = _view_rows(connection, seen)
+        actual = _view_rows(connection, seen, live.prefix if live else "")
     findings: list[Finding] = []
     made: list[Row] = []
     count = 0
@@ -81,10 +81,10 @@ def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
     return count, findings
 
 
-def _view_rows(connection: Connection, part: Range) -> Rows:
+def _view_rows(connection: Connection, part: Range, prefix: str) -> Rows:
     return {
         table: connection.run(
-            f"SELECT {', '.join(row_type._fields)} FROM {table} "  # noqa: S608 — names of ours
+            f"SELECT {', '.join(row_type._fields)} FROM {prefix}{table} "  # noqa: S608 — names of ours
             "WHERE stream >= :low AND stream < :high",
             low=part.low,
             high=part.high,

@@ -31,6 +31,12 @@ def views_indexes(prefix: str) -> str:
 
 
 @cache
+def state_column(dialect: str, prefix: str) -> str:
+    """Return the expression for a whole state, chunks included, of a row of a table named `t`."""
+    return named_statements(_read("states.sql"))[dialect].rstrip(";").replace("{v}", prefix)
+
+
+@cache
 def views_index_columns(table: str) -> frozenset[tuple[str, ...]]:
     """Return every list of columns that an index of a table begins with.
 

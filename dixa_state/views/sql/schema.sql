@@ -34,6 +34,7 @@ CREATE TABLE {v}conversations (
     full_resolution DOUBLE PRECISION,
     version BIGINT NOT NULL,
     position BIGINT NOT NULL,
+    chunks BIGINT NOT NULL,
     state BYTEA NOT NULL
 );
 
@@ -146,6 +147,15 @@ CREATE TABLE {v}words (
     PRIMARY KEY (word, stream)
 );
 
+-- What a state begins with, where it is long: no event rewrites it.
+CREATE TABLE {v}histories (
+    stream {text} NOT NULL,
+    history {text} NOT NULL,
+    number BIGINT NOT NULL,
+    items BYTEA NOT NULL,
+    PRIMARY KEY (stream, history, number)
+);
+
 CREATE TABLE {v}bans (
     stream {text} PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -153,6 +163,7 @@ CREATE TABLE {v}bans (
     subject TEXT NOT NULL,
     banned BOOLEAN NOT NULL,
     position BIGINT NOT NULL,
+    chunks BIGINT NOT NULL,
     state BYTEA NOT NULL
 );
 
