@@ -13,13 +13,15 @@ from eventsourcing.persistence import Notification
 from msgspec import Struct
 
 from dixa_state.dixa.streams import csid_of
-from dixa_state.domain import bans
+from dixa_state.domain import bans, histories
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation, initial
-from dixa_state.domain.events import Event, believed, mark_late
+from dixa_state.domain.events import Event, Order, believed, mark_late
 from dixa_state.domain.fold import evolve
 from dixa_state.domain.states import as_kept
 from dixa_state.errors import UnfoldableEventError
+
+_BLOCK = 1_000
 
 State = Conversation | Ban
 Read = Callable[[Notification], Event]
@@ -82,7 +84,8 @@ def timeline(stored: Sequence[Notification], read: Read, grace: timedelta) -> It
     """Yield the events of a conversation in event-time order, with the state before and after."""
     events, poison = _read_all(stored, read)
     require_foldable(poison)
-    for event, before, after in _steps(None, _stream(stored), mark_late(events), grace, poison):
+    ordered = sorted(mark_late(events), key=_order)
+    for event, before, after in _steps(None, _stream(stored), ordered, grace, poison):
         require_foldable(poison)
         if isinstance(before, Conversation) and isinstance(after, Conversation):
             yield Step(event, before, after)
@@ -118,10 +121,17 @@ def _fold(
     grace: timedelta,
     poison: list[Poison],
 ) -> FoldResult:
-    state = before
-    for _, _, after in _steps(before, _stream(stored), events, grace, poison):
-        state = after
-    return FoldResult(state and as_kept(state), tuple(sorted(poison)))
+    state, older = before, histories.Older()
+    ordered = sorted(events, key=_order)
+    for start in range(0, len(ordered), _BLOCK):
+        if state is not None and start:
+            state = histories.detach(state, older, grace, keep=_BLOCK)
+        block = ordered[start : start + _BLOCK]
+        for _, _, after in _steps(state, _stream(stored), block, grace, poison):
+            state = after
+    if state is not None:
+        state = as_kept(histories.attach(state, older))
+    return FoldResult(state, tuple(sorted(poison)))
 
 
 def _steps(
@@ -131,7 +141,7 @@ def _steps(
     grace: timedelta,
     poison: list[Poison],
 ) -> Iterator[tuple[Event, State, State]]:
-    for event in sorted(events, key=lambda event: event.order):
+    for event in events:
         try:
             before = _initial(stream, event) if state is None else state
             if isinstance(before, Conversation):
@@ -149,6 +159,10 @@ def _initial(stream: str, event: Event) -> State:
         return initial(event.organization_id, csid_of(stream))
     kind: bans.BanKind = "enduser" if stream.startswith("enduser/") else "ip"
     return Ban(event.organization_id, kind, bans.subject(event))
+
+
+def _order(event: Event) -> Order:
+    return event.order
 
 
 def _stream(stored: Sequence[Notification]) -> str:

@@ -5,6 +5,7 @@ costs about the same however long it is.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from inspect import isclass
 from typing import Any, TypeVar, get_origin
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from dixa_state.domain.bans import Ban
-from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.conversation import Conversation, TagChange
 
 S = TypeVar("S", bound=Conversation | Ban)
 
@@ -97,6 +98,48 @@ def recent(state: S) -> S:
         history = get(state, path)
         if chunks := full_chunks(history):
             state = put(state, path, history[chunks * CHUNK :])
+    return state
+
+
+APPENDED = (
+    "life.transitions",
+    "assignments",
+    "queue_history",
+    "visits",
+    "messages.responses",
+    "tag_history",
+)
+"""The histories of which an event reads and changes the newest items only."""
+
+Older = dict[str, list[Any]]
+
+
+def detach(state: S, older: Older, grace: timedelta, keep: int) -> S:
+    """Move what a conversation's histories begin with to `older`, all but the newest items.
+
+    An event copies the history that it appends to. A fold of n events would copy n² items, unless
+    it does this from time to time. The explanation of an inferred tag is looked for within the
+    grace, so that much of the tags stays.
+    """
+    if not isinstance(state, Conversation):
+        return state
+    for path in APPENDED:
+        history = get(state, path)
+        count = len(history) - keep
+        if count > 0 and not (path == "tag_history" and _is_recent(state, history[count], grace)):
+            older.setdefault(path, []).extend(history[:count])
+            state = put(state, path, history[count:])
+    return state
+
+
+def _is_recent(state: Conversation, change: TagChange, grace: timedelta) -> bool:
+    return state.last_event_at is not None and state.last_event_at - change.at <= grace
+
+
+def attach(state: S, older: Older) -> S:
+    """Put what was detached back before what a state holds."""
+    for path, history in older.items():
+        state = put(state, path, (*history, *get(state, path)))
     return state
 
 

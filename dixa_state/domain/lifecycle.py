@@ -136,7 +136,7 @@ def _with_transition(
 ) -> Lifecycle:
     since = life.since
     transition = Transition(
-        sequence=len(life.transitions) + 1,
+        sequence=life.transitions[-1].sequence + 1 if life.transitions else 1,
         before=life.status,
         after=after,
         at=event.at,
