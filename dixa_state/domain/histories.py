@@ -126,14 +126,14 @@ def detach(state: S, older: Older, grace: timedelta, keep: int) -> S:
     for path in APPENDED:
         history = get(state, path)
         count = len(history) - keep
-        if count > 0 and not (path == "tag_history" and _is_recent(state, history[count], grace)):
+        if count > 0 and not (path == "tag_history" and _is_recent(history[count], state, grace)):
             older.setdefault(path, []).extend(history[:count])
             state = put(state, path, history[count:])
     return state
 
 
-def _is_recent(state: Conversation, change: TagChange, grace: timedelta) -> bool:
-    return state.last_event_at is not None and state.last_event_at - change.at <= grace
+def _is_recent(change: TagChange, state: Conversation | Ban, grace: timedelta) -> bool:
+    return state.newest is not None and state.newest.at - change.at <= grace
 
 
 def attach(state: S, older: Older) -> S:

@@ -74,9 +74,10 @@ def _changed_chunks(
     for path in histories.paths(after):
         one, other = histories.get(before, path), histories.get(after, path)
         if one is not other:
-            start = histories.common_prefix(one, other)
-            old.update(_chunks_from(stream, before, path, start))
-            new += _chunks_from(stream, after, path, start)
+            same = histories.common_prefix(one, other) // histories.CHUNK
+            first = min(same, histories.full_chunks(one), histories.full_chunks(other))
+            old.update(_chunks_from(stream, before, path, first))
+            new += _chunks_from(stream, after, path, first)
     return old, new
 
 
@@ -86,11 +87,10 @@ def _chunks(stream: str, state: Conversation | Ban) -> Iterator[HistoryRow]:
 
 
 def _chunks_from(
-    stream: str, state: Conversation | Ban, path: str, start: int
+    stream: str, state: Conversation | Ban, path: str, first: int
 ) -> Iterator[HistoryRow]:
-    """Yield the chunks of a history that hold items from a place on."""
     history = histories.get(state, path)
-    for number in range(start // histories.CHUNK, histories.full_chunks(history)):
+    for number in range(first, histories.full_chunks(history)):
         yield HistoryRow(stream, path, number, histories.encode_chunk(path, history, number))
 
 

@@ -10,16 +10,17 @@ from dixa_state import fold as folding
 from dixa_state import open_tracker
 from dixa_state.domain import histories
 from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.events import Order
 from dixa_state.domain.states import decode_ban, decode_conversation, encode
 from dixa_state.fold import State
-from dixa_state.simulate import Plan, bodies
+from dixa_state.simulate import Plan, bodies, json_line
 
 
 def states() -> dict[str, State]:
     """Return the states of all streams of a simulated store."""
     with open_tracker("memory:") as tracker:
         for simulated in bodies(Plan(conversations=60, seed=3)):
-            tracker.append(simulated.body, received_at=datetime(2026, 3, 2, tzinfo=UTC))
+            tracker.append(json_line(simulated.body), received_at=datetime(2026, 3, 2, tzinfo=UTC))
         recorder = tracker.event_recorder
         found = {}
         for prefix in ("conversation/", "enduser/", "ip/"):
@@ -74,7 +75,7 @@ def test_tags_of_the_last_moments_are_not_detached() -> None:
     """An event may explain the inference of any of them."""
     change = histories.TagChange("vip", True, datetime(2026, 3, 2, tzinfo=UTC), "e", False)
     state = Conversation(
-        organization_id=None, csid=1, tag_history=(change,) * 5, last_event_at=change.at
+        organization_id=None, csid=1, tag_history=(change,) * 5, newest=Order(change.at, 0, "e")
     )
     older = histories.Older()
     assert histories.detach(state, older, timedelta(seconds=10), keep=2) is state
@@ -82,7 +83,7 @@ def test_tags_of_the_last_moments_are_not_detached() -> None:
         organization_id=None,
         csid=1,
         tag_history=(change,) * 5,
-        last_event_at=change.at + timedelta(seconds=11),
+        newest=Order(change.at + timedelta(seconds=11), 0, "e"),
     )
     assert len(histories.detach(later, older, timedelta(seconds=10), keep=2).tag_history) == 2
     assert len(older["tag_history"]) == 3

@@ -1,0 +1,129 @@
+"""A conversation with a long history: what one more event costs does not grow with it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import thread_time
+from typing import Any
+
+import pytest
+from projections import NOON, deliver, findings, opened, project, replay, rows
+
+from dixa_state import open_tracker
+from dixa_state.domain import histories
+from dixa_state.domain.states import encode
+from dixa_state.questions import Queries
+from dixa_state.views.rows import changed_rows
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+Story = Callable[[int], dict[str, Any]]
+
+
+def reopenings(number: int) -> dict[str, Any]:
+    closed = number % 2 == 0
+    return {
+        "event_fqn": "CONVERSATION_CLOSED" if closed else "CONVERSATION_OPEN",
+        "data": {"conversation": {"csid": 1, "status": "CLOSED" if closed else "OPEN"}},
+    }
+
+
+def tags(number: int) -> dict[str, Any]:
+    kind = "ADDED" if number % 2 == 0 else "REMOVED"
+    data = {"conversation": {"csid": 1}, "tag": {"name": f"tag {number // 2 % 5}"}}
+    return {"event_fqn": f"CONVERSATION_TAG_{kind}", "data": data}
+
+
+def assignments(number: int) -> dict[str, Any]:
+    agent = {"id": f"agent-{number % 3}", "name": "Ida", "user_type": "Member"}
+    data = {"conversation": {"csid": 1, "assignee": agent}, "agent": agent}
+    return {"event_fqn": "CONVERSATION_ASSIGNED", "data": data}
+
+
+def bans(number: int) -> dict[str, Any]:
+    kind = "BANNED" if number % 2 == 0 else "UNBANNED"
+    data = {"user": {"id": "user-1", "email": "user1@example.com"}}
+    return {"event_fqn": f"AGENT_{kind}_ENDUSER", "data": data}
+
+
+def body(story: Story, number: int, at: datetime | None = None) -> bytes:
+    time = at or START + timedelta(minutes=number)
+    webhook = story(number) | {
+        "event_id": f"{story.__name__}-{number}-{time.timestamp()}",
+        "event_timestamp": time.isoformat().replace("+00:00", "Z"),
+        "organization": {"id": "org"},
+    }
+    return json.dumps(webhook).encode()
+
+
+@pytest.mark.parametrize("story", [reopenings, tags, assignments, bans])
+def test_a_long_history_is_projected_replayed_and_read_as_it_is_folded(
+    store_url: str, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "CHUNK", 4)
+    with opened(store_url) as place:
+        for start in range(0, 60, 7):
+            deliver(place[0], [body(story, number) for number in range(start, start + 7)])
+            project(place, batch_size=5)
+            assert findings(store_url, place) == []
+        late = START + timedelta(minutes=20, seconds=30)
+        deliver(place[0], [body(story, 101, late)])
+        project(place)
+        assert findings(store_url, place) == []
+        assert rows(place[1])["histories"]
+        live = rows(place[1])
+        replay(store_url, place)
+        assert rows(place[1]) == live
+        queries = Queries(*place)
+        if story is bans:
+            assert queries.bans() == list(place[0].bans())
+        else:
+            [listed] = queries.conversations().items
+            asked = queries.conversation(1)
+            assert encode(listed) == encode(asked) == encode(place[0].conversation(1))
+
+
+@pytest.mark.parametrize("story", [reopenings, tags, assignments, bans])
+def test_one_more_event_writes_no_more_than_the_twentieth(story: Story) -> None:
+    def written(count: int) -> int:
+        """Return the mean size of the rows that an event rewrites, over a chunk of events."""
+        more = 2 * histories.CHUNK
+        with open_tracker("memory:") as tracker:
+            deliver(tracker, [body(story, number) for number in range(count + more)])
+            [stream] = tracker.event_recorder.select_streams(
+                "enduser/" if story is bans else "conversation/"
+            )
+            stored = tracker.event_recorder.select_stream(stream)
+            state = tracker.fold(stored[:count]).state
+            size = 0
+            for event in stored[count:]:
+                assert state is not None
+                further = tracker.fold_further(state, [event])
+                assert further is not None
+                assert further.state is not None
+                deleted, inserted = changed_rows(stream, state, further.state)
+                size += len(repr(deleted)) + len(repr(inserted))
+                state = further.state
+            return size // more
+
+    assert written(3_000) < 3 * written(20)
+
+
+def test_a_late_event_of_a_long_history_is_folded_in_time_that_grows_with_its_length() -> None:
+    """Eight times as many events: with the square, it would take sixty-four times as long."""
+
+    def seconds(count: int) -> float:
+        with open_tracker("memory:") as tracker:
+            deliver(tracker, [body(reopenings, number) for number in range(count)])
+            [stream] = tracker.event_recorder.select_streams("conversation/")
+            stored = tracker.event_recorder.select_stream(stream)
+            began = thread_time()
+            assert tracker.fold(stored).state is not None
+            return thread_time() - began
+
+    assert seconds(16_000) < 16 * seconds(2_000)
+
+
+def test_bodies_of_the_stories_are_stored() -> None:
+    with open_tracker("memory:") as tracker:
+        for story in (reopenings, tags, assignments, bans):
+            assert tracker.append(body(story, 1), received_at=NOON).kind == "appended"
