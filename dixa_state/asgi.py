@@ -25,14 +25,13 @@ T = TypeVar("T")
 def open_application(settings: Settings) -> Iterator[Application]:
     """Open the store that the settings name, made where there is none, and give what serves it.
 
-    Raises what `open_tracker` and `open_policy` raise, and `SchemaError` if the views are of
-    another version.
+    Raises what `open_tracker` and `open_policy` raise. Views of another version stop no webhook:
+    only questions about them get an error, until a replay.
     """
     policy = open_policy(settings)
     with open_tracker(settings.store, grace=settings.grace) as tracker:
         views = open_views(tracker.event_recorder)
         try:
-            views.progress()
             yield Application(Service(tracker, views, policy))
         finally:
             views.close()

@@ -20,6 +20,7 @@ from dixa_state.domain.events import Event, Order, believed, mark_late
 from dixa_state.domain.fold import evolve
 from dixa_state.domain.states import as_kept
 from dixa_state.errors import UnfoldableEventError
+from dixa_state.store.deadline import current_deadline
 
 _BLOCK = 1_000
 
@@ -101,7 +102,9 @@ def require_foldable(poison: Sequence[Poison]) -> None:
 def _read_all(stored: Iterable[Notification], read: Read) -> tuple[list[Event], list[Poison]]:
     events: list[Event] = []
     poison: list[Poison] = []
+    deadline = current_deadline()
     for notification in stored:
+        deadline.check()
         try:
             events.append(read(notification))
         except Exception as error:  # noqa: BLE001 — one event must not stop the others
@@ -141,7 +144,9 @@ def _steps(
     grace: timedelta,
     poison: list[Poison],
 ) -> Iterator[tuple[Event, State, State]]:
+    deadline = current_deadline()
     for event in events:
+        deadline.check()
         try:
             before = _initial(stream, event) if state is None else state
             if isinstance(before, Conversation):

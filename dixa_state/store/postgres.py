@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from math import inf
 from typing import Any, TypeVar
 
 import psycopg
@@ -17,6 +18,7 @@ from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import LockTimeoutError, SchemaError, StoreUnavailableError
 from dixa_state.store import quarantine
 from dixa_state.store.append import Known, Rejected, Writer
+from dixa_state.store.deadline import current_deadline
 from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
 from dixa_state.store.recorder import Resolution
@@ -29,6 +31,9 @@ CONNECT_TIMEOUT = 5
 
 LOCK_TIMEOUT = 60
 """Seconds that an append waits for the appends of others to end."""
+
+STATEMENT_TIMEOUT = 15
+"""Seconds that one statement of a query may take; a query as a whole has its `Deadline`."""
 
 _SQL = statements("postgres")
 _KEEPALIVE = {
@@ -58,7 +63,9 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         """
         self._url = url
         self._make_ready(url, create=create)
-        self.read_pool = ReadPool(self.connect, _is_free)
+        self._read_pool = ReadPool(self.connect, _is_free)
+        # A limit that connections have costs no round trip for each statement.
+        self._query_pool = ReadPool(self._connect_limited, _is_free)
         super().__init__(_datastore(url))
 
     def create_table(self) -> None:
@@ -106,6 +113,17 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         with translated(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(_SQL["resolve"].encode(), parameters)
 
+    @property
+    def read_pool(self) -> ReadPool[psycopg.Connection[TupleRow]]:
+        """Return the pool of this thread: a query with a deadline has one with a limit."""
+        limited = current_deadline().remaining() < inf
+        return self._query_pool if limited else self._read_pool
+
+    def _connect_limited(self) -> psycopg.Connection[TupleRow]:
+        connection = self.connect()
+        connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}s'".encode())
+        return connection
+
     def connect(self) -> psycopg.Connection[TupleRow]:
         """Open a connection of its own, outside the pool, in autocommit."""
         return psycopg.connect(
@@ -114,7 +132,8 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     def close(self) -> None:
         """Close all connections."""
-        self.read_pool.close()
+        self._read_pool.close()
+        self._query_pool.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> list[Any]:
@@ -261,6 +280,8 @@ def translated() -> Iterator[None]:
         raise persistence.IntegrityError(str(error)) from error
     except (psycopg.Error, persistence.PersistenceError) as error:
         cause = error.__cause__ or error  # the library wraps the errors of its connections
+        if isinstance(cause, psycopg.errors.QueryCanceled):
+            raise current_deadline().exceeded() from error
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             raise LockTimeoutError(_unavailable_because(error)) from error
         raise unavailable(error) from error

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from threading import Condition, Lock
 from time import monotonic, sleep
@@ -24,6 +25,7 @@ from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.store import quarantine
 from dixa_state.store.append import Known, Rejected, Writer
+from dixa_state.store.deadline import current_deadline
 from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
 from dixa_state.store.recorder import Resolution
@@ -34,6 +36,9 @@ LOCK_TIMEOUT = 60
 
 _SQL = statements("sqlite")
 _POLL = 0.01
+_CHECK_EVERY = 20_000
+"""Instructions of SQLite, about a millisecond, between two looks at a query's deadline."""
+
 _CHECKPOINT = 4_000
 """Pages in the log before a checkpoint; most are rewritten many times before it."""
 
@@ -152,10 +157,21 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Use a read connection."""
+        """Use a read connection until the deadline of the query, if it has one."""
         self._require_same_file()
+        deadline = current_deadline()
         with self.read_pool.connection() as connection:
-            yield connection
+            if deadline.remaining() == inf:
+                yield connection
+                return
+            connection.set_progress_handler(lambda: deadline.remaining() <= 0, _CHECK_EVERY)
+            try:
+                yield connection
+            except sqlite3.OperationalError:
+                deadline.check()
+                raise
+            finally:
+                connection.set_progress_handler(None, 0)
 
     def _require_same_file(self, *, log: bool = False) -> None:
         """Raise unless the open file, with its write-ahead log, is still the one at its path.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import inf
 from threading import Lock, local
 from time import monotonic, sleep
 from typing import Any, get_args, get_type_hints
@@ -10,6 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.errors import StoreUnavailableError
+from dixa_state.store.deadline import Deadline, current_deadline
 from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated, unavailable
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
@@ -23,8 +25,9 @@ _LOCK_TIMEOUT = 500
 
 # A snapshot covers rows, not names: after a switch, `conversations` selects from tables that were
 # filled after the snapshot. So a reader first locks out the switch, then takes its snapshot.
-_READING = b"""
+_READING = """
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL statement_timeout = {timeout};
 LOCK TABLE conversations IN ACCESS SHARE MODE
 """
 _TYPES = {str: "text", int: "int8", float: "float8", bool: "bool", bytes: "bytea"}
@@ -65,11 +68,10 @@ class PostgresViews(Views):
 
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:
+        begin = _READING.format(timeout=_milliseconds(current_deadline())).encode()
+        pool = self._recorder.read_pool
         with (
-            reconnecting(self._recorder.read_pool, lambda lent: lent.execute(_READING)) as (
-                connection,
-                _,
-            ),
+            reconnecting(pool, lambda connection: connection.execute(begin)) as (connection, _),
             connection.cursor(binary=True) as cursor,
         ):
             try:
@@ -135,6 +137,12 @@ class PostgresViews(Views):
         """Close the listening connection."""
         if self._listener is not None:
             self._listener.close()
+
+
+def _milliseconds(deadline: Deadline) -> int:
+    """Return what remains of a deadline; 0 is no limit to PostgreSQL."""
+    remaining = deadline.remaining()
+    return 0 if remaining == inf else max(1, round(remaining * 1_000))
 
 
 class _Lock:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pydantic_core import to_json
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.errors import DixaStateError
+from dixa_state.errors import DixaStateError, SchemaError
 from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
@@ -85,8 +85,14 @@ class LiveUpdates:
     async def start(self) -> None:
         """Begin at the position of the views."""
         self._loop = asyncio.get_running_loop()
-        self._position = self._complete_after = await self._executor.run(self._reader.position)
+        self._position = self._complete_after = await self._executor.run(self._start_position)
         self._thread.start()
+
+    def _start_position(self) -> int:
+        try:
+            return self._reader.position()
+        except SchemaError:  # once they are made anew, they are as far as the store is now
+            return self._reader.newest()
 
     def end_subscriptions(self) -> None:
         """End every subscription; safe to call from a signal handler."""

@@ -39,10 +39,11 @@ class Projection:
         while not self._stop.is_set():
             try:
                 self._projector.run(self._stop, self._progressed, self._waits)
-            except SchemaError as error:
+            except SchemaError as error:  # until a replay has made views of this version
+                if self.failure != str(error):
+                    _log.warning("the projector cannot go on", extra={"why": str(error)})
                 self.failure = str(error)
-                _log.error("the projector has ended", extra={"why": self.failure})
-                return
+                self._stop.wait(_PAUSE)
             except Exception as error:  # noqa: BLE001 — whatever it is, the service goes on
                 self.failure = f"{type(error).__name__}: {error}"
                 _log.exception("the projector starts again")

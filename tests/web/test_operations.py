@@ -1,10 +1,9 @@
 """What operators look at: whether it lives, whether it can work, how far it has got."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -18,6 +17,7 @@ from servers import Running, Serve, eventually
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.facts import READERS
 from dixa_state.store import postgres
+from dixa_state.views.replay import replay
 from dixa_state.views.tables import VIEW_VERSION
 from dixa_state.web import live_updates, operations, service
 
@@ -249,21 +249,26 @@ def test_a_position_that_is_not_reached_in_time_is_told(
 # Starting
 
 
-def test_on_views_of_another_version_it_does_not_start_and_names_the_way_out(
-    store_url: str, tmp_path: Path
+def test_on_views_of_another_version_it_receives_and_answers_when_they_are_replayed(
+    serve: Serve, store_url: str, day_lines: list[bytes]
 ) -> None:
     with open_tracker(store_url) as tracker:
+        tracker.append(day_lines[0])
         views = open_views(tracker.event_recorder)
         with views.transaction(write=True) as connection:
             connection.run("UPDATE projection SET view_version = :old", old=VIEW_VERSION - 1)
         views.close()
-    program = Path(sys.executable).with_name("dixa-state")
-    words = [program, "serve", "--port", "0", "--store", store_url]
-    own = {"DIXA_STATE_ALLOW_UNSIGNED": "true"}
-    done = subprocess.run(
-        words, env=own, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
-    )
-    assert done.returncode == 1
-    assert f"views: expected version {VIEW_VERSION}, got {VIEW_VERSION - 1}" in done.stderr
-    assert "`dixa-state replay`" in done.stderr
-    assert "Traceback" not in done.stderr
+    running = serve(store_url)
+    received = running.post(day_lines[1])
+    assert (received.status_code, received.json()["outcome"]) == (200, "appended")
+    refused = running.client.get("/v1/conversations")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "schema")
+    assert "`dixa-state replay`" in refused.json()["error"]["message"]
+    with open_tracker(store_url) as tracker:
+        views = open_views(tracker.event_recorder)
+        replay(tracker, views, partial(open_tracker, store_url, create=False))
+        views.close()
+    assert running.client.get("/v1/conversations").status_code == 200
+    assert running.post(day_lines[2]).json()["position"] == 3
+    eventually(lambda: running.get("/v1/conversations", min_position=3)["data"])
+    eventually(lambda: running.client.get("/readyz").status_code == 200)
