@@ -12,11 +12,12 @@ from dixa_state.cli.options import (
     opened,
     read_settings,
     rebuild,
-    viewed,
     with_json,
     with_store,
 )
 from dixa_state.cli.output import print_fields, print_json, print_table, say
+from dixa_state.dixa.signature import Secrets, parse_secrets
+from dixa_state.settings import Settings
 from dixa_state.views.verify import verify
 
 FAILED = 1
@@ -46,21 +47,32 @@ def replay_command(store: str | None, *, as_json: bool) -> None:
         print_fields(document.items())
 
 
+def read_secrets(settings: Settings) -> Secrets:
+    """Read the webhook secrets, where there are any."""
+    given = settings.webhook_secrets
+    return parse_secrets(given.get_secret_value()) if given else Secrets()
+
+
 @click.command("verify")
 @with_store
 @with_json
 def verify_command(store: str | None, *, as_json: bool) -> int:
     """Refold everything from the event store, and list every difference to the views.
 
-    Also checks that positions and versions have no holes, that each event is recognised as a
-    duplicate when it comes again, and that stored signatures are well formed. Exit code 1 if
-    anything is found.
+    Also checks the store itself: positions and versions without holes, up to the last position
+    that was assigned; an entry for each event that recognises it as a duplicate; quarantined
+    bodies; that changes are refused; the file of SQLite; and, where secrets are set, that each
+    stored signature is by one of them. Writes nothing. Exit code 1 if anything is found.
     """
     settings = read_settings()
     worker = partial(open_place, store or settings.store, grace=settings.grace)
-    with viewed(store) as place, counting("Verifying", place[1].progress().position) as advance:
-        found = list(verify(place, worker, advance))
-        events, _ = place[0].event_recorder.count_events()
+    with opened(store) as tracker:
+        views = open_views(tracker.event_recorder)
+        events, _ = tracker.event_recorder.count_events()
+        with counting("Verifying", events) as advance:
+            found = list(verify((tracker, views), worker, advance, read_secrets(settings)))
+        waiting = tracker.event_recorder.last_position() - views.progress().position
+        views.close()
     if found:
         for finding in found if as_json else ():
             print_json(finding._asdict())
@@ -68,5 +80,6 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
             print_table(tables.FINDINGS, map(tables.finding_row, found))
     compared = f"{events:,} events refolded and compared with the views, row by row"
     verdict = f"{len(found)} differences found" if found else "everything is as the events say"
-    say(f"{compared}: {verdict}")
+    behind = f"; the views are {waiting:,} events behind" if waiting > 0 else ""
+    say(f"{compared}: {verdict}{behind}")
     return FAILED if found else 0

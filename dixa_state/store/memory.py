@@ -84,6 +84,10 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
             if (resolved or item.resolution is None) and (ids is None or item.id in ids)
         ]
 
+    def select_quarantine_digests(self) -> Iterator[tuple[Quarantined, bytes]]:
+        """Yield the quarantine with its digests."""
+        return ((item, key) for key, item in self.quarantine.items())
+
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Write how a quarantined body was settled."""
         for key, item in self.quarantine.items():

@@ -1,5 +1,6 @@
 """The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -14,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
-from dixa_state.domain.timestamps import format_time
+from dixa_state.domain.timestamps import format_time, shorten
 from dixa_state.errors import LockTimeoutError, SchemaError, StoreUnavailableError
 from dixa_state.store import quarantine
 from dixa_state.store.append import Known, Rejected, Writer
@@ -44,6 +45,7 @@ _KEEPALIVE = {
 }
 """Seconds, and milliseconds, until a silent server is noticed; system defaults take hours."""
 
+_TRIGGERS = re.findall(r"CREATE OR REPLACE TRIGGER (\w+)", schema("postgres"))
 _RECONNECT_TIMEOUT = 2.0
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
 
@@ -106,6 +108,21 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         """Return the entries that recognise these events as duplicates."""
         rows = self._rows("known_events", keys=list(keys))
         return {key: Known(digest, position) for key, digest, position in rows}
+
+    def check_integrity(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what is wrong with the triggers, and who may always change history."""
+        body = schema("postgres").split("$$")[1]
+        found = {name: (enabled, source) for name, enabled, source in self._rows("triggers")}
+        for name in _TRIGGERS:
+            enabled, source = found.pop(name, ("none", ""))
+            if enabled not in ("O", "A"):
+                yield f"trigger {name}", "enabled", "disabled" if enabled == "D" else str(enabled)
+            elif source != body:
+                yield f"trigger {name}", "the function of the schema", shorten(source)
+        for name in found:
+            yield f"trigger {name}", "none", "one that the schema does not have"
+        for role, setting in self._rows("maintenance"):
+            yield "maintenance", "no setting outside of a transaction", f"{setting} for {role}"
 
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Write how a quarantined body was settled."""

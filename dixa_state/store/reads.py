@@ -1,7 +1,7 @@
 """The reads that both databases share: each is a statement of the same name in either dialect."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -59,6 +59,12 @@ class DatabaseRecorder(EventRecorder):
         wanted = None if ids is None else self._listed(ids)
         rows = self._rows("quarantined", ids=wanted, resolved=resolved)
         return [quarantine.from_row(row) for row in rows]
+
+    def select_quarantine_digests(self) -> Iterator[tuple[Quarantined, bytes]]:
+        """Yield the quarantine with its digests, one by one: a body may be a megabyte."""
+        for (number,) in self._rows("quarantine_ids"):
+            [item] = self.select_quarantined(ids=[number], resolved=True)
+            yield item, bytes(self._rows("quarantine_digest", id=number)[0][0])
 
     def select_events(
         self,

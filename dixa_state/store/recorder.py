@@ -78,6 +78,14 @@ class EventRecorder(ApplicationRecorder, ABC):
         """List the quarantine; with `resolved`, also the settled bodies."""
 
     @abstractmethod
+    def select_quarantine_digests(self) -> Iterator[tuple[Quarantined, bytes]]:
+        """Yield everything that ever was in quarantine, with the digest stored beside its body."""
+
+    def check_integrity(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what is wrong with the database itself: where, what was expected, what is there."""
+        return iter(())
+
+    @abstractmethod
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Write how a quarantined body was settled; the body stays."""
 

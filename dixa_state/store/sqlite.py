@@ -194,6 +194,22 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         rows = (row for key in keys for row in self._rows("known_events", key=key))
         return {key: Known(digest, position) for key, digest, position in rows}
 
+    def check_integrity(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what is wrong with the file, its triggers and its maintenance row."""
+        for (text,) in self._rows("integrity"):
+            if text != "ok":
+                yield "integrity", "ok", text
+        with closing(sqlite3.connect(":memory:")) as model:
+            model.executescript(schema("sqlite"))
+            expected = dict(model.execute(_SQL["triggers"]).fetchall())
+        found = dict(self._rows("triggers"))
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                got = str(found.get(name) or "none")
+                yield f"trigger {name}", expected.get(name) or "none", got
+        for (reason,) in self._rows("maintenance"):
+            yield "maintenance", "no row outside of a transaction", str(reason)
+
     def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
         """Write how a quarantined body was settled."""
         with translated(), self.datastore.transaction(commit=True) as cursor:

@@ -4,15 +4,19 @@ Each difference is one finding; none means that the views equal a refold of the 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from eventsourcing.persistence import Notification
 
 from dixa_state.dixa.catalog import UNRECOGNISED
-from dixa_state.dixa.signature import is_well_formed
+from dixa_state.dixa.signature import Secrets, is_well_formed
+from dixa_state.dixa.signature import verify as verify_signature
 from dixa_state.domain.timestamps import shorten
-from dixa_state.store.append import Accepted, Known, prepare
+from dixa_state.errors import SignatureError
+from dixa_state.store.append import Accepted, Known, digest, prepare
 from dixa_state.store.events import Webhook, decode_state, encode_state
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Connection, Views
 from dixa_state.views.ranges import Range, on_all_cores, read_range, split
@@ -35,46 +39,56 @@ def verify(
     place: Place,
     open_place: Callable[[], Place],
     progress: Callable[[int], None] = lambda _done: None,
+    secrets: Secrets = Secrets(),  # noqa: B008 — frozen
 ) -> Iterator[Finding]:
     """Yield all findings: first those of the store as a whole, then stream by stream.
 
     `open_place` opens the same store and views in a worker process; `progress` is called with the
-    number of events checked. Events beyond the position of the views are not compared. Views that
-    advance meanwhile are compared at one snapshot per range.
+    number of events checked. Nothing is written, so that no difference is covered up: rows are
+    compared with the events up to the position of the views. With `secrets`, each signature that
+    was stored must sign its body.
     """
-    tracker, views = place
-    yield from _whole(tracker)
-    parts = split(tracker.event_recorder, views.progress().position)
+    recorder = place[0].event_recorder
+    yield from _whole(recorder)
+    parts = split(recorder, recorder.max_notification_id() or 0)
     done = 0
-    for events, findings in on_all_cores(check_range, parts, open_place):
+    for events, findings in on_all_cores(partial(check_range, secrets), parts, open_place):
         yield from findings
         done += events
         progress(done)
 
 
-def _whole(tracker: ConversationTracker) -> Iterator[Finding]:
-    events, recognised = tracker.event_recorder.count_events()
-    last = tracker.event_recorder.max_notification_id() or 0
+def _whole(recorder: EventRecorder) -> Iterator[Finding]:
+    events, recognised = recorder.count_events()
+    last = recorder.max_notification_id() or 0
+    head = recorder.last_position()
+    if head != last:
+        yield Finding("head", f"position {head} at the end", f"the last event at {last}")
     if last != events:
         yield Finding("positions", f"{last} events up to position {last}", f"{events} events")
     if recognised != events:
         yield Finding("deduplication", f"{events} rows, one an event", f"{recognised} rows")
+    for where, expected, got in recorder.check_integrity():
+        yield Finding(where, expected, got)
+    for item, recorded in recorder.select_quarantine_digests():
+        if digest(item.webhook.body) != recorded:
+            yield Finding(f"quarantine {item.id}", "the body that was quarantined", "another one")
 
 
-def check_range(place: Place, part: Range) -> tuple[int, list[Finding]]:
+def check_range(secrets: Secrets, place: Place, part: Range) -> tuple[int, list[Finding]]:
     """Check the events of a range and their rows; return the number of events, and findings."""
     tracker, views = place
     with views.transaction() as connection:
         live = views.read_progress(connection)
-        seen = part._replace(position=live.position if live else 0)
-        actual = _view_rows(connection, seen, live.prefix if live else "")
+        actual = _view_rows(connection, part, live.prefix if live else "")
+    reached = live.position if live else 0
     findings: list[Finding] = []
     made: list[Row] = []
     count = 0
-    for events in read_range(tracker, seen):
+    for events in read_range(tracker, part):
         count += len(events)
-        findings += _stored(tracker, events)
-        made += _rows(tracker, events)
+        findings += _stored(tracker, events, secrets)
+        made += _rows(tracker, [event for event in events if event.id <= reached])
     expected = group(made)
     for table in TABLES:
         findings += _compared(table, expected.get(table, []), actual[table])
@@ -94,7 +108,7 @@ def _view_rows(connection: Connection, part: Range, prefix: str) -> Rows:
 
 
 def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Iterable[Row]:
-    stream = str(events[0].originator_id)
+    stream = str(events[0].originator_id) if events else ""
     if not has_views(stream):
         return
     state = tracker.fold(events).state  # what is skipped live has no rows to compare
@@ -121,7 +135,9 @@ def _stream(table: str, row: tuple[Any, ...]) -> str:
     return str(row[TABLES[table]._fields.index("stream")])
 
 
-def _stored(tracker: ConversationTracker, events: Sequence[Notification]) -> Iterator[Finding]:
+def _stored(
+    tracker: ConversationTracker, events: Sequence[Notification], secrets: Secrets
+) -> Iterator[Finding]:
     versions = [event.originator_version for event in events]
     if versions != list(range(1, len(events) + 1)):
         where = f"versions of {events[0].originator_id}"
@@ -130,7 +146,7 @@ def _stored(tracker: ConversationTracker, events: Sequence[Notification]) -> Ite
     keys = [item.key for item in judged.values() if isinstance(item, Accepted)]
     known = tracker.event_recorder.known(keys)
     for event in events:
-        yield from _one(event, judged[event.id], known)
+        yield from _one(event, judged[event.id], known, secrets)
 
 
 def _judge(event: Notification) -> Accepted | str:
@@ -145,7 +161,7 @@ def _judge(event: Notification) -> Accepted | str:
 
 
 def _one(
-    event: Notification, judged: Accepted | str, known: Mapping[bytes, Known]
+    event: Notification, judged: Accepted | str, known: Mapping[bytes, Known], secrets: Secrets
 ) -> Iterator[Finding]:
     where = f"event {event.id}"
     if isinstance(judged, str):
@@ -161,5 +177,20 @@ def _one(
         yield Finding(where, "a row that recognises it as a duplicate", f"{got or 'none'}")
     if encode_state(judged.webhook) != event.state:
         yield Finding(where, "a state as this program writes it", "one that was written otherwise")
-    if judged.webhook.signature and not is_well_formed(judged.webhook.signature):
-        yield Finding(where, "a signature as Dixa writes it", shorten(judged.webhook.signature))
+    yield from _signature(where, judged.webhook, secrets)
+
+
+def _signature(where: str, webhook: Webhook, secrets: Secrets) -> Iterator[Finding]:
+    """Check a signature; bodies read from files have none."""
+    signature = webhook.signature
+    if not signature:
+        return
+    if not is_well_formed(signature):
+        yield Finding(where, "a signature as Dixa writes it", shorten(signature))
+    elif secrets:
+        try:
+            verify_signature(
+                webhook.body, signature, secrets, subscription_id=webhook.subscription_id
+            )
+        except SignatureError as error:
+            yield Finding(where, "a signature by one of the secrets", f"{error.reason}: {error}")

@@ -93,6 +93,7 @@ def rows(n: int) -> Iterator[Row]:
         full_resolution=None,
         version=1,
         position=n,
+        chunks=0,
         state=b"{}",
     )
     yield TransitionRow(

@@ -10,6 +10,7 @@ from ledger import Identity, Ledger, Told
 from programs import Programs
 
 from dixa_state.bootstrap import open_place, open_recorder
+from dixa_state.dixa.signature import Secrets
 from dixa_state.store.append import digest
 from dixa_state.store.events import decode_state
 from dixa_state.store.recorder import EventRecorder
@@ -51,7 +52,7 @@ class Judge:
             )
             streams = sorted({str(event.originator_id) for event in latest})
             ranges = (Range(stream, f"{stream} ", at) for stream in streams)
-            checked = [check_range((tracker, views), part) for part in ranges]
+            checked = [check_range(Secrets(), (tracker, views), part) for part in ranges]
         return [f"the views at {at}: {finding}" for _, found in checked for finding in found]
 
     def check_all(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.bootstrap import open_place, open_views
+from dixa_state.dixa.signature import Secrets
 from dixa_state.fold import Poison
 from dixa_state.views import replay as replaying
 from dixa_state.views import verify as verifying
@@ -51,8 +52,8 @@ def replay(url: str, place: Place, progress: Callable[[int], None] = lambda _: N
     return replaying.replay(*place, partial(open_tracker, url, create=False), progress)
 
 
-def findings(url: str, place: Place) -> list[Finding]:
-    return list(verifying.verify(place, partial(open_place, url)))
+def findings(url: str, place: Place, secrets: Secrets = Secrets()) -> list[Finding]:  # noqa: B008
+    return list(verifying.verify(place, partial(open_place, url), secrets=secrets))
 
 
 def rows(views: Views, stream: str | None = None) -> Rows:

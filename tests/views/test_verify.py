@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
-from projections import Place, deliver, findings, opened, project
+from projections import HOME, Place, deliver, findings, opened, project, rows
 
 from dixa_state.cli import run
+from dixa_state.dixa.signature import parse_secrets, sign
 from dixa_state.views.tables import TABLES
 
 CONVERSATION = "conversation/5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11/70431"
@@ -171,6 +173,127 @@ def test_it_finds_a_malformed_signature(store_url: str, day_lines: list[bytes]) 
         project(place)
         found = findings(store_url, place)
     assert found[0] == ("event 1", "a signature as Dixa writes it", "not a signature")
+
+
+def test_it_finds_that_the_tail_was_cut_off(day_store: str, execute: Execute) -> None:
+    execute("DELETE FROM stored_events WHERE notification_id > 43")
+    execute("DELETE FROM deduplication WHERE notification_id > 43")
+    with opened(day_store) as place:
+        assert "head" in where(day_store, place)
+
+
+def test_it_finds_that_an_event_was_deleted_and_the_rest_renumbered(
+    day_store: str, execute: Execute
+) -> None:
+    execute("DELETE FROM stored_events WHERE notification_id = 20")
+    for table in ("stored_events", "deduplication"):
+        execute(f"DELETE FROM {table} WHERE notification_id = 20")  # noqa: S608
+        for position in range(21, 46):
+            execute(
+                f"UPDATE {table} SET notification_id = {position - 1} "  # noqa: S608
+                f"WHERE notification_id = {position}"
+            )
+    with opened(day_store) as place:
+        assert "head" in where(day_store, place)
+
+
+def test_it_finds_that_two_events_were_swapped(day_store: str, execute: Execute) -> None:
+    for old, new in ((30, -1), (31, 30), (-1, 31)):
+        execute(
+            f"UPDATE stored_events SET notification_id = {new} WHERE notification_id = {old}"  # noqa: S608
+        )
+    with opened(day_store) as place:
+        assert {"event 30", "event 31"} <= set(where(day_store, place))
+
+
+def test_it_finds_that_changes_are_refused_no_longer(day_store: str, execute: Execute) -> None:
+    if day_store.startswith("sqlite"):
+        execute("DROP TRIGGER stored_events_refuse_update")
+    else:
+        execute("ALTER TABLE stored_events DISABLE TRIGGER stored_events_refuse_change")
+        execute(
+            "CREATE OR REPLACE FUNCTION stored_events_refuse_change() RETURNS trigger "
+            "LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+        )
+    with opened(day_store) as place:
+        found = where(day_store, place)
+    if day_store.startswith("sqlite"):
+        assert found == ["trigger stored_events_refuse_update"]
+    else:
+        assert set(found) == {
+            "trigger stored_events_refuse_change",
+            "trigger stored_events_refuse_truncate",
+            "trigger deduplication_refuse_change",
+        }
+
+
+def test_it_finds_that_history_may_be_changed_for_ever(day_store: str, execute: Execute) -> None:
+    if day_store.startswith("sqlite"):
+        with closing(sqlite3.connect(day_store.removeprefix("sqlite:///"))) as connection:
+            connection.execute("INSERT INTO maintenance (reason) VALUES ('left')")
+            connection.commit()
+    else:
+        with psycopg.connect(day_store) as connection:
+            name = connection.info.dbname
+        execute(f"ALTER DATABASE {name} SET dixa_state.maintenance = 'on'")
+    with opened(day_store) as place:
+        assert "maintenance" in where(day_store, place)
+
+
+def test_it_finds_a_quarantined_body_that_was_changed(day_store: str, execute: Execute) -> None:
+    with opened(day_store) as place:
+        deliver(place[0], [b"nonsense", b"more nonsense"])
+        assert findings(day_store, place) == []
+    blob = "x'00'" if day_store.startswith("sqlite") else "'\\x00'::bytea"
+    execute(f"UPDATE quarantine SET body = {blob} WHERE id = 2")  # noqa: S608
+    with opened(day_store) as place:
+        assert where(day_store, place) == ["quarantine 2"]
+
+
+def test_it_finds_a_damaged_page(sqlite_url: str, day_lines: list[bytes]) -> None:
+    with opened(sqlite_url) as place:
+        deliver(place[0], day_lines)
+        project(place)
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        [(root,)] = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'v1_conversations_csid'"
+        )
+        [(size,)] = connection.execute("PRAGMA page_size")
+    with Path(sqlite_url.removeprefix("sqlite:///")).open("r+b") as file:
+        file.seek((root - 1) * size + size - 20)
+        file.write(b"\xff" * 20)
+    with opened(sqlite_url) as place:
+        assert "integrity" in where(sqlite_url, place)
+
+
+def test_it_finds_what_no_secret_has_signed(
+    store_url: str, day_lines: list[bytes], execute: Execute
+) -> None:
+    secret = b"s" * 16
+    secrets = parse_secrets(f"sub-1={secret.hex()}")
+    with opened(store_url) as place:
+        for line in day_lines[:4]:
+            place[0].append(line, signature=sign(line, secret, t=1), subscription_id="sub-1")
+        place[0].append(day_lines[4])
+        project(place)
+        assert findings(store_url, place, secrets) == []
+    replaced(store_url, execute, 2, b"t=1,", b"t=2,")
+    replaced(store_url, execute, 3, b"sub-1", b"sub-2")
+    with opened(store_url) as place:
+        found = findings(store_url, place, secrets)
+        assert findings(store_url, place) == []
+    assert [finding.where for finding in found] == ["event 2", "event 3"]
+    assert found[0].got.startswith("mismatch")
+    assert found[1].got.startswith("unknown_subscription")
+
+
+def test_it_writes_nothing(day_store: str, day_lines: list[bytes]) -> None:
+    """Rows that somebody changed must not be repaired by the events that come after."""
+    with opened(day_store) as place:
+        deliver(place[0], [line.replace(HOME, b"more") for line in day_lines])
+        before = rows(place[1]), place[1].progress()
+        assert run(["verify", "--store", day_store]) == 0
+        assert (rows(place[1]), place[1].progress()) == before
 
 
 def test_the_command_says_that_all_is_well_and_exits_with_0(

@@ -63,6 +63,12 @@ WHERE (%(resolved)s::boolean OR resolution IS NULL)
   AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
 ORDER BY id;
 
+-- quarantine_ids: everything that ever was in quarantine
+SELECT id FROM quarantine ORDER BY id;
+
+-- quarantine_digest: the digest stored beside a quarantined body
+SELECT body_digest FROM quarantine WHERE id = %(id)s;
+
 -- resolve: write how a quarantined body was settled
 UPDATE quarantine SET resolution = %(resolution)s, resolved_at = %(at)s WHERE id = %(id)s;
 
@@ -98,6 +104,17 @@ FROM stored_events
 WHERE notification_id BETWEEN %(first)s AND %(last)s
   AND topic = ANY(%(topics)s)
 ORDER BY notification_id LIMIT %(limit)s;
+
+-- triggers: those that refuse changes, whether they are on, and what they run
+SELECT tgname, tgenabled::text, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE NOT tgisinternal AND tgrelid IN (to_regclass('stored_events'), to_regclass('deduplication'));
+
+-- maintenance: where a role or a database always lets history be changed
+SELECT COALESCE(rolname, 'any role'), setting
+FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole, unnest(setconfig) AS setting
+WHERE setting LIKE 'dixa_state.maintenance=%%' AND setdatabase IN (
+    0, (SELECT oid FROM pg_database WHERE datname = current_database())
+);
 
 -- server_encoding: how the database spells text
 SHOW server_encoding;

@@ -50,6 +50,12 @@ WHERE (:resolved OR resolution IS NULL)
   AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
 ORDER BY id;
 
+-- quarantine_ids: everything that ever was in quarantine
+SELECT id FROM quarantine ORDER BY id;
+
+-- quarantine_digest: the digest stored beside a quarantined body
+SELECT body_digest FROM quarantine WHERE id = :id;
+
 -- resolve: write how a quarantined body was settled
 UPDATE quarantine SET resolution = :resolution, resolved_at = :at WHERE id = :id;
 
@@ -85,6 +91,15 @@ FROM stored_events
 WHERE notification_id BETWEEN :first AND :last
   AND topic IN (SELECT value FROM json_each(:topics))
 ORDER BY notification_id LIMIT :limit;
+
+-- triggers: those that refuse changes
+SELECT name, sql FROM sqlite_master WHERE type = 'trigger';
+
+-- maintenance: what was left that lets history be changed
+SELECT reason FROM maintenance;
+
+-- integrity: what is wrong with the pages of the file
+PRAGMA integrity_check(20);
 
 -- stream_at: the stream of the event at a position
 SELECT originator_id FROM stored_events WHERE notification_id = :position;
