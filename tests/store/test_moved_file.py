@@ -8,7 +8,8 @@ import pytest
 
 from dixa_state import ConversationTracker, StoreUnavailableError, open_tracker
 from dixa_state.bootstrap import open_views
-from dixa_state.questions import Queries
+from dixa_state.questions import Reader
+from dixa_state.questions.changes import health
 
 
 def move(path: Path) -> None:
@@ -56,13 +57,13 @@ def test_nothing_is_written_to_a_file_that_is_not_where_it_was(
 def test_a_store_whose_file_has_gone_is_not_healthy(
     tracker: ConversationTracker, file: Path
 ) -> None:
-    queries = Queries(tracker, open_views(tracker.event_recorder))
-    assert queries.health().store_position == 1
+    reader = Reader(tracker, open_views(tracker.event_recorder))
+    assert health(reader).store_position == 1
     move(file)
     with pytest.raises(StoreUnavailableError, match="moved, removed or replaced"):
-        queries.health()
+        health(reader)
     with pytest.raises(StoreUnavailableError, match="moved, removed or replaced"):
-        queries.position()
+        reader.position()
 
 
 def test_a_file_that_comes_back_is_written_again(

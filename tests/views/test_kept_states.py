@@ -8,8 +8,9 @@ from projections import HOME, Place, days, deliver, opened, project, replay
 
 from dixa_state import AmbiguousError, ConversationTracker, NotFoundError, UnfoldableEventError
 from dixa_state.dixa.facts import READERS
+from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import encode
-from dixa_state.questions import Queries
+from dixa_state.questions import OneConversation, Reader
 
 
 @pytest.fixture
@@ -23,6 +24,10 @@ def csids(tracker: ConversationTracker) -> list[int]:
     return sorted({int(stream.rpartition("/")[2]) for stream in streams})
 
 
+def state_of(place: Place, csid: int, organization: str | None = None) -> Conversation:
+    return OneConversation(csid=csid, organization=organization).state(Reader(*place))
+
+
 def is_folded(place: Place, monkeypatch: pytest.MonkeyPatch, csid: int) -> bool:
     """Return whether the events of a conversation are read when its state is asked for."""
     tracker, _ = place
@@ -32,7 +37,7 @@ def is_folded(place: Place, monkeypatch: pytest.MonkeyPatch, csid: int) -> bool:
         patched.setattr(
             tracker.event_recorder, "select_stream", lambda name: reads.append(name) or select(name)
         )
-        Queries(*place).conversation(csid)
+        state_of(place, csid)
     return bool(reads)
 
 
@@ -45,8 +50,8 @@ def test_views_that_have_all_events_give_the_state_that_a_fold_gives(
     for csid in csids(tracker):
         assert not is_folded(place, monkeypatch, csid)
         folded = tracker.conversation(csid)
-        assert encode(Queries(*place).conversation(csid)) == encode(folded)
-        named = Queries(*place).conversation(csid, organization=folded.organization_id)
+        assert encode(state_of(place, csid)) == encode(folded)
+        named = state_of(place, csid, folded.organization_id)
         assert encode(named) == encode(folded)
 
 
@@ -59,7 +64,7 @@ def test_an_event_that_the_views_do_not_have_yet_is_in_the_state_all_the_same(
         if number % 3 == 0:
             project(place)
         for csid in csids(tracker):
-            state = Queries(*place).conversation(csid)
+            state = state_of(place, csid)
             assert encode(tracker.conversation(csid)) == encode(state)
     project(place)
     [csid, *others] = csids(tracker)
@@ -148,27 +153,21 @@ def test_an_event_that_cannot_be_folded_is_missing_in_no_answer(
         if event.topic == "conversation.note_added"
     ]
     with pytest.raises(UnfoldableEventError, match="no reader"):
-        Queries(*place).conversation(csid)
-
-
-@pytest.mark.parametrize("csid", [0, -1, 2**63, 10**30])
-def test_a_number_that_no_conversation_can_have_is_not_found(place: Place, csid: int) -> None:
-    with pytest.raises(NotFoundError):
-        Queries(*place).conversation(csid)
+        state_of(place, csid)
 
 
 def test_a_number_is_looked_for_in_every_organization(place: Place, day_lines: list[bytes]) -> None:
-    tracker, queries = place[0], Queries(*place)
+    tracker, _ = place
     for day in [*days(day_lines, 11), [line.replace(HOME, b"9") for line in day_lines]]:
         deliver(tracker, day)
     csid = csids(tracker)[0]
     with pytest.raises(AmbiguousError, match="got 12"):
-        queries.conversation(csid)
+        state_of(place, csid)
     project(place)
     with pytest.raises(AmbiguousError, match="got 12"):
-        queries.conversation(csid)
-    assert queries.conversation(csid, organization="9").organization_id == "9"
+        state_of(place, csid)
+    assert state_of(place, csid, "9").organization_id == "9"
     with pytest.raises(NotFoundError):
-        queries.conversation(csid, organization="org-12")
+        state_of(place, csid, "org-12")
     with pytest.raises(NotFoundError):
-        queries.conversation(9)
+        state_of(place, 9)

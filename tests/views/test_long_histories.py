@@ -12,7 +12,8 @@ from projections import NOON, deliver, findings, opened, project, replay, rows
 from dixa_state import open_tracker
 from dixa_state.domain import histories
 from dixa_state.domain.states import encode
-from dixa_state.questions import Queries
+from dixa_state.questions import Conversations, OneConversation, Reader
+from dixa_state.questions.changes import changed_bans, changed_conversations
 from dixa_state.views.rows import changed_rows
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -73,13 +74,14 @@ def test_a_long_history_is_projected_replayed_and_read_as_it_is_folded(
         live = rows(place[1])
         replay(store_url, place)
         assert rows(place[1]) == live
-        queries = Queries(*place)
+        reader = Reader(*place)
         if story is bans:
-            assert queries.bans() == list(place[0].bans())
+            assert changed_bans(reader, 0) == list(place[0].bans())
         else:
-            [listed] = queries.conversations().items
-            asked = queries.conversation(1)
-            assert encode(listed) == encode(asked) == encode(place[0].conversation(1))
+            [changed] = changed_conversations(reader, 0)
+            asked = OneConversation(csid=1).state(reader)
+            assert encode(changed) == encode(asked) == encode(place[0].conversation(1))
+            assert reader.ask(Conversations()).items[0].version == 64
 
 
 @pytest.mark.parametrize("story", [reopenings, tags, assignments, bans])

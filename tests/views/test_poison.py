@@ -14,7 +14,7 @@ from dixa_state.dixa.facts import READERS
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, Rated
 from dixa_state.domain.fold import evolve
-from dixa_state.questions import Queries
+from dixa_state.questions import Conversations, OneConversation, Reader
 
 CSID = 70431
 LATER = datetime(2026, 3, 3, tzinfo=UTC)
@@ -51,13 +51,13 @@ def poisoned(
 def test_what_asks_for_a_conversation_by_name_names_the_event(poisoned: tuple[str, Place]) -> None:
     tracker, _ = place = poisoned[1]
     project(place)
-    queries = Queries(*place)
+    reader = Reader(*place)
     for ask in (
         lambda: tracker.conversation(CSID),
         lambda: tracker.transitions(CSID),
         lambda: list(tracker.timeline(CSID)),
-        lambda: queries.conversation(CSID),
-        lambda: queries.conversations(as_of=LATER),
+        lambda: reader.ask(OneConversation(csid=CSID)),
+        lambda: reader.ask(Conversations(as_of=LATER)),
     ):
         with pytest.raises(UnfoldableEventError, match=MESSAGE):
             ask()
@@ -84,7 +84,7 @@ def test_the_projector_records_it_and_goes_on_and_verify_agrees(
     found = rows(place[1])["poison"]
     assert {error for *_, error in found} == {"ValueError: no way to do it"}
     assert place[1].progress().position == 45
-    assert Queries(*place).conversations().items
+    assert Reader(*place).ask(Conversations()).items
     assert findings(url, place) == []
 
 

@@ -27,7 +27,19 @@ from dixa_state import ConversationTracker
 from dixa_state.cli import run
 from dixa_state.dixa.facts import READERS
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
-from dixa_state.questions import Queries, Search
+from dixa_state.questions import (
+    Bans,
+    Conversations,
+    Daily,
+    OneEndUser,
+    Reader,
+    Search,
+    SlaAttainment,
+    SlaEvaluations,
+    Stats,
+    Transitions,
+)
+from dixa_state.questions.changes import changed_bans, changed_conversations, health
 from dixa_state.store.postgres import PostgresRecorder
 from dixa_state.store.sqlite import SqliteRecorder
 from dixa_state.views import replay as replaying
@@ -212,26 +224,26 @@ def test_views_of_another_version_say_that_a_replay_is_due_and_it_makes_them_new
 @pytest.mark.parametrize(
     "ask",
     [
-        Queries.position,
-        Queries.health,
-        Queries.conversations,
-        Queries.transitions,
-        Queries.sla,
-        Queries.bans,
-        Queries.stats,
-        Queries.daily,
-        lambda queries: queries.search(Search()),
-        lambda queries: queries.attainment("queue"),
-        lambda queries: queries.changed_since(0),
-        lambda queries: queries.bans_changed_since(0),
-        lambda queries: queries.enduser("per"),
+        Reader.position,
+        health,
+        lambda reader: reader.ask(Conversations()),
+        lambda reader: reader.ask(Transitions()),
+        lambda reader: reader.ask(SlaEvaluations()),
+        lambda reader: reader.ask(SlaAttainment()),
+        lambda reader: reader.ask(Bans()),
+        lambda reader: reader.ask(Stats()),
+        lambda reader: reader.ask(Daily()),
+        lambda reader: reader.ask(Search()),
+        lambda reader: reader.ask(OneEndUser(id="per")),
+        lambda reader: changed_conversations(reader, 0),
+        lambda reader: changed_bans(reader, 0),
     ],
 )
 def test_no_question_is_answered_from_views_of_another_version(
-    old_version: str, ask: Callable[[Queries], object]
+    old_version: str, ask: Callable[[Reader], object]
 ) -> None:
     with opened(old_version) as (tracker, views), pytest.raises(SchemaError, match="`dixa-state"):
-        ask(Queries(tracker, views))
+        ask(Reader(tracker, views))
 
 
 def test_the_command_replays_views_of_another_version(
@@ -429,11 +441,11 @@ def test_readers_go_on_while_a_switch_waits_for_the_transaction_of_an_analyst(
         thread = Thread(target=replay, args=(postgres_url, place))
         thread.start()
         until(lambda: progress_of(place[1], BUILDING) is not None)
-        queries = Queries(*place)
+        reader = Reader(*place)
         slowest, began = 0.0, monotonic()
         while monotonic() - began < 6:
             asked = monotonic()
-            assert queries.conversations().items
+            assert reader.ask(Conversations()).items
             slowest = max(slowest, monotonic() - asked)
         assert place[1].progress().generation == 1
         assert thread.is_alive()
