@@ -28,13 +28,13 @@ from dixa_state.cli import run
 from dixa_state.dixa.facts import READERS
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.questions import (
+    Attainment,
     Bans,
     Conversations,
     Daily,
     OneEndUser,
     Reader,
     Search,
-    SlaAttainment,
     SlaEvaluations,
     Stats,
     Transitions,
@@ -229,7 +229,7 @@ def test_views_of_another_version_say_that_a_replay_is_due_and_it_makes_them_new
         lambda reader: reader.ask(Conversations()),
         lambda reader: reader.ask(Transitions()),
         lambda reader: reader.ask(SlaEvaluations()),
-        lambda reader: reader.ask(SlaAttainment()),
+        lambda reader: reader.ask(Attainment()),
         lambda reader: reader.ask(Bans()),
         lambda reader: reader.ask(Stats()),
         lambda reader: reader.ask(Daily()),
