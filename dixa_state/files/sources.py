@@ -28,6 +28,8 @@ _READ_SIZE = 64 << 10
 # compressed file takes, and what is lost before a corrupt place.
 _PACKED_READ_SIZE = 1 << 10
 
+# 1.5 MB of gzip can inflate to a line of gigabytes.
+_MAX_LINE = 256 << 20
 _MAX_DOCUMENT = 64 << 20
 _MAX_ARRAY = 1 << 30
 
@@ -54,16 +56,16 @@ class Source:
 
     Content decides the format, names do not: JSON Lines, one JSON array of bodies (up to 1 GiB if
     it spans lines), or one JSON body over several lines (up to 64 MiB); plain, gzip or Zstandard.
-    JSON Lines are read in memory bounded by the longest line. Whatever is neither array nor
-    document is lines, and each line that is not blank is a body, JSON or not. Not part of a body:
-    a byte order mark at the beginning, line ends (LF or CRLF), blanks around a document.
+    JSON Lines are read in memory bounded by the longest line, of up to 256 MiB. Whatever is neither
+    array nor document is lines, and each line that is not blank is a body, JSON or not. Not part of
+    a body: a byte order mark at the beginning, line ends (LF or CRLF), blanks around a document.
 
     `size` is the file's size in bytes, compressed if it is; None for streams, pipes and files that
     cannot be opened. `consumed` is how many of these bytes have been read so far.
 
-    Iterating raises `InvalidInputError` if the file cannot be read, or where compressed data is cut
-    off or corrupt: every whole line before that place has been yielded, but nothing of an array or
-    of a document.
+    Iterating raises `InvalidInputError` if the file cannot be read, at a longer line, and where
+    compressed data is cut off or corrupt: every whole line before that place has been yielded, but
+    nothing of an array or of a document.
     """
 
     def __init__(self, path: str | os.PathLike[str], stream: BinaryIO | None = None) -> None:
@@ -75,7 +77,7 @@ class Source:
     def __iter__(self) -> Iterator[Body]:
         self.consumed = 0
         with self._opened() as stream:
-            lines = _lines(self._content(stream))
+            lines = _lines(self.path, self._content(stream))
             first = next(lines, b"").removeprefix(BOM_UTF8)
             yield from _bodies(self.path, chain([first], lines))
 
@@ -152,14 +154,20 @@ def _inflated(chunks: Iterable[bytes], start_frame: Callable[[], _Frame]) -> Ite
         raise EOFError("the end of the file before the end of the data")
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _lines(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     pieces: list[bytes] = []
+    size = 0
     for chunk in chunks:
         for piece in io.BytesIO(chunk):
             pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_LINE:
+                raise InvalidInputError(
+                    f"{name}: expected lines of at most {_MAX_LINE:,} bytes, got a longer one"
+                )
             if piece.endswith(b"\n"):
                 yield b"".join(pieces)
-                pieces = []
+                pieces, size = [], 0
     if pieces:
         yield b"".join(pieces)
 

@@ -65,9 +65,11 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         """
         self._url = url
         self._make_ready(url, create=create)
-        self._read_pool = ReadPool(self.connect, _is_free)
+        self._read_pool = ReadPool(self.connect, is_free)
+        # A projector that stands by tries to lock again and again, on the same connection.
+        self.lock_pool = ReadPool(self.connect, is_free)
         # A limit that connections have costs no round trip for each statement.
-        self._query_pool = ReadPool(self._connect_limited, _is_free)
+        self._query_pool = ReadPool(self._connect_limited, is_free)
         super().__init__(_datastore(url))
 
     def create_table(self) -> None:
@@ -149,6 +151,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     def close(self) -> None:
         """Close all connections."""
+        self.lock_pool.close()
         self._read_pool.close()
         self._query_pool.close()
         self.datastore.close()
@@ -275,7 +278,8 @@ def reconnecting(
         yield connection, found
 
 
-def _is_free(connection: psycopg.Connection[TupleRow]) -> bool:
+def is_free(connection: psycopg.Connection[TupleRow]) -> bool:
+    """Return whether a connection works and is in no transaction."""
     return connection.info.transaction_status == TransactionStatus.IDLE
 
 

@@ -1,9 +1,10 @@
 """The event store on SQLite: one file, durable to the disk at every commit."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -38,6 +39,9 @@ _SQL = statements("sqlite")
 _POLL = 0.01
 _CHECK_EVERY = 20_000
 """Instructions of SQLite, about a millisecond, between two looks at a query's deadline."""
+
+_LOG_LIMIT = 64 << 20
+"""Bytes that the log keeps once it has been checkpointed; a long reader may make it grow."""
 
 _CHECKPOINT = 4_000
 """Pages in the log before a checkpoint; most are rewritten many times before it."""
@@ -96,6 +100,7 @@ class _Pool(SQLiteConnectionPool):
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
+            cursor.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
         return connection
 
 
@@ -127,6 +132,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
     def _make_ready(self, *, create: bool) -> None:
         """Create the schema on a connection of its own, where switching to WAL cannot race."""
         mode = "rwc" if create else "rw"
+        if create:
+            _create_private(self._path)
         try:
             with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
                 if create and not connection.execute(_SQL["has_tables"]).fetchone()[0]:
@@ -272,6 +279,12 @@ class _SqliteWriter(Writer):
 
 def _uri(path: Path) -> str:
     return f"file:{quote(str(path))}"
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for its owner alone; SQLite gives its log the same permissions."""
+    with suppress(OSError):  # there is one, or there cannot be: opening it says why
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _identity(path: Path) -> tuple[int, int]:

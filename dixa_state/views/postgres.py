@@ -1,7 +1,7 @@
 """The views on PostgreSQL, in the database of the event store."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from math import inf
 from threading import Lock, local
 from time import monotonic, sleep
@@ -12,7 +12,12 @@ from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.deadline import Deadline, current_deadline
-from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated, unavailable
+from dixa_state.store.postgres import (
+    PostgresRecorder,
+    reconnecting,
+    translated,
+    unavailable,
+)
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column
@@ -93,7 +98,7 @@ class PostgresViews(Views):
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
         """Take the advisory lock of a role on a connection of its own; release it at the end."""
-        with translated(), self._recorder.connect() as connection:
+        with translated(), self._recorder.lock_pool.connection() as connection:
             lock = _Lock(connection, role)
             while not (taken := lock.take()) and wait:
                 sleep(_POLL)
@@ -155,9 +160,11 @@ class _Lock:
         return bool(row and row[0])
 
     def release(self) -> None:
-        """Unlock explicitly: the server notices a closed connection only a moment later."""
-        with suppress(psycopg.Error):
+        """Unlock, or close the connection, which the server notices a moment later."""
+        try:
             self._connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCKS[self._role]])
+        except psycopg.Error:
+            self._connection.close()
 
     def keep(self) -> None:
         try:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dixa_state.errors import InvalidInputError
+from dixa_state.files import sources
 from dixa_state.files.sources import Body, Source
 
 DATA = Path(__file__).parent.parent / "data"
@@ -408,3 +409,14 @@ def test_a_changed_byte_in_compressed_data_is_harmless_or_an_error(
 
     with suppress(InvalidInputError):
         assert bodies_of(bytes(content)) == lines
+
+
+def test_a_line_that_inflates_beyond_all_bounds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_MAX_LINE", 1 << 20)
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"small":1}\n' + b" " * (50 << 20)))
+    bodies = iter(Source(str(path)))
+    with pytest.raises(InvalidInputError, match="lines of at most 1,048,576 bytes"):
+        list(bodies)
