@@ -228,7 +228,8 @@ def _measure(run: Run, name: str, cohort: str, source: str) -> Measure:
     return Measure(
         cohort=cohort,
         count=count,
-        average=None if average is None else float(average),
+        # Rounded, since a database adds floats in the order in which it finds the rows.
+        average=None if average is None else round(float(average), 6),
         p50=rank(50),
         p90=rank(90),
     )
