@@ -8,13 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from dixa_state.questions.documents import (
-    Document,
-    ban_document,
-    status_document,
-    step_document,
-    transition_document,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +18,17 @@ from dixa_state import (
     NotFoundError,
     Webhook,
 )
+from dixa_state.questions import Answer, describe
+from dixa_state.questions.bans import describe_ban
+from dixa_state.questions.timeline import describe_step
+from dixa_state.questions.transitions import describe_transition
+
+Document = dict[str, Any]
+
+
+def document(answer: Answer) -> Document:
+    return answer.model_dump(mode="json", by_alias=True)
+
 
 ARRIVAL_FACTS = ("received_at", "late", "position")
 DAY_END = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
@@ -37,12 +41,15 @@ def everything(tracker: ConversationTracker, csid: int, organization: str | None
     return json.dumps(
         without_arrival(
             [
-                status_document(state, now=DAY_END),
+                document(describe(state, now=DAY_END)),
                 [
-                    transition_document(state.organization_id, state.csid, move)
+                    document(describe_transition(state.organization_id, state.csid, move))
                     for move in state.life.transitions
                 ],
-                [step_document(step) for step in tracker.timeline(csid, organization=organization)],
+                [
+                    document(describe_step(step))
+                    for step in tracker.timeline(csid, organization=organization)
+                ],
             ]
         )
     )
@@ -96,9 +103,9 @@ def test_the_example_day_gives_the_outcome_counted_by_hand(
     deliver(tracker, day_lines)
     for csid, expected in day_expected["conversations"].items():
         state = tracker.conversation(int(csid))
-        agrees(status_document(state, now=DAY_END), expected)
+        agrees(document(describe(state, now=DAY_END)), expected)
         moves = [
-            transition_document(state.organization_id, state.csid, move)
+            document(describe_transition(state.organization_id, state.csid, move))
             for move in state.life.transitions
         ]
         assert [[move["from"], move["to"], move["at"][11:-1]] for move in moves] == expected[
@@ -121,7 +128,7 @@ def test_the_example_day_tells_who_is_banned(
 ) -> None:
     tracker = store.open()
     deliver(tracker, day_lines)
-    bans = [ban_document(ban) for ban in tracker.bans()]
+    bans = [document(describe_ban(ban)) for ban in tracker.bans()]
     endusers = {ban["user"]["email"]: ban["banned"] for ban in bans if ban["kind"] == "enduser"}
     ips = {ban["id"]: ban["banned"] for ban in bans if ban["kind"] == "ip"}
     assert {"endusers": endusers, "ips": ips} == day_expected["bans"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from dixa_state.questions.documents import ban_document, status_document, step_document
 from hypothesis import example as such_as
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,9 @@ from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event, Queue, Snapshot, User
 from dixa_state.domain.fold import fold
 from dixa_state.fold import Step
+from dixa_state.questions import describe
+from dixa_state.questions.bans import describe_ban
+from dixa_state.questions.timeline import describe_step
 
 DATA = Path(__file__).parent.parent / "data"
 EXAMPLES = {
@@ -743,9 +745,9 @@ def must_end_well(*bodies: bytes) -> None:
     before = initial(None, 70431)
     after = fold(before, told)
 
-    assert to_json(status_document(after, now=NOW))
+    assert to_json(describe(after, now=NOW))
     for event in told:
-        assert to_json(step_document(Step(event, before, after)))
+        assert to_json(describe_step(Step(event, before, after)))
 
 
 def must_be_read_or_refused(body: bytes) -> Event | None:
@@ -766,7 +768,7 @@ def must_be_a_ban(event: Event, admitted: Admitted) -> None:
     subject = bans.subject(event)
     ban = bans.fold(Ban(admitted.organization_id, kind, subject), [event])
 
-    assert to_json(ban_document(ban))
+    assert to_json(describe_ban(ban))
     if subject:
         assert admitted.stream == ban_stream(kind, admitted.organization_id, subject)
     else:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from dixa_state.questions.documents import status_document
 from histories import (
     GAPS,
     LIFECYCLE,
@@ -28,6 +27,7 @@ from dixa_state.domain.events import Created, Event, believed, same
 from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.fold import evolve, fold
 from dixa_state.domain.metrics import durations
+from dixa_state.questions import describe
 
 START = initial(ORGANIZATION, CSID)
 EVENING = clock("23:59")
@@ -43,7 +43,7 @@ def state_of(events: list[Event]) -> Conversation:
 
 def documents(state: Conversation) -> list[dict[str, Any]]:
     return [
-        status_document(state, now=EVENING),
+        describe(state, now=EVENING).model_dump(mode="json", by_alias=True),
         *(to_builtins(transition) for transition in state.life.transitions),
     ]
 
@@ -146,7 +146,7 @@ def test_the_times_in_the_statuses_add_up(events: list[Event], gap: timedelta) -
 @thorough
 @given(histories())
 def test_every_duration_is_a_number_of_seconds_from_zero_up(events: list[Event]) -> None:
-    document = status_document(state_of(events), now=EVENING)
+    document = describe(state_of(events), now=EVENING).model_dump(mode="json", by_alias=True)
     measured = [seconds for seconds in document["durations"].values() if seconds is not None]
     assert all(isinstance(seconds, float) and seconds >= 0 for seconds in measured)
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from dixa_state.questions.documents import status_document, transition_document
 
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.domain.timestamps import parse_time
+from dixa_state.questions import describe
+from dixa_state.questions.transitions import describe_transition
 from dixa_state.simulate import Plan, bodies, pretty_json
 
 Document = dict[str, Any]
@@ -49,10 +50,15 @@ def status_of(tracker: ConversationTracker, truth: Document) -> Document:
     end = parse_time(truth["as_of"])
     state = tracker.conversation(truth["csid"], as_of=end)
     moves = [
-        transition_document(state.organization_id, state.csid, move)
+        describe_transition(state.organization_id, state.csid, move).model_dump(
+            mode="json", by_alias=True
+        )
         for move in state.life.transitions
     ]
-    return {**status_document(state, now=end, as_of=end), "transitions": moves}
+    return {
+        **describe(state, now=end, as_of=end).model_dump(mode="json", by_alias=True),
+        "transitions": moves,
+    }
 
 
 def same_moves(moves: list[Document], truth: Document) -> bool:
