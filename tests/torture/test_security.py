@@ -14,7 +14,7 @@ from mutation import parsed
 from dixa_state import InvalidInputError
 from dixa_state.bootstrap import open_recorder
 from dixa_state.cli.output import print_json
-from dixa_state.questions import Queries
+from dixa_state.questions import OneConversation
 from dixa_state.web.logs import configure
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_a_failure_of_the_program_is_told_in_the_one_shape_and_shows_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("SELECT secret FROM password")
 
-    monkeypatch.setattr(Queries, "conversation", fail)
+    monkeypatch.setattr(OneConversation, "answer", fail)
     status, body = requests.ask(b"/v1/conversations/70431", b"")
     assert status == 500
     assert parsed(body)["error"]["code"] == "internal"
