@@ -163,7 +163,7 @@ def _initial(stream: str, event: Event) -> State:
     if stream.startswith("conversation/"):
         return initial(event.organization_id, csid_of(stream))
     kind: bans.BanKind = "enduser" if stream.startswith("enduser/") else "ip"
-    return Ban(event.organization_id, kind, bans.subject(event))
+    return Ban(event.organization_id, kind, bans.subject(event.fact))
 
 
 def _order(event: Event) -> Order:

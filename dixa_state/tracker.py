@@ -19,7 +19,7 @@ from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dixa_state.dixa.reading import event_from
+from dixa_state.dixa.body import read_event
 from dixa_state.dixa.streams import conversation_stream
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
@@ -30,7 +30,7 @@ from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.fold import FoldResult, State, Step, fold_further, fold_stream, timeline
 from dixa_state.store.append import Outcome, prepare
-from dixa_state.store.events import StoredWebhook, Webhook, decode_event, decode_state
+from dixa_state.store.events import StoredWebhook, Webhook, decode_received, decode_state
 from dixa_state.store.recorder import EventRecorder, Quarantined
 
 A = TypeVar("A")
@@ -69,8 +69,8 @@ class WebhookMapper(Mapper[str]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """Read a stored event."""
-        received_at, body = decode_event(stored_event.state)
-        return event_from(
+        received_at, body = decode_received(stored_event.state)
+        return read_event(
             body,
             topic=stored_event.topic,
             received_at=received_at,

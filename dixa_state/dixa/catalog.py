@@ -1,127 +1,128 @@
-"""Every event type that Dixa is known to send.
+"""Every event type that Dixa is known to send, and what its `data` is read as.
 
-The subscription key is what Dixa's API lists; the fqn is what the body carries. Only six fqn
-spellings are confirmed by published samples, so an fqn is matched with case and underscores
-ignored. The topic is the name under which we store and show the event; once released, it stays.
+The key is what Dixa's API lists; the body carries it as an fqn, such as CONVERSATION_CLOSED. Only
+six spellings of an fqn are confirmed by samples, so case and underscores are ignored. The topic is
+the name under which we store and show the event; once released, it stays.
 
 Source: Dixa's documentation, pages *Webhook events* and *Webhook payloads*, and its OpenAPI
 description.
 """
 
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
-Subject = Literal["conversation", "enduser", "ip"]
+from dixa_state.dixa import data
+from dixa_state.dixa.data import AgentData, EventData, Make, QueueData, StatusData, TagData
+from dixa_state.dixa.fields import spelling
+from dixa_state.domain import events
+
+Subject = Literal["conversation", "enduser", "ip", "unknown"]
 
 UNRECOGNISED = "unrecognised"
 """The topic of events with an fqn that is not in the catalogue."""
 
 
 class EventType(NamedTuple):
-    """One kind of webhook: Dixa's names for it, ours, and what it is about."""
+    """One kind of webhook: Dixa's names for it, ours, what it is read as and is about."""
 
     key: str
-    fqn: str
     topic: str
+    fact: Make
+    data: type[EventData] = EventData
     subject: Subject = "conversation"
     aliases: tuple[str, ...] = ()
 
 
+def _delivery(fate: events.DeliveryFate) -> EventType:
+    key = f"ConversationMessageDelivery{fate.title().replace('_', '')}"
+    fact = partial(events.DeliveryReported, fate=fate)
+    return EventType(key, f"conversation.message_delivery_{fate}", fact, data.DeliveryData)
+
+
+def _sla(status: events.SlaStatus) -> EventType:
+    kind = events.SlaEvaluationBegan if status == "pending" else events.SlaEvaluated
+    return EventType(
+        f"SLAEvaluation{status.title()}",
+        f"sla.{status}",
+        partial(kind, status=status),
+        data.SlaData,
+        aliases=(f"SLA_{status.upper()}",),
+    )
+
+
+def _ban(key: str, topic: str, fact: Make) -> EventType:
+    subject: Subject = "enduser" if topic.startswith("enduser.") else "ip"
+    kind = data.EndUserBanData if subject == "enduser" else data.IpBanData
+    return EventType(key, topic, fact, kind, subject, (key.removeprefix("Agent"),))
+
+
 CATALOG: tuple[EventType, ...] = (
-    EventType("ConversationCreated", "CONVERSATION_CREATED", "conversation.created"),
+    EventType("ConversationCreated", "conversation.created", events.Created),
     EventType(
         "ConversationCustomAttributeUpdated",
-        "CONVERSATION_CUSTOM_ATTRIBUTE_UPDATED",
         "conversation.custom_attribute_updated",
+        events.CustomAttributesUpdated,
+        data.AttributesData,
     ),
-    EventType("ConversationOpen", "CONVERSATION_OPEN", "conversation.open"),
-    EventType("ConversationPending", "CONVERSATION_PENDING", "conversation.pending"),
+    EventType("ConversationOpen", "conversation.open", events.Reopened, StatusData),
+    EventType("ConversationPending", "conversation.pending", events.FollowUpAdded, StatusData),
     EventType(
         "ConversationPendingExpired",
-        "CONVERSATION_PENDING_EXPIRED",
         "conversation.pending_expired",
+        events.FollowUpExpired,
+        data.FollowUpExpiredData,
     ),
-    EventType("ConversationClosed", "CONVERSATION_CLOSED", "conversation.closed"),
-    EventType("ConversationAbandoned", "CONVERSATION_ABANDONED", "conversation.abandoned"),
-    EventType("ConversationEnqueued", "CONVERSATION_ENQUEUED", "conversation.enqueued"),
-    EventType("ConversationAssigned", "CONVERSATION_ASSIGNED", "conversation.assigned"),
-    EventType("ConversationUnassigned", "CONVERSATION_UNASSIGNED", "conversation.unassigned"),
-    EventType("ConversationNoteAdded", "CONVERSATION_NOTE_ADDED", "conversation.note_added"),
+    EventType("ConversationClosed", "conversation.closed", events.Closed, StatusData),
+    EventType("ConversationAbandoned", "conversation.abandoned", events.Abandoned, QueueData),
+    EventType("ConversationEnqueued", "conversation.enqueued", events.Enqueued, QueueData),
+    EventType("ConversationAssigned", "conversation.assigned", events.Assigned, AgentData),
     EventType(
-        "ConversationMessageAdded", "CONVERSATION_MESSAGE_ADDED", "conversation.message_added"
+        "ConversationUnassigned", "conversation.unassigned", events.Unassigned, data.UnassignedData
     ),
-    EventType("ConversationTagAdded", "CONVERSATION_TAG_ADDED", "conversation.tag_added"),
-    EventType("ConversationTagRemoved", "CONVERSATION_TAG_REMOVED", "conversation.tag_removed"),
-    EventType("ConversationRated", "CONVERSATION_RATED", "conversation.rated"),
+    EventType("ConversationNoteAdded", "conversation.note_added", events.NoteAdded, data.NoteData),
+    EventType(
+        "ConversationMessageAdded",
+        "conversation.message_added",
+        events.MessageAdded,
+        data.MessageData,
+    ),
+    EventType("ConversationTagAdded", "conversation.tag_added", events.TagAdded, TagData),
+    EventType("ConversationTagRemoved", "conversation.tag_removed", events.TagRemoved, TagData),
+    EventType("ConversationRated", "conversation.rated", events.Rated, data.RatedData),
     EventType(
         "ConversationTransferred",
-        "CONVERSATION_TRANSFERRED",
         "conversation.transferred",
+        events.TransferredToQueue,
+        data.TransferData,
         aliases=("CONVERSATION_TRANSFERRED_TO_AGENT", "CONVERSATION_TRANSFERRED_TO_QUEUE"),
     ),
     EventType(
         "ConversationEndUserReplaced",
-        "CONVERSATION_END_USER_REPLACED",
         "conversation.end_user_replaced",
+        events.EndUserReplaced,
+        data.ReplacedData,
     ),
-    EventType("TypingStarted", "TYPING_STARTED", "typing.started"),
-    EventType(
-        "SLAEvaluationPending", "SLA_EVALUATION_PENDING", "sla.pending", aliases=("SLA_PENDING",)
-    ),
-    EventType(
-        "SLAEvaluationBreached",
-        "SLA_EVALUATION_BREACHED",
-        "sla.breached",
-        aliases=("SLA_BREACHED",),
-    ),
-    EventType(
-        "SLAEvaluationAchieved",
-        "SLA_EVALUATION_ACHIEVED",
-        "sla.achieved",
-        aliases=("SLA_ACHIEVED",),
-    ),
-    EventType(
-        "SLAEvaluationVoided", "SLA_EVALUATION_VOIDED", "sla.voided", aliases=("SLA_VOIDED",)
-    ),
-    EventType(
-        "AgentBannedEnduser",
-        "AGENT_BANNED_ENDUSER",
-        "enduser.banned",
-        "enduser",
-        ("BANNED_ENDUSER",),
-    ),
-    EventType(
-        "AgentUnbannedEnduser",
-        "AGENT_UNBANNED_ENDUSER",
-        "enduser.unbanned",
-        "enduser",
-        ("UNBANNED_ENDUSER",),
-    ),
-    EventType("AgentBannedIp", "AGENT_BANNED_IP", "ip.banned", "ip", ("BANNED_IP",)),
-    EventType("AgentUnbannedIp", "AGENT_UNBANNED_IP", "ip.unbanned", "ip", ("UNBANNED_IP",)),
-    *(
-        EventType(
-            f"ConversationMessageDelivery{fate.title().replace('_', '')}",
-            f"CONVERSATION_MESSAGE_DELIVERY_{fate.upper()}",
-            f"conversation.message_delivery_{fate}",
-        )
-        for fate in ("sent", "delivered", "seen", "failed", "info", "spam_complaint")
-    ),
+    EventType("TypingStarted", "typing.started", events.TypingStarted, data.TypingData),
+    *(_sla(status) for status in get_args(events.SlaStatus)),
+    _ban("AgentBannedEnduser", "enduser.banned", events.EndUserBanned),
+    _ban("AgentUnbannedEnduser", "enduser.unbanned", events.EndUserUnbanned),
+    _ban("AgentBannedIp", "ip.banned", events.IpBanned),
+    _ban("AgentUnbannedIp", "ip.unbanned", events.IpUnbanned),
+    *(_delivery(fate) for fate in get_args(events.DeliveryFate)),
 )
+UNKNOWN = EventType("", UNRECOGNISED, events.Unrecognised, data.UnknownData, "unknown")
+"""Stands for every event that is not in the catalogue."""
 
+TYPES = {event_type.topic: event_type for event_type in (*CATALOG, UNKNOWN)}
+"""The event types by topic."""
 
-def spelling(name: str) -> str:
-    """Reduce a name to what counts when names are compared: its letters, without case."""
-    return name.replace("_", "").casefold()
-
-
-_BY_NAME = {
-    name: event_type
+_BY_SPELLING = {
+    spelling(name): event_type
     for event_type in CATALOG
-    for name in (event_type.key, event_type.fqn, *event_type.aliases)
+    for name in (event_type.key, *event_type.aliases)
 }
-_BY_SPELLING = {spelling(name): event_type for name, event_type in _BY_NAME.items()}
 
 
 def lookup(fqn: str) -> EventType | None:
-    """Find the event type of an fqn, whatever its case and underscores; None if unknown."""
-    return _BY_NAME.get(fqn) or _BY_SPELLING.get(spelling(fqn))
+    """Return the event type of an fqn, whatever its case and underscores; None if unknown."""
+    return _BY_SPELLING.get(spelling(fqn))

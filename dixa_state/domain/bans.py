@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dixa_state.domain.events import (
+    AnyFact,
     EndUserBanned,
     EndUserUnbanned,
     Event,
@@ -47,9 +48,9 @@ class Ban(Struct, frozen=True):
     position: int = 0
 
 
-def subject(event: Event) -> str:
-    """Return the key of the end user, or the address, that an event about a ban concerns."""
-    match event.fact:
+def subject(fact: AnyFact) -> str:
+    """Return the key of the end user, or the address, that a fact about a ban concerns."""
+    match fact:
         case EndUserBanned(user=User() as user) | EndUserUnbanned(user=User() as user):
             return user.key or ""
         case IpBanned(address=str() as address) | IpUnbanned(address=str() as address):

@@ -13,8 +13,11 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 
-class User(Struct, frozen=True):
-    """A person as Dixa describes them: an end user, an agent, or a bot."""
+class User(Struct, frozen=True, forbid_unknown_fields=True):
+    """A person as Dixa describes them: an end user, an agent, or a bot.
+
+    Bodies are decoded straight into it, where a field under another name is no missing one.
+    """
 
     id: str | None = None
     name: str | None = None

@@ -35,7 +35,7 @@ from pydantic import (
     model_validator,
 )
 
-from dixa_state.dixa.catalog import spelling
+from dixa_state.dixa.fields import spelling
 from dixa_state.dixa.streams import MAX_CSID, read_csid
 from dixa_state.domain import conversation as domain
 from dixa_state.domain.lifecycle import STATUSES

@@ -18,7 +18,7 @@ from eventsourcing.persistence import Notification
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from dixa_state.dixa.reading import Problem, UnreadableError, admit
+from dixa_state.dixa.body import Problem, UnreadableError, identify
 from dixa_state.errors import InvalidInputError
 from dixa_state.store.events import Webhook, decode_state, encode_state
 
@@ -80,15 +80,15 @@ def prepare(webhook: Webhook) -> Accepted | Rejected:
     """
     webhook = _clean(webhook)
     try:
-        admitted = admit(webhook.body)
+        identity = identify(webhook.body)
     except UnreadableError as error:
         return Rejected(webhook, error.problem, str(error), error.event_id)
     return Accepted(
         webhook=webhook,
-        event_id=admitted.event_id,
-        stream=admitted.stream,
-        topic=admitted.topic,
-        key=event_key(admitted.organization_id, admitted.event_id),
+        event_id=identity.event_id,
+        stream=identity.stream,
+        topic=identity.topic,
+        key=event_key(identity.organization_id, identity.event_id),
         digest=digest(webhook.body),
     )
 

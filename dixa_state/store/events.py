@@ -1,14 +1,12 @@
 """A webhook as it came in, and as it is stored: one JSON object, the body in it byte for byte."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from msgspec import MsgspecError, Raw, Struct, defstruct
+from msgspec import MsgspecError, Raw, Struct
 from msgspec.json import Decoder, Encoder
 from pydantic_core import from_json
 
-from dixa_state.dixa.decoding import Body, ExactBody, decode
-from dixa_state.dixa.payloads import Envelope
 from dixa_state.domain.timestamps import format_time, parse_time
 
 _write = Encoder().encode
@@ -57,16 +55,19 @@ def decode_state(state: bytes) -> StoredWebhook:
     )
 
 
-_STORED: Decoder[Any] = Decoder(
-    defstruct("_Stored", [("received_at", datetime), ("body", ExactBody)])
-)
+class _Received(Struct, frozen=True):
+    received_at: datetime
+    body: Raw
 
 
-def decode_event(state: bytes) -> tuple[datetime, Envelope | Body]:
-    """Read the webhook in the state of a stored event, and when it was received."""
+_RECEIVED = Decoder(_Received)
+
+
+def decode_received(state: bytes) -> tuple[datetime, Raw | bytes]:
+    """Read when a stored webhook was received, and its body as a buffer."""
     try:
-        stored = _STORED.decode(state)
+        found = _RECEIVED.decode(state)
     except (MsgspecError, RecursionError):
         webhook = decode_state(state)
-        return webhook.received_at, decode(webhook.body)
-    return stored.received_at, stored.body
+        return webhook.received_at, webhook.body
+    return found.received_at, found.body

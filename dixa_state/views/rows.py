@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from dixa_state.dixa.catalog import spelling
+from dixa_state.dixa.fields import spelling
 from dixa_state.domain import histories, sla
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation

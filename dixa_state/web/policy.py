@@ -8,7 +8,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
 
-from dixa_state.dixa.reading import UnreadableError, admit
+from dixa_state.dixa.body import UnreadableError, identify
 from dixa_state.dixa.signature import Secrets, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
@@ -72,7 +72,7 @@ class Policy:
 
 def _require_organization(body: bytes, organizations: frozenset[str]) -> None:
     try:
-        organization_id = admit(body).organization_id
+        organization_id = identify(body).organization_id
     except UnreadableError:
         return
     if organization_id not in organizations:

@@ -12,7 +12,7 @@ from measuring import Beside, Result, in_turns, timed
 from stores import MakeStore
 from traffic import received_webhooks
 
-from dixa_state.dixa.reading import admit
+from dixa_state.dixa.body import identify
 from dixa_state.domain.evidence import GRACE
 from dixa_state.fold import fold_stream
 from dixa_state.store.events import Webhook, encode_state
@@ -74,7 +74,7 @@ def _streams() -> dict[str, list[Notification]]:
 
 
 def _notification(number: int, webhook: Webhook) -> Notification:
-    known = admit(webhook.body)
+    known = identify(webhook.body)
     return Notification(known.stream, number, known.topic, encode_state(webhook), number)
 
 

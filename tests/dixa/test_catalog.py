@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dixa_state.dixa.catalog import CATALOG, UNRECOGNISED, EventType, lookup
-from dixa_state.dixa.facts import ACTORS, READERS
+from dixa_state.dixa.catalog import CATALOG, TYPES, UNRECOGNISED, EventType, lookup
 
 # A topic names stored events for ever: lines may be added here, never changed or removed.
 RELEASED_TOPICS = {
@@ -55,9 +54,7 @@ ALIASES = {
     "UNBANNED_IP": "ip.unbanned",
 }
 NAMES = [
-    (name, event_type)
-    for event_type in CATALOG
-    for name in (event_type.key, event_type.fqn, *event_type.aliases)
+    (name, event_type) for event_type in CATALOG for name in (event_type.key, *event_type.aliases)
 ]
 
 every_name = pytest.mark.parametrize(("name", "event_type"), NAMES, ids=[name for name, _ in NAMES])
@@ -87,7 +84,7 @@ def test_a_topic_is_a_name_and_never_an_import_path() -> None:
 
 def test_aliases_lead_to_the_event_that_they_stand_for() -> None:
     assert {alias: found.topic for alias in ALIASES if (found := lookup(alias))} == ALIASES
-    assert {alias for event_type in CATALOG for alias in event_type.aliases} == set(ALIASES)
+    assert sum(len(event_type.aliases) for event_type in CATALOG) == len(ALIASES)
 
 
 @every_name
@@ -132,5 +129,4 @@ def test_whatever_text_is_looked_up_gives_an_event_of_the_catalogue_or_none(fqn:
 
 
 def test_every_topic_can_be_read() -> None:
-    assert set(READERS) == {UNRECOGNISED, *RELEASED_TOPICS.values()}
-    assert set(ACTORS) <= set(READERS)
+    assert set(TYPES) == {UNRECOGNISED, *RELEASED_TOPICS.values()}

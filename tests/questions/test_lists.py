@@ -20,7 +20,7 @@ from places import (
     new_organization,
 )
 
-from dixa_state.dixa.facts import READERS
+from dixa_state.dixa.catalog import TYPES
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import UnfoldableEventError
 from dixa_state.questions import (
@@ -293,10 +293,12 @@ def test_a_close_that_was_abandonment_after_all_is_found_as_of_the_moment_betwee
 def test_an_event_that_cannot_be_read_is_skipped_in_lists_and_named_in_those_of_a_moment(
     place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> Any:
+    def fail(**_: object) -> Any:
         raise ValueError("no reader for this")
 
-    monkeypatch.setitem(READERS, "conversation.note_added", fail)
+    failing = TYPES["conversation.note_added"]._replace(fact=fail)
+
+    monkeypatch.setitem(TYPES, "conversation.note_added", failing)
     place.receive(day_lines[:40])
     with pytest.raises(UnfoldableEventError, match="70431 cannot be folded: ValueError"):
         place.whole(Conversations(as_of=NOON))

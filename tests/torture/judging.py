@@ -72,7 +72,7 @@ def state_of(tracker: ConversationTracker, story: Story, **moment: Any) -> State
         csid = csid_of(story.stream)
         return tracker.conversation(csid, organization=organization, up_to=_LAST, **moment)
     events = events_of(tracker, story.stream)
-    return bans.fold(Ban(organization, story.truth["kind"], bans.subject(events[0])), events)
+    return bans.fold(Ban(organization, story.truth["kind"], bans.subject(events[0].fact)), events)
 
 
 def events_of(tracker: ConversationTracker, stream: str) -> list[Event]:

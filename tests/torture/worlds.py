@@ -7,7 +7,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
-from dixa_state.dixa.reading import admit
+from dixa_state.dixa.body import identify
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.simulate import Plan, bodies, pretty_json
@@ -80,7 +80,7 @@ def world(seed: int, number: int) -> World:
     streams: dict[str, list[bytes]] = defaultdict(list)
     for simulated in bodies(plan, truths.append):
         body = pretty_json(simulated.body)
-        streams[admit(body).stream].append(body)
+        streams[identify(body).stream].append(body)
     told = {(truth["kind"], str(truth.get("id", truth.get("csid")))): truth for truth in truths}
     stories = (_story(stream, raw, told) for stream, raw in sorted(streams.items()))
     return World(plan, tuple(stories))
@@ -93,7 +93,7 @@ def _story(stream: str, raw: list[bytes], truths: dict[tuple[str, str], Document
 
 
 def _body(raw: bytes) -> Body:
-    return Body(raw, admit(raw).event_id)
+    return Body(raw, identify(raw).event_id)
 
 
 def blurred(story: Story, seconds: int) -> Story:

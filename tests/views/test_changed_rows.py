@@ -3,7 +3,7 @@
 from collections import defaultdict
 from datetime import UTC, datetime
 
-from dixa_state.dixa.reading import admit, read_event
+from dixa_state.dixa.body import identify, read_event
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
 from dixa_state.domain.fold import evolve
@@ -20,7 +20,7 @@ def histories() -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = defaultdict(list)
     for number, simulated in enumerate(bodies(Plan(conversations=150, seed=4))):
         body = json_line(simulated.body)
-        known = admit(body)
+        known = identify(body)
         event = read_event(
             body, topic=known.topic, received_at=NOW, version=number + 1, position=number + 1
         )

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 from projections import HOME, Place, days, deliver, opened, project, replay
 
 from dixa_state import AmbiguousError, ConversationTracker, NotFoundError, UnfoldableEventError
-from dixa_state.dixa.facts import READERS
+from dixa_state.dixa.catalog import TYPES
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import encode
 from dixa_state.questions import OneConversation, Reader
@@ -140,12 +141,14 @@ def test_rows_that_were_made_with_several_graces_are_believed_by_nobody(
 def test_an_event_that_cannot_be_folded_is_missing_in_no_answer(
     place: Place, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(**_: object) -> NoReturn:
         raise ValueError("no reader for this")
+
+    failing = TYPES["conversation.note_added"]._replace(fact=fail)
 
     tracker, _ = place
     deliver(tracker, day_lines)
-    monkeypatch.setitem(READERS, "conversation.note_added", fail)
+    monkeypatch.setitem(TYPES, "conversation.note_added", failing)
     project(place)
     [csid] = [
         int(event.originator_id.rpartition("/")[2])

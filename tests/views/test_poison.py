@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from projections import Place, deliver, findings, opened, project, replay, rows
@@ -10,7 +10,7 @@ from projections import Place, deliver, findings, opened, project, replay, rows
 from dixa_state import UnfoldableEventError
 from dixa_state import fold as folding
 from dixa_state.cli import run
-from dixa_state.dixa.facts import READERS
+from dixa_state.dixa.catalog import TYPES
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, Rated
 from dixa_state.domain.fold import evolve
@@ -21,7 +21,7 @@ LATER = datetime(2026, 3, 3, tzinfo=UTC)
 MESSAGE = r"^event \d+ of conversation/[^ ]+/70431 cannot be folded: ValueError: no way to do it$"
 
 
-def fail(*_: object) -> None:
+def fail(**_: object) -> NoReturn:
     raise ValueError("no way\nto do it\0")
 
 
@@ -42,7 +42,8 @@ def poisoned(
     with opened(store_url) as place:
         deliver(place[0], day_lines)
         if request.param == "read":
-            monkeypatch.setitem(READERS, "conversation.rated", fail)
+            failing = TYPES["conversation.rated"]._replace(fact=fail)
+            monkeypatch.setitem(TYPES, "conversation.rated", failing)
         else:
             monkeypatch.setattr(folding, "evolve", evolve_unless_rated)
         yield store_url, place

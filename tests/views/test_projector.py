@@ -26,7 +26,7 @@ from projections import (
 
 from dixa_state import ConversationTracker
 from dixa_state.bootstrap import open_views
-from dixa_state.dixa.facts import READERS
+from dixa_state.dixa.catalog import TYPES
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import as_kept, encode
@@ -149,15 +149,18 @@ def test_many_that_open_a_new_store_at_once_make_its_views_once(store_url: str) 
     assert positions == [0] * 6
 
 
-def fail(*_: object) -> Any:
+def fail(**_: object) -> Any:
     raise ValueError("no reader for this\0")
+
+
+FAILING = TYPES["conversation.note_added"]._replace(fact=fail)
 
 
 def test_an_event_that_cannot_be_folded_is_recorded_and_skipped_and_the_world_goes_on(
     store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened(store_url) as place:
-        monkeypatch.setitem(READERS, "conversation.note_added", fail)
+        monkeypatch.setitem(TYPES, "conversation.note_added", FAILING)
         deliver(place[0], day_lines)
         project(place, batch_size=3)
         [note] = [
@@ -219,8 +222,8 @@ def test_a_stream_of_which_nothing_can_be_folded_has_no_rows(
     store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened(store_url) as place:
-        for topic in READERS:
-            monkeypatch.setitem(READERS, topic, fail)
+        for topic in TYPES:
+            monkeypatch.setitem(TYPES, topic, FAILING)
         deliver(place[0], day_lines)
         project(place, batch_size=7)
         found = rows(place[1])

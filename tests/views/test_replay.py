@@ -25,7 +25,7 @@ from projections import (
 
 from dixa_state import ConversationTracker
 from dixa_state.cli import run
-from dixa_state.dixa.facts import READERS
+from dixa_state.dixa.catalog import TYPES
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.questions import (
     Attainment,
@@ -76,8 +76,11 @@ def tables(views: Views) -> set[str]:
     return {name.partition("_")[0] for name in names if name.endswith("_conversations")}
 
 
-def fail(*_: object) -> Any:
+def fail(**_: object) -> Any:
     raise ValueError("no reader for this")
+
+
+FAILING = TYPES["conversation.note_added"]._replace(fact=fail)
 
 
 def test_the_example_day_live_and_after_a_replay_is_byte_identical(
@@ -142,7 +145,7 @@ def test_an_event_that_cannot_be_folded_stops_a_replay_which_names_it_and_leaves
         project(place)
         live = rows(place[1])
         before = place[1].progress()
-        monkeypatch.setitem(READERS, "conversation.rated", fail)
+        monkeypatch.setitem(TYPES, "conversation.rated", FAILING)
         message = r"event \d+ of conversation/.* cannot be folded: ValueError: no reader for this"
         with pytest.raises(StoreError, match=message) as stopped:
             replay(store_url, place)

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from servers import Running, Serve, eventually
 
 from dixa_state.bootstrap import open_tracker, open_views
-from dixa_state.dixa.facts import READERS
+from dixa_state.dixa.catalog import TYPES
 from dixa_state.store import postgres
 from dixa_state.views.replay import replay
 from dixa_state.views.tables import VIEW_VERSION
@@ -122,10 +122,12 @@ def test_all_who_ask_for_readiness_share_a_probe(
 def test_events_that_cannot_be_folded_are_counted(
     server: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> Any:
+    def fail(**_: object) -> Any:
         raise ValueError("no reader for this")
 
-    monkeypatch.setitem(READERS, "conversation.note_added", fail)
+    failing = TYPES["conversation.note_added"]._replace(fact=fail)
+
+    monkeypatch.setitem(TYPES, "conversation.note_added", failing)
     server.send(day_lines)
     assert readiness(server)[1]["poison"] == 1
     assert readiness(server)[0] == 200

@@ -1,0 +1,198 @@
+"""JSON objects read whatever their spelling: the tolerant side of reading a body.
+
+Dixa publishes the `data` of only a few events, and its REST API spells the same things otherwise.
+Names count by their letters alone (camelCase, snake_case), values by what can be made of them.
+Nothing here fails: what is missing, null or of a wrong type is None.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from sys import float_info
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from dixa_state.domain.events import Queue, User
+from dixa_state.domain.timestamps import parse_time
+from dixa_state.errors import InvalidInputError
+
+T = TypeVar("T")
+
+_EXACT = 2**53  # whole numbers are exact as floats up to here
+
+
+def spelling(name: str) -> str:
+    """Reduce a name to what counts when names are compared: its letters, without case."""
+    return name.replace("_", "").casefold()
+
+
+class Fields:
+    """The fields of a JSON object by the letters of their names; of none if it is no object.
+
+    Names are given as `spelling` reduces them. Of several spellings of one, that very one counts,
+    else the last that is not null.
+    """
+
+    __slots__ = ("_spelled", "_values")
+
+    def __init__(self, value: object) -> None:
+        self._values: dict[str, Any] = value if isinstance(value, dict) else {}
+        self._spelled: dict[str, Any] | None = None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a field as it came."""
+        if (value := self._values.get(name)) is not None:
+            return value
+        if self._spelled is None:  # not at the door, where a conversation and its csid are enough
+            self._spelled = {}
+            for spelled, part in self._values.items():
+                letters = spelling(spelled)
+                if part is not None or letters not in self._spelled:
+                    self._spelled[letters] = part
+        return self._spelled.get(name, default)
+
+    def find(self, read: Callable[[Any], T | None], names: Iterable[str]) -> T | None:
+        """Return the first of these fields that can be read."""
+        for name in names:
+            if (value := self.get(name)) is not None and (found := read(value)) is not None:
+                return found
+        return None
+
+    def first(self, read: Callable[[Any], object], *names: str) -> Any:
+        """Return the first of these fields that can be read, as it came."""
+        return self.find(lambda value: None if read(value) is None else value, names)
+
+    def inside(self, *names: str) -> "Fields":
+        """Return the fields of the first of these that is an object, or these if it came flat."""
+        inner = self.find(lambda value: value if isinstance(value, dict) else None, names)
+        return self if inner is None else Fields(inner)
+
+    def scalar(self, *names: str) -> str | None:
+        """Find a text, which may be empty."""
+        return self.find(scalar_from, names)
+
+    def text(self, *names: str) -> str | None:
+        """Find a text that is not empty."""
+        return self.find(text_from, names)
+
+    def number(self, *names: str) -> float | None:
+        """Find a number."""
+        return self.find(number_from, names)
+
+    def time(self, *names: str) -> Any:
+        """Find what can be read as a time, as it came."""
+        return self.first(time_from, *names)
+
+    def attributes(self, *names: str) -> Any:
+        """Find what can be read as custom attributes, as it came."""
+        return self.first(attributes_from, *names)
+
+    def user(self, *names: str) -> User | None:
+        """Find a user: `agent` looks for `agentId` too."""
+        return self.find(user_from, _with_ids(names))
+
+    def queue(self, *names: str) -> Queue | None:
+        """Find a queue: `queue` looks for `queueId` too."""
+        return self.find(queue_from, _with_ids(names))
+
+
+def _with_ids(names: Iterable[str]) -> Iterable[str]:
+    return (spelled for name in names for spelled in (name, f"{name}id"))
+
+
+def user_from(value: object) -> User | None:
+    """Read a user from an object or an id; one without anything to identify them by is none."""
+    if not isinstance(value, dict):
+        return User(id=text) if (text := text_from(value)) else None
+    fields = Fields(value)
+    roles = fields.get("roles")
+    user = User(
+        id=fields.scalar("id"),
+        name=fields.scalar("name", "displayname"),
+        email=fields.scalar("email"),
+        phone=fields.scalar("phone", "phonenumber"),
+        user_type=fields.scalar("usertype"),
+        roles=tuple(roles) if _are_texts(roles) else (),
+    )
+    return user if user.key else None
+
+
+def queue_from(value: object) -> Queue | None:
+    """Read a queue from an object or an id; one without id and name is none."""
+    if not isinstance(value, dict):
+        return Queue(id=text) if (text := text_from(value)) else None
+    queue = Queue(scalar_from(value.get("id")), scalar_from(value.get("name")))
+    return queue if queue.key else None
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def text_from(value: object) -> str | None:
+    """Read a text that is not empty: of an object its name or id."""
+    if isinstance(value, dict):
+        return text_from(value.get("name")) or text_from(value.get("id"))
+    return scalar_from(value) or None
+
+
+def scalar_from(value: object) -> str | None:
+    """Read a text, or a number as one."""
+    if isinstance(value, str):
+        return value
+    return None if number_from(value) is None else str(value)
+
+
+def number_from(value: object) -> float | None:
+    """Read a number that is finite.
+
+    Beyond 2^53 it is a float, as precise as most programs read numbers in JSON (RFC 8259, 6).
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if not abs(value) <= float_info.max:  # which is so of NaN, too
+        return None
+    return float(value) if abs(value) > _EXACT else value
+
+
+def time_from(value: object) -> datetime | None:
+    """Read a time."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_time(value)
+    except InvalidInputError:
+        return None
+
+
+def attributes_from(value: object) -> dict[str, Any] | None:
+    """Read custom attributes: a list of them, a single one, or a map from identifier to value."""
+    match value:
+        case list():
+            entries = [entry for entry in value if isinstance(entry, dict)]
+            found = {name: entry.get("value") for entry in entries if (name := _name(entry))}
+            return _finite(found) if found or not value else None
+        case dict():
+            name = _name(value) if "value" in value else None
+            return _finite({name: value["value"]} if name else value)
+        case _:
+            return None
+
+
+def attribute_ids_from(value: object) -> dict[str, str]:
+    """Read the ids of custom attributes by the names that they go by here."""
+    entries = value if isinstance(value, list) else [value]
+    named = ((_name(one), one.get("id")) for one in entries if isinstance(one, dict))
+    return {name: key for name, key in named if name and isinstance(key, str) and key}
+
+
+def _finite(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Replace numbers beyond all floats by null, as they are in a state, which is kept as JSON."""
+    return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(attributes)))
+
+
+def _name(attribute: dict[str, Any]) -> str | None:
+    for key in ("identifier", "name", "id"):
+        if isinstance(name := attribute.get(key), str) and name:
+            return name
+    return None
