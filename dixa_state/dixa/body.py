@@ -14,8 +14,9 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import TYPES, UNKNOWN, UNRECOGNISED, EventType, lookup
-from dixa_state.dixa.data import EventData, Named, csid_from
-from dixa_state.dixa.fields import Fields
+from dixa_state.dixa.conversation import Named, csid_from
+from dixa_state.dixa.data import EventData
+from dixa_state.dixa.fields import Fields, scalar_from
 from dixa_state.dixa.streams import (
     ban_stream,
     conversation_stream,
@@ -136,7 +137,7 @@ def _find_csid(fields: Fields) -> object:
 
 
 def _organization_id(organization: object) -> str | None:
-    return Fields(organization).scalar("id") or None
+    return Fields(organization).find(scalar_from, "id") or None
 
 
 class Body(Struct, Generic[D], frozen=True):

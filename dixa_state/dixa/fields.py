@@ -5,7 +5,7 @@ Names count by their letters alone (camelCase, snake_case), values by what can b
 Nothing here fails: what is missing, null or of a wrong type is None.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from sys import float_info
 from typing import Any, TypeVar, cast
@@ -51,53 +51,27 @@ class Fields:
                     self._spelled[letters] = part
         return self._spelled.get(name, default)
 
-    def find(self, read: Callable[[Any], T | None], names: Iterable[str]) -> T | None:
+    def find(self, read: Callable[[Any], T | None], *names: str) -> T | None:
         """Return the first of these fields that can be read."""
         for name in names:
             if (value := self.get(name)) is not None and (found := read(value)) is not None:
                 return found
         return None
 
-    def first(self, read: Callable[[Any], object], *names: str) -> Any:
-        """Return the first of these fields that can be read, as it came."""
-        return self.find(lambda value: None if read(value) is None else value, names)
-
     def inside(self, *names: str) -> "Fields":
         """Return the fields of the first of these that is an object, or these if it came flat."""
-        inner = self.find(lambda value: value if isinstance(value, dict) else None, names)
+        inner = self.find(lambda value: value if isinstance(value, dict) else None, *names)
         return self if inner is None else Fields(inner)
 
-    def scalar(self, *names: str) -> str | None:
-        """Find a text, which may be empty."""
-        return self.find(scalar_from, names)
 
-    def text(self, *names: str) -> str | None:
-        """Find a text that is not empty."""
-        return self.find(text_from, names)
-
-    def number(self, *names: str) -> float | None:
-        """Find a number."""
-        return self.find(number_from, names)
-
-    def time(self, *names: str) -> Any:
-        """Find what can be read as a time, as it came."""
-        return self.first(time_from, *names)
-
-    def attributes(self, *names: str) -> Any:
-        """Find what can be read as custom attributes, as it came."""
-        return self.first(attributes_from, *names)
-
-    def user(self, *names: str) -> User | None:
-        """Find a user: `agent` looks for `agentId` too."""
-        return self.find(user_from, _with_ids(names))
-
-    def queue(self, *names: str) -> Queue | None:
-        """Find a queue: `queue` looks for `queueId` too."""
-        return self.find(queue_from, _with_ids(names))
+def with_ids(*names: str) -> tuple[str, ...]:
+    """Return names of users or queues, each with the one that an id alone has: agent, agentid."""
+    return tuple(spelled for name in names for spelled in (name, f"{name}id"))
 
 
-def _with_ids(names: Iterable[str]) -> Iterable[str]:
-    return (spelled for name in names for spelled in (name, f"{name}id"))
+def as_it_came(read: Callable[[Any], object]) -> Callable[[Any], Any]:
+    """Return a reader of what another can read, which leaves it as it came."""
+    return lambda value: None if read(value) is None else value
 
 
 def user_from(value: object) -> User | None:
@@ -107,11 +81,11 @@ def user_from(value: object) -> User | None:
     fields = Fields(value)
     roles = fields.get("roles")
     user = User(
-        id=fields.scalar("id"),
-        name=fields.scalar("name", "displayname"),
-        email=fields.scalar("email"),
-        phone=fields.scalar("phone", "phonenumber"),
-        user_type=fields.scalar("usertype"),
+        id=fields.find(scalar_from, "id"),
+        name=fields.find(scalar_from, "name", "displayname"),
+        email=fields.find(scalar_from, "email"),
+        phone=fields.find(scalar_from, "phone", "phonenumber"),
+        user_type=fields.find(scalar_from, "usertype"),
         roles=tuple(roles) if _are_texts(roles) else (),
     )
     return user if user.key else None
@@ -156,9 +130,9 @@ def number_from(value: object) -> float | None:
 
 
 def time_from(value: object) -> datetime | None:
-    """Read a time."""
+    """Read a time, which may have been read already."""
     if not isinstance(value, str):
-        return None
+        return value if isinstance(value, datetime) else None
     try:
         return parse_time(value)
     except InvalidInputError:
