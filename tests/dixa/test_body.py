@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example as such_as
@@ -14,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
+from dixa_state.dixa import body as reading
 from dixa_state.dixa.body import Identity, Problem, UnreadableError, identify, read_event
-from dixa_state.dixa.catalog import CATALOG
+from dixa_state.dixa.catalog import CATALOG, lookup
 from dixa_state.dixa.streams import ban_stream
 from dixa_state.domain import bans, events
 from dixa_state.domain.bans import Ban
@@ -55,11 +57,17 @@ LOGISTICS = Queue("aafef812-1fe2-5696-9a3f-094f9bb26b55", "Logistics")
 
 
 def read(body: bytes) -> Event:
-    admitted = identify(body)
-    return read_event(body, topic=admitted.topic, received_at=RECEIVED, version=3, position=7)
+    accepted = identify(body)
+    return read_event(body, topic=accepted.topic, received_at=RECEIVED, version=3, position=7)
 
 
-class Told(NamedTuple):
+def tolerantly(body: bytes, topic: str) -> Event:
+    """Read a body as if it were not spelled as documented."""
+    with patch.object(reading, "decode", lambda *_: None):
+        return read_event(body, topic=topic, received_at=RECEIVED, version=3, position=7)
+
+
+class Expected(NamedTuple):
     """What an example is expected to say."""
 
     stream: str
@@ -72,8 +80,8 @@ def at(clock: str) -> datetime:
     return datetime.fromisoformat(f"2026-03-02T{clock}+00:00")
 
 
-def delivery(fate: events.DeliveryFate, message_id: str) -> Told:
-    return Told(
+def delivery(fate: events.DeliveryFate, message_id: str) -> Expected:
+    return Expected(
         TENT,
         f"conversation.message_delivery_{fate}",
         events.DeliveryReported(fate=fate, message_id=message_id),
@@ -84,38 +92,42 @@ ANSWER = "fec8dc33-6bf4-5126-bfe3-28b3228a11a1"
 LAST_ANSWER = "b754ec8c-7efb-5995-bd3b-5c9407b863ac"
 
 EXPECTED = {
-    "agent_banned_enduser": Told(
+    "agent_banned_enduser": Expected(
         f"enduser/{ORGANIZATION}/{JON.id}", "enduser.banned", events.EndUserBanned(user=JON), OMAR
     ),
-    "agent_banned_ip": Told(
+    "agent_banned_ip": Expected(
         f"ip/{ORGANIZATION}/203.0.113.7", "ip.banned", events.IpBanned(address="203.0.113.7"), OMAR
     ),
-    "agent_unbanned_enduser": Told(
+    "agent_unbanned_enduser": Expected(
         f"enduser/{ORGANIZATION}/{JON.id}",
         "enduser.unbanned",
         events.EndUserUnbanned(user=JON),
         IDA,
     ),
-    "agent_unbanned_ip": Told(
+    "agent_unbanned_ip": Expected(
         f"ip/{ORGANIZATION}/203.0.113.7",
         "ip.unbanned",
         events.IpUnbanned(address="203.0.113.7"),
         IDA,
     ),
-    "conversation_abandoned": Told(CALL, "conversation.abandoned", events.Abandoned(queue=SUPPORT)),
-    "conversation_assigned": Told(TENT, "conversation.assigned", events.Assigned(agent=IDA)),
-    "conversation_closed": Told(TENT, "conversation.closed", events.Closed()),
-    "conversation_created": Told(TENT, "conversation.created", events.Created()),
-    "conversation_custom_attribute_updated": Told(
+    "conversation_abandoned": Expected(
+        CALL, "conversation.abandoned", events.Abandoned(queue=SUPPORT)
+    ),
+    "conversation_assigned": Expected(TENT, "conversation.assigned", events.Assigned(agent=IDA)),
+    "conversation_closed": Expected(TENT, "conversation.closed", events.Closed()),
+    "conversation_created": Expected(TENT, "conversation.created", events.Created()),
+    "conversation_custom_attribute_updated": Expected(
         TENT,
         "conversation.custom_attribute_updated",
         events.CustomAttributesUpdated(values={"order_number": "AU-1187"}),
     ),
-    "conversation_end_user_replaced": Told(
+    "conversation_end_user_replaced": Expected(
         TENT, "conversation.end_user_replaced", events.EndUserReplaced(new=PER, old=METTE), IDA
     ),
-    "conversation_enqueued": Told(TENT, "conversation.enqueued", events.Enqueued(queue=SUPPORT)),
-    "conversation_message_added": Told(
+    "conversation_enqueued": Expected(
+        TENT, "conversation.enqueued", events.Enqueued(queue=SUPPORT)
+    ),
+    "conversation_message_added": Expected(
         TENT,
         "conversation.message_added",
         events.MessageAdded(
@@ -129,31 +141,33 @@ EXPECTED = {
     "conversation_message_delivery_seen": delivery("seen", ANSWER),
     "conversation_message_delivery_sent": delivery("sent", ANSWER),
     "conversation_message_delivery_spam_complaint": delivery("spam_complaint", LAST_ANSWER),
-    "conversation_note_added": Told(
+    "conversation_note_added": Expected(
         TENT, "conversation.note_added", events.NoteAdded(author=IDA), IDA
     ),
-    "conversation_open": Told(TENT, "conversation.open", events.Reopened()),
-    "conversation_pending": Told(TENT, "conversation.pending", events.FollowUpAdded()),
-    "conversation_pending_expired": Told(
+    "conversation_open": Expected(TENT, "conversation.open", events.Reopened()),
+    "conversation_pending": Expected(TENT, "conversation.pending", events.FollowUpAdded()),
+    "conversation_pending_expired": Expected(
         TENT, "conversation.pending_expired", events.FollowUpExpired(user=IDA)
     ),
-    "conversation_rated": Told(
+    "conversation_rated": Expected(
         TENT, "conversation.rated", events.Rated(type="Csat", score=5, agent=OMAR)
     ),
-    "conversation_tag_added": Told(
+    "conversation_tag_added": Expected(
         TENT, "conversation.tag_added", events.TagAdded(tag="delivery"), IDA
     ),
-    "conversation_tag_removed": Told(
+    "conversation_tag_removed": Expected(
         TENT, "conversation.tag_removed", events.TagRemoved(tag="delivery"), OMAR
     ),
-    "conversation_transferred_to_agent": Told(
+    "conversation_transferred_to_agent": Expected(
         TENT, "conversation.transferred", events.TransferredToAgent(agent=OMAR), IDA
     ),
-    "conversation_transferred_to_queue": Told(
+    "conversation_transferred_to_queue": Expected(
         TENT, "conversation.transferred", events.TransferredToQueue(queue=LOGISTICS), IDA
     ),
-    "conversation_unassigned": Told(TENT, "conversation.unassigned", events.Unassigned(agent=IDA)),
-    "sla_evaluation_achieved": Told(
+    "conversation_unassigned": Expected(
+        TENT, "conversation.unassigned", events.Unassigned(agent=IDA)
+    ),
+    "sla_evaluation_achieved": Expected(
         TENT,
         "sla.achieved",
         events.SlaEvaluated(
@@ -164,7 +178,7 @@ EXPECTED = {
             deadline=at("08:15:00.300"),
         ),
     ),
-    "sla_evaluation_breached": Told(
+    "sla_evaluation_breached": Expected(
         TENT,
         "sla.breached",
         events.SlaEvaluated(
@@ -175,7 +189,7 @@ EXPECTED = {
             deadline=at("11:30:00.200"),
         ),
     ),
-    "sla_evaluation_pending": Told(
+    "sla_evaluation_pending": Expected(
         TENT,
         "sla.pending",
         events.SlaEvaluationBegan(
@@ -186,7 +200,7 @@ EXPECTED = {
             deadline=at("08:15:00.300"),
         ),
     ),
-    "sla_evaluation_voided": Told(
+    "sla_evaluation_voided": Expected(
         CALL,
         "sla.voided",
         events.SlaEvaluated(
@@ -197,17 +211,17 @@ EXPECTED = {
             deadline=at("08:32:00.100"),
         ),
     ),
-    "typing_started": Told(TENT, "typing.started", events.TypingStarted(agent=IDA), IDA),
+    "typing_started": Expected(TENT, "typing.started", events.TypingStarted(agent=IDA), IDA),
 }
 
 
 def test_there_is_an_example_of_every_event_and_a_fact_expected_of_every_example() -> None:
     assert set(EXAMPLES) == set(EXPECTED)
-    assert {told.topic for told in EXPECTED.values()} == {kind.topic for kind in CATALOG}
+    assert {one.topic for one in EXPECTED.values()} == {kind.topic for kind in CATALOG}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_admitted_into_its_stream_and_read_as_its_fact(name: str) -> None:
+def test_an_example_is_accepted_into_its_stream_and_read_as_its_fact(name: str) -> None:
     body, expected = EXAMPLES[name], EXPECTED[name]
     envelope = json.loads(body)
 
@@ -224,6 +238,10 @@ def test_an_example_is_admitted_into_its_stream_and_read_as_its_fact(name: str) 
     assert event.at == datetime.fromisoformat(envelope["event_timestamp"])
     assert (event.received_at, event.version, event.position) == (RECEIVED, 3, 7)
     assert not event.late
+    assert tolerantly(body, event.topic) == event
+    event_type = lookup(envelope["event_fqn"])
+    assert event_type is not None
+    assert reading.decode(body, event_type) is not None
 
 
 def test_a_ban_without_a_conversation_has_no_snapshot() -> None:
@@ -317,7 +335,7 @@ def without(name: str, base: bytes = ASSIGNED) -> bytes:
     return json.dumps(body).encode()
 
 
-def refusal(body: bytes) -> UnreadableError:
+def rejection(body: bytes) -> UnreadableError:
     with pytest.raises(UnreadableError) as caught:
         identify(body)
     return caught.value
@@ -362,10 +380,10 @@ with_time = partial(with_raw, "event_timestamp")
     ],
     ids=lambda value: repr(value)[:30],
 )  # fmt: skip
-def test_what_is_no_json_object_is_refused_and_shown(
+def test_what_is_no_json_object_is_rejected_and_shown(
     body: bytes, problem: Problem, message: str
 ) -> None:
-    error = refusal(body)
+    error = rejection(body)
 
     assert error.problem == problem
     assert str(error).startswith(message)
@@ -395,8 +413,8 @@ REQUIRED = {
     ],
 )
 @pytest.mark.parametrize("name", REQUIRED)
-def test_without_a_usable_envelope_a_body_is_refused(name: str, value: str, came: str) -> None:
-    error = refusal(with_raw(name, value))
+def test_without_a_usable_envelope_a_body_is_rejected(name: str, value: str, came: str) -> None:
+    error = rejection(with_raw(name, value))
 
     assert error.problem == REQUIRED[name]
     assert str(error) == f"{name}: expected a text that is not empty, got {came}"
@@ -405,14 +423,14 @@ def test_without_a_usable_envelope_a_body_is_refused(name: str, value: str, came
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_field_of_the_envelope_is_named(name: str) -> None:
-    error = refusal(without(name))
+    error = rejection(without(name))
 
     assert error.problem == REQUIRED[name]
     assert str(error) == f"{name}: expected a text that is not empty, got nothing"
 
 
 def test_an_empty_object_lacks_an_event_id_first_of_all() -> None:
-    assert refusal(b"{}").problem == "no_event_id"
+    assert rejection(b"{}").problem == "no_event_id"
 
 
 @pytest.mark.parametrize(
@@ -437,7 +455,7 @@ def test_an_event_id_is_any_text(event_id: str) -> None:
         ("2026-03-02", at("00:00:00")),
     ],
 )
-def test_a_time_is_admitted_in_any_of_its_spellings(time: str, moment: datetime) -> None:
+def test_a_time_is_accepted_in_any_of_its_spellings(time: str, moment: datetime) -> None:
     assert read(with_time(json.dumps(time))).at == moment
 
 
@@ -445,8 +463,8 @@ def test_a_time_is_admitted_in_any_of_its_spellings(time: str, moment: datetime)
     "time",
     ["garbage", "1772438650000", "2026-02-30T08:00:00Z", "9999-12-31T23:59:59-02:00", "\0", " "],
 )
-def test_a_time_that_is_none_is_refused(time: str) -> None:
-    error = refusal(with_time(json.dumps(time)))
+def test_a_time_that_is_none_is_rejected(time: str) -> None:
+    error = rejection(with_time(json.dumps(time)))
 
     assert error.problem == "no_timestamp"
     assert error.event_id == EVENT_ID
@@ -465,7 +483,7 @@ def test_a_time_that_is_none_is_refused(time: str) -> None:
         ("9223372036854775807", 2**63 - 1),
     ],
 )
-def test_a_csid_is_admitted_in_any_of_its_spellings(value: str, csid: int) -> None:
+def test_a_csid_is_accepted_in_any_of_its_spellings(value: str, csid: int) -> None:
     assert identify(with_csid(value)).stream == f"conversation/{ORGANIZATION}/{csid}"
 
 
@@ -487,8 +505,8 @@ def test_a_csid_is_admitted_in_any_of_its_spellings(value: str, csid: int) -> No
     ],
     ids=lambda value: value[:30],
 )
-def test_a_conversation_event_without_a_csid_is_refused(value: str, came: str) -> None:
-    error = refusal(with_csid(value))
+def test_a_conversation_event_without_a_csid_is_rejected(value: str, came: str) -> None:
+    error = rejection(with_csid(value))
 
     assert error.problem == "no_csid"
     assert error.event_id == EVENT_ID
@@ -497,25 +515,14 @@ def test_a_conversation_event_without_a_csid_is_refused(value: str, came: str) -
     )
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        without("data"),
-        with_raw("data", "null"),
-        with_raw("data", "[]"),
-        with_raw("data", '"text"'),
-        without("data.conversation"),
-        with_raw("data.conversation", "null"),
-        with_raw("data.conversation", "[]"),
-        with_raw("data.conversation", "70431"),
-        without("data.conversation.csid"),
-    ],
-)
-def test_a_conversation_event_without_a_conversation_is_refused(body: bytes) -> None:
-    error = refusal(body)
+NOWHERE = ["null", "[]", '"text"', "{}", '{"conversation": null}', '{"conversation": [70431]}']
 
-    assert error.problem == "no_csid"
-    assert str(error).endswith("got nothing")
+
+@pytest.mark.parametrize("data", NOWHERE)
+def test_a_conversation_event_without_a_conversation_is_rejected(data: str) -> None:
+    for body in (with_raw("data", data), without("data")):
+        assert rejection(body).problem == "no_csid"
+        assert str(rejection(body)).endswith("got nothing")
 
 
 @pytest.mark.parametrize(
@@ -548,7 +555,7 @@ def test_a_csid_is_found_in_the_conversation_or_beside_it(data: str) -> None:
         with_raw("organization.id", "{}"),
     ],
 )
-def test_without_an_organization_an_event_is_admitted_as_nobodys(body: bytes) -> None:
+def test_without_an_organization_an_event_is_accepted_as_nobodys(body: bytes) -> None:
     assert identify(body) == Identity(
         None, EVENT_ID, "conversation.assigned", "conversation/-/70431"
     )
@@ -571,9 +578,7 @@ def test_an_unknown_event_goes_into_the_stream_of_the_conversation_that_it_names
     assert read(body).snapshot == read(ASSIGNED).snapshot
 
 
-@pytest.mark.parametrize(
-    "data", ["null", "{}", "[]", '{"conversation": null}', '{"conversation": {"csid": "?"}}']
-)
+@pytest.mark.parametrize("data", [*NOWHERE, '{"conversation": {"csid": "?"}}'])
 def test_an_unknown_event_that_names_no_conversation_goes_to_the_organization(data: str) -> None:
     body = with_raw("event_fqn", '"AGENT_RETIRED"', with_raw("data", data))
 
@@ -583,15 +588,7 @@ def test_an_unknown_event_that_names_no_conversation_goes_to_the_organization(da
     assert read(body).fact == events.Unrecognised(fqn="AGENT_RETIRED")
 
 
-def test_tags_that_are_null_are_no_reason_to_refuse() -> None:
-    snapshot = read(with_raw("data.conversation.tags", "null")).snapshot
-
-    assert snapshot is not None
-    assert snapshot.tags is None
-    assert snapshot.assignee == IDA
-
-
-def test_an_escaped_nul_is_admitted_wherever_it_stands() -> None:
+def test_an_escaped_nul_is_accepted_wherever_it_stands() -> None:
     body = with_raw("data.conversation.subject", r'"a\u0000b"')
     snapshot = read(body).snapshot
 
@@ -604,16 +601,16 @@ def test_white_space_around_a_body_changes_nothing() -> None:
     assert read(b" \r\n\t" + ASSIGNED + b"\n\n ") == read(ASSIGNED)
 
 
-def test_a_number_beyond_any_float_is_admitted() -> None:
+def test_a_number_beyond_any_float_is_accepted() -> None:
     assert identify(with_raw("new", "1e400")) == identify(ASSIGNED)
 
 
-def test_two_hundred_levels_are_admitted_and_the_next_is_not() -> None:
+def test_two_hundred_levels_are_accepted_and_the_next_is_not() -> None:
     body = '{"event_id":"1","event_fqn":"NEW","event_timestamp":"2026-03-02","data":%s}'
     deep, deeper = (body % ("[" * n + "]" * n) for n in (200, 201))
 
     assert identify(deep.encode()).stream == "organization/-"
-    assert refusal(deeper.encode()).problem == "not_json"
+    assert rejection(deeper.encode()).problem == "not_json"
 
 
 def test_of_a_key_that_stands_twice_the_last_is_read_at_the_door_and_ever_after() -> None:
@@ -635,11 +632,11 @@ def test_of_a_key_that_stands_twice_the_last_is_read_at_the_door_and_ever_after(
     assert event.at == at("08:04:10")
 
 
-def test_a_key_that_stands_twice_and_is_unusable_at_last_is_refused() -> None:
+def test_a_key_that_stands_twice_and_is_unusable_at_last_is_rejected() -> None:
     body = ASSIGNED.replace(b'"event_version"', b'"event_id": null, "event_version"')
 
-    assert refusal(body).problem == "no_event_id"
-    assert refusal(body).event_id is None
+    assert rejection(body).problem == "no_event_id"
+    assert rejection(body).event_id is None
 
 
 ODD_TOKENS = {
@@ -657,7 +654,8 @@ TELLING = [
 KEYS = [
     "id", "name", "value", "identifier", "csid", "agent", "agentId", "queue", "score", "type",
     "comment", "sla", "policy", "deadline", "enduser", "user", "ip", "address", "tag", "message",
-    "newUser", "destinationType", "destinationId", "customAttributes", "closedBy", "",
+    "newUser", "userType", "displayName", "author", "destinationType", "destinationId",
+    "customAttributes", "closedBy", "",
 ]  # fmt: skip
 
 good_bodies = st.sampled_from([*EXAMPLES.values(), with_raw("event_fqn", '"CONVERSATION_MERGED"')])
@@ -700,7 +698,7 @@ def place_of(body: Any, path: Iterable[Any]) -> Any:
 def mutated(draw: st.DrawFn) -> bytes:
     """Draw a good body in which some parts, mostly inner ones, are changed, deleted or added."""
     body = json.loads(draw(good_bodies))
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 4))):
         everywhere = [path for path in paths(body) if path]
         inside = [path for path in everywhere if path[0] == "data" and len(path) > 1]
         below = bool(inside) and draw(st.integers(0, 9)) > 0
@@ -742,8 +740,8 @@ def outcome(body: bytes) -> Identity | UnreadableError:
 
 
 def must_end_well(*bodies: bytes) -> None:
-    """Whatever bodies are: they are admitted and can be read, folded and shown, or are refused."""
-    told = [event for body in bodies if (event := must_be_read_or_refused(body))]
+    """Whatever bodies are: they are accepted and can be read, folded and shown, or are rejected."""
+    told = [event for body in bodies if (event := must_be_read_or_rejected(body))]
     before = initial(None, 70431)
     after = fold(before, told)
 
@@ -752,38 +750,39 @@ def must_end_well(*bodies: bytes) -> None:
         assert to_json(describe_step(Step(event, before, after)))
 
 
-def must_be_read_or_refused(body: bytes) -> Event | None:
-    admitted = outcome(body)
-    if isinstance(admitted, UnreadableError):
-        assert str(admitted).isprintable()
-        assert len(str(admitted)) < 1_000
+def must_be_read_or_rejected(body: bytes) -> Event | None:
+    accepted = outcome(body)
+    if isinstance(accepted, UnreadableError):
+        assert str(accepted).isprintable()
+        assert len(str(accepted)) < 1_000
         return None
-    event = read_event(body, topic=admitted.topic, received_at=RECEIVED, version=1, position=1)
-    assert (event.organization_id, event.event_id, event.topic) == admitted[:3]
+    event = read(body)
+    assert tolerantly(body, accepted.topic) == event
+    assert (event.organization_id, event.event_id, event.topic) == accepted[:3]
     if event.topic.startswith(("enduser.", "ip.")):
-        must_be_a_ban(event, admitted)
+        must_be_a_ban(event, accepted)
     return event
 
 
-def must_be_a_ban(event: Event, admitted: Identity) -> None:
+def must_be_a_ban(event: Event, accepted: Identity) -> None:
     kind: bans.BanKind = "enduser" if event.topic.startswith("enduser.") else "ip"
     subject = bans.subject(event.fact)
-    ban = bans.fold(Ban(admitted.organization_id, kind, subject), [event])
+    ban = bans.fold(Ban(accepted.organization_id, kind, subject), [event])
 
     assert to_json(describe_ban(ban))
     if subject:
-        assert admitted.stream == ban_stream(kind, admitted.organization_id, subject)
+        assert accepted.stream == ban_stream(kind, accepted.organization_id, subject)
     else:
-        assert admitted.stream.startswith("organization/")
+        assert accepted.stream.startswith("organization/")
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 @given(st.binary() | torn())
-def test_any_bytes_are_admitted_and_readable_or_refused(body: bytes) -> None:
+def test_any_bytes_are_accepted_and_readable_or_rejected(body: bytes) -> None:
     must_end_well(body)
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=1_000)
 @given(st.lists(mutated(), min_size=1, max_size=3))
 @such_as([with_raw("data.agent", "7" * 4_300)])
 @such_as([with_raw("data.tag", "1e400", EXAMPLES["conversation_tag_added"])])
@@ -793,14 +792,14 @@ def test_any_bytes_are_admitted_and_readable_or_refused(body: bytes) -> None:
 @such_as([with_raw("data.conversation.custom_attributes", "[" * 197 + "]" * 197)])
 @such_as([with_raw("data.conversation.custom_attributes", '{"a":' * 197 + "1" + "}" * 197)])
 @such_as([with_raw("data.tag", '{"name":' * 197 + "1" + "}" * 197)])
-def test_any_value_anywhere_in_a_body_is_admitted_and_readable_or_refused(
+def test_any_value_anywhere_in_a_body_is_accepted_and_readable_or_rejected(
     bodies: list[bytes],
 ) -> None:
     must_end_well(*bodies)
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.integers(-23, 23))
-def test_any_moment_in_any_zone_is_read_as_that_moment_or_refused(
+def test_any_moment_in_any_zone_is_read_as_that_moment_or_rejected(
     moment: datetime, hours: int
 ) -> None:
     try:
@@ -809,16 +808,3 @@ def test_any_moment_in_any_zone_is_read_as_that_moment_or_refused(
         return
 
     assert read(with_time(json.dumps(local.isoformat()))).at == moment
-
-
-def test_a_ban_that_names_nobody_is_on_the_requester_of_the_conversation_that_it_shows() -> None:
-    raw = json.dumps(
-        {
-            "event_id": "e",
-            "event_fqn": "AGENT_BANNED_ENDUSER",
-            "event_timestamp": "2026-03-02T08:00:00Z",
-            "organization": {"id": "org"},
-            "data": {"conversation": {"csid": 7, "requester": {"id": "jon"}}},
-        }
-    ).encode()
-    assert identify(raw).stream == "enduser/org/jon"
