@@ -9,7 +9,7 @@ Source: Dixa's documentation, page *Webhook payloads*, and published samples. Mo
 published; the names in `find` are what Dixa's REST API and symmetry suggest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from msgspec import Raw, Struct, field
@@ -24,10 +24,12 @@ from dixa_state.dixa.conversation import (
 )
 from dixa_state.dixa.fields import (
     Fields,
+    address_from,
     as_it_came,
     attributes_from,
     number_from,
     queue_from,
+    score_from,
     spelling,
     text_from,
     time_from,
@@ -62,13 +64,11 @@ class EventData(Struct, frozen=True, forbid_unknown_fields=True):
 
     `names` has the fields that the fact is made of, each with how it is read and the names that it
     may have in a body that is not spelled as documented, as `spelling` reduces them. `by` are the
-    names that who did it may have, besides author and actor, and `inside` those of an object in
-    which the fields may stand.
+    names that who did it may have, besides author and actor.
     """
 
     names: ClassVar[Names] = {}
     by: ClassVar[tuple[str, ...]] = ()
-    inside: ClassVar[tuple[str, ...]] = ()
 
     conversation: ConversationData | None = None
     author: User | None = None
@@ -84,8 +84,17 @@ class EventData(Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def find(cls, fields: Fields) -> dict[str, Any]:
         """Find what the fact is made of."""
-        place = fields.inside(*cls.inside)
-        return {field: place.find(read, *names) for field, (read, names) in cls.names.items()}
+        places = cls.places(fields)
+        found = {}
+        for name, (read, names) in cls.names.items():
+            values = (place.find(read, *names) for place in places)
+            found[name] = next((value for value in values if value is not None), None)
+        return found
+
+    @classmethod
+    def places(cls, fields: Fields) -> Sequence[Fields]:
+        """Return where the fields may stand, best first."""
+        return (fields,)
 
     def fact(self, make: Make, fqn: str) -> AnyFact:
         """Make the fact; `make` is its class."""
@@ -207,6 +216,10 @@ class MessageData(EventData, frozen=True):
     attachments: Raw = _UNREAD
     external_id: Raw = _UNREAD
 
+    @classmethod
+    def places(cls, fields: Fields) -> Sequence[Fields]:
+        return (fields.inside("message"), fields)
+
     def fact(self, make: Make, fqn: str) -> AnyFact:
         direction = (self.direction or "").casefold() or None
         return make(direction=direction, author=self.actor, message_id=_clean(self.message_id))
@@ -235,7 +248,7 @@ class RatedData(EventData, frozen=True):
 
     names = {
         "agent": (user_from, with_ids("agent")),
-        "score": (number_from, ("score", "ratingscore", "rating")),
+        "score": (score_from, ("score", "ratingscore", "rating")),
         "comment": (text_from, ("comment", "ratingcomment", "message")),
         "type": (text_from, ("type", "ratingtype")),
     }
@@ -246,13 +259,8 @@ class RatedData(EventData, frozen=True):
     type: str | None = None
 
     @classmethod
-    def find(cls, fields: Fields) -> dict[str, Any]:
-        found, nested = super().find(fields), Fields(fields.get("conversation"))
-        if found["score"] is None:
-            found["score"] = nested.find(number_from, "score")
-        found["comment"] = found["comment"] or nested.find(text_from, "comment")
-        found["type"] = found["type"] or nested.find(text_from, "type")
-        return found
+    def places(cls, fields: Fields) -> Sequence[Fields]:
+        return (fields, Fields(fields.get("rating")), Fields(fields.get("conversation")))
 
 
 class AttributesData(EventData, frozen=True):
@@ -298,8 +306,18 @@ class Evaluation(Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str | None = None
     policy: Named | str | None = None
-    metric: Named | str | None = None
+    metric: str | None = None
     deadline: Any = None
+
+
+_DEADLINE = (
+    *("deadline", "deadlineat", "dueat", "duedate", "breachat", "breachesat", "breachtime"),
+    *("targettime", "targetat", "expiresat"),
+)
+
+
+def _metric_from(value: object) -> str | None:
+    return text_from(value) or Fields(value).find(text_from, "type")
 
 
 class SlaData(EventData, frozen=True):
@@ -307,13 +325,19 @@ class SlaData(EventData, frozen=True):
 
     names = {
         "id": (text_from, ("id", "evaluationid", "slaevaluationid", "slaid")),
-        "policy": (text_from, ("policy", "slapolicy", "policyname", "policyid", "name")),
-        "metric": (text_from, ("metric", "metrictype", "slametric", "type")),
-        "deadline": (time_from, ("deadline", "dueat", "breachat", "deadlineat", "targettime")),
+        "policy": (
+            text_from,
+            ("policy", "slapolicy", "policyname", "slapolicyname", "policyid", "name"),
+        ),
+        "metric": (_metric_from, ("metric", "metrictype", "slametric", "type")),
+        "deadline": (time_from, _DEADLINE),
     }
-    inside = ("slaevaluation", "evaluation", "sla")
 
     sla_evaluation: Evaluation | None = None
+
+    @classmethod
+    def places(cls, fields: Fields) -> Sequence[Fields]:
+        return (fields.inside("slaevaluation", "evaluation", "sla"),)
 
     @classmethod
     def find(cls, fields: Fields) -> dict[str, Any]:
@@ -350,7 +374,14 @@ class TypingData(ByAgentData, frozen=True):
 class EndUserBanData(ByAgentData, frozen=True):
     """Of a ban on an end user: named, or else the requester of the conversation shown."""
 
-    names = {"enduser": (user_from, with_ids("enduser", "user", "contact", "requester"))}
+    names = {
+        "enduser": (
+            user_from,
+            with_ids(
+                "enduser", "user", "contact", "requester", "banneduser", "bannedenduser", "customer"
+            ),
+        )
+    }
 
     enduser: User | None = None
 
@@ -361,24 +392,26 @@ class EndUserBanData(ByAgentData, frozen=True):
 class IpBanData(ByAgentData, frozen=True):
     """Of a ban on an IP address."""
 
-    names = {"ip": (text_from, ("ip", "ipaddress", "address", "value"))}
+    names = {"ip": (text_from, ("ip", "ipaddress", "bannedip", "address", "value"))}
     by = ("agent", "bannedby", "unbannedby", "user")
-    inside = ("ip", "ipaddress")
 
     ip: str | None = None
 
+    @classmethod
+    def places(cls, fields: Fields) -> Sequence[Fields]:
+        return (fields.inside("ip", "ipaddress", "bannedip"),)
+
     def fact(self, make: Make, fqn: str) -> AnyFact:
-        return make(address=(self.ip or "").strip().casefold() or None)
+        return make(address=address_from(self.ip or ""))
 
 
 class DeliveryData(EventData, frozen=True):
     """Of the fate of an outbound message."""
 
-    names = {"message_id": (text_from, ("messageid",))}
+    names = {"message_id": (text_from, ("messageid", "id"))}
 
     message_id: str | None = None
 
     @classmethod
-    def find(cls, fields: Fields) -> dict[str, Any]:
-        nested = fields.inside("message").find(text_from, "messageid", "id")
-        return {"message_id": fields.find(text_from, "messageid") or nested}
+    def places(cls, fields: Fields) -> Sequence[Fields]:
+        return (fields.inside("message"), fields)

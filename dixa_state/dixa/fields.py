@@ -5,8 +5,10 @@ Names count by their letters alone (camelCase, snake_case), values by what can b
 Nothing here fails: what is missing, null or of a wrong type is None.
 """
 
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from sys import float_info
 from typing import Any, TypeVar, cast
 
@@ -19,6 +21,8 @@ from dixa_state.errors import InvalidInputError
 T = TypeVar("T")
 
 _EXACT = 2**53  # whole numbers are exact as floats up to here
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def spelling(name: str) -> str:
@@ -129,14 +133,43 @@ def number_from(value: object) -> float | None:
     return float(value) if abs(value) > _EXACT else value
 
 
+def score_from(value: object) -> float | None:
+    """Read a number, or a short text that is one."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        return float(value) if "." in value else int(value)
+    return number_from(value)
+
+
+def address_from(text: str) -> str | None:
+    """Read an IP address in its one canonical form; any other text is compared without case."""
+    text = text.strip().removeprefix("[").removesuffix("]").casefold()
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text or None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
 def time_from(value: object) -> datetime | None:
-    """Read a time, which may have been read already."""
+    """Read a time: one that was read already, RFC 3339, or seconds or milliseconds since 1970."""
+    if isinstance(value, datetime):
+        return value
+    if (since := score_from(value)) is not None:
+        return _since_epoch(since)
     if not isinstance(value, str):
-        return value if isinstance(value, datetime) else None
+        return None
     try:
         return parse_time(value)
     except InvalidInputError:
         return None
+
+
+def _since_epoch(number: float) -> datetime | None:
+    """Read a number by its size: seconds from 2001 to 5138, the same in milliseconds."""
+    for unit in (1, 1_000):
+        if 10**9 * unit <= number < 10**11 * unit:
+            return _EPOCH + timedelta(seconds=number / unit)
+    return None
 
 
 def attributes_from(value: object) -> dict[str, Any] | None:

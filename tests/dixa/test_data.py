@@ -98,7 +98,20 @@ EVALUATIONS: list[Body] = [
         "deadline": "soon",
         "breachAt": DEADLINE,
     },
-    {"id": "v1", "policy": "Chat", "metric": "FirstResponse", "target_time": DEADLINE},
+    {
+        "id": "v1",
+        "sla_policy_name": "Chat",
+        "metric": {"type": "FirstResponse"},
+        "target_time": DEADLINE,
+    },
+    *(
+        {"sla": EVALUATION | {"deadline": None, name: DEADLINE}}
+        for name in ("due_date", "breach_time", "breaches_at", "expires_at", "target_at")
+    ),
+    *(
+        {"sla": EVALUATION | {"deadline": epoch}}
+        for epoch in (1_772_439_300.3, 1_772_439_300_300, "1772439300.3", "1772439300300")
+    ),
 ]
 DUE = datetime(2026, 3, 2, 8, 15, 0, 300_000, tzinfo=UTC)
 SLA: Body = {"id": "v1", "policy": "Chat", "metric": "FirstResponse", "deadline": DUE}
@@ -133,15 +146,28 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
     (
         "agent_banned_enduser",
         events.EndUserBanned(user=CUSTOMER),
-        user_places("enduser", "endUser", "user", "contact", "requester", user="e1"),
+        user_places("enduser", "endUser", "user", "contact", "requester", user="e1")
+        + user_places("banned_user", "bannedEnduser", "customer", user="e1"),
+    ),
+    (
+        "agent_unbanned_ip",
+        events.IpUnbanned(address="2001:db8::1"),
+        [
+            {"ip": ip}
+            for ip in ("2001:db8::1", "2001:DB8:0::1", "2001:0db8:0:0:0:0:0:1", "[2001:db8::1]")
+        ],
     ),
     (
         "agent_banned_ip",
         events.IpBanned(address=ADDRESS),
         [
-            *({name: ADDRESS} for name in ("ip", "ipAddress", "ip_address", "address")),
+            *(
+                {name: ADDRESS}
+                for name in ("ip", "ipAddress", "ip_address", "address", "banned_ip")
+            ),
             *({"ip": {name: ADDRESS}} for name in ("ip", "ipAddress", "address", "value")),
             {"ip": f" {ADDRESS} "},
+            {"ip": f"::ffff:{ADDRESS}"},
             {"ip": None, "ipAddress": {"address": ADDRESS, "version": 4}},
         ],
     ),
@@ -157,7 +183,7 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
     (
         "sla_evaluation_breached",
         events.SlaEvaluated(status="breached"),
-        [{}, {"sla": None}, {"sla": []}, {"sla": {}}, {"deadline": True}],
+        [{}, {"sla": None}, {"sla": []}, {"sla": {}}, {"deadline": True}, {"deadline": 5}],
     ),
     (
         "conversation_custom_attribute_updated",
@@ -179,6 +205,9 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
             {"type": "Csat", "score": 5, "comment": "Quick help"},
             {"ratingType": "Csat", "ratingScore": 5, "ratingComment": "Quick help"},
             {"rating_type": "Csat", "rating": 5, "message": "Quick help"},
+            {"type": "Csat", "score": "5", "comment": "Quick help"},
+            {"rating": {"type": "Csat", "score": 5, "comment": "Quick help"}},
+            {"rating": {"score": "5"}, "type": "Csat", "comment": "Quick help"},
         ],
     ),
     (
@@ -213,6 +242,8 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
             {"message_id": "m1", "direction": "outbound", "author": {"id": "a1"}},
             {"messageId": "m1", "direction": "OUTBOUND", "user": "a1"},
             {"id": "m1", "direction": "Outbound", "senderId": "a1"},
+            {"message": {"id": "m1", "direction": "outbound", "author": {"id": "a1"}}},
+            {"message": {"messageId": "m1"}, "direction": "outbound", "author": {"id": "a1"}},
         ],
     ),
 ]
@@ -332,7 +363,7 @@ def test_a_rating_is_found_in_the_data_or_nested_in_the_conversation(
     assert fact == events.Rated(type="Csat", score=0, comment="Good")
 
 
-@pytest.mark.parametrize("score", ["null", "true", "[]", "{}", "1e400", "7" * 400])
+@pytest.mark.parametrize("score", ["null", "true", "[]", "{}", "1e400", "7" * 400, '"five"'])
 def test_a_score_that_is_no_number_is_hidden(score: str) -> None:
     raw = json.dumps(example("conversation_rated") | {"data": {"conversation": {"csid": 7}}})
     raw = raw.replace('{"csid": 7}', f'{{"csid": 7}}, "type": "Nps", "score": {score}')
