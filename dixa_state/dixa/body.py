@@ -14,7 +14,7 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import TYPES, UNKNOWN, UNRECOGNISED, EventType, lookup
-from dixa_state.dixa.conversation import Named, csid_from
+from dixa_state.dixa.conversation import Named, csid_from, decode_snapshot, snapshot_from
 from dixa_state.dixa.data import EventData
 from dixa_state.dixa.fields import Fields, scalar_from
 from dixa_state.dixa.streams import (
@@ -24,7 +24,7 @@ from dixa_state.dixa.streams import (
     read_csid,
 )
 from dixa_state.domain import bans
-from dixa_state.domain.events import Event
+from dixa_state.domain.events import Event, Snapshot
 from dixa_state.domain.timestamps import parse_time, shorten
 from dixa_state.errors import InvalidInputError
 
@@ -124,8 +124,9 @@ def _stream(envelope: Envelope, event_type: EventType, organization_id: str | No
                 message = f"data.conversation.{error}"
                 raise UnreadableError("no_csid", message, envelope.event_id) from error
     else:
+        shown = snapshot_from(fields.get("conversation")) or _HIDDEN
         data = event_type.data.read(envelope.data)
-        if subject := bans.subject(data.fact(event_type.fact, envelope.event_fqn)):
+        if subject := bans.subject(data.fact(event_type.fact, envelope.event_fqn, shown)):
             return ban_stream(event_type.subject, organization_id, subject)
     return organization_stream(organization_id)
 
@@ -150,6 +151,10 @@ class Body(Struct, Generic[D], frozen=True):
     organization: Named | None = None
 
 
+Reading = tuple[Body[EventData], Snapshot | None]
+_HIDDEN = Snapshot()
+
+
 def read_event(
     body: Any, *, topic: str, received_at: datetime, version: int, position: int
 ) -> Event:
@@ -158,31 +163,32 @@ def read_event(
     A body spelled as documented is decoded by its type; any other is read tolerantly.
     """
     event_type = TYPES.get(topic, UNKNOWN)
-    found = None if event_type is UNKNOWN else decode(body, event_type)
-    if found is None:
+    reading = None if event_type is UNKNOWN else decode(body, event_type)
+    if reading is None:
         document = from_json(bytes(body))
         if topic == UNRECOGNISED and (known := lookup(document["event_fqn"])):
             event_type, topic = known, known.topic  # the catalogue has learned it since
-        found = read(document, event_type)
-    conversation = found.data.conversation
+        reading = read(document, event_type)
+    found, snapshot = reading
     return Event(
         organization_id=(found.organization and found.organization.id) or None,
         event_id=found.event_id,
         topic=topic,
         at=parse_time(found.event_timestamp),
-        fact=found.data.fact(event_type.fact, found.event_fqn),
+        fact=found.data.fact(event_type.fact, found.event_fqn, snapshot or _HIDDEN),
         actor=found.data.actor,
-        snapshot=None if conversation is None else conversation.snapshot,
+        snapshot=snapshot,
         received_at=received_at,
         version=version,
         position=position,
     )
 
 
-def decode(body: Any, event_type: EventType) -> Body[EventData] | None:
+def decode(body: Any, event_type: EventType) -> Reading | None:
     """Decode a body that is spelled as documented; None for any other."""
     try:
-        return _decoder(event_type.data).decode(body)
+        found = _decoder(event_type.data).decode(body)
+        return found, decode_snapshot(found.data.conversation)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -192,12 +198,14 @@ def _decoder(data: type[EventData]) -> Decoder[Body[EventData]]:
     return Decoder(Body[data])  # type: ignore[valid-type]
 
 
-def read(document: dict[str, Any], event_type: EventType) -> Body[EventData]:
+def read(document: dict[str, Any], event_type: EventType) -> Reading:
     """Read the JSON of an accepted body in any spelling."""
-    return Body(
+    data = document.get("data")
+    found = Body(
         event_id=document["event_id"],
         event_fqn=document["event_fqn"],
         event_timestamp=document["event_timestamp"],
-        data=event_type.data.read(document.get("data")),
+        data=event_type.data.read(data),
         organization=Named(_organization_id(document.get("organization"))),
     )
+    return found, snapshot_from(Fields(data).get("conversation"))

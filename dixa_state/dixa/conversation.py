@@ -4,10 +4,11 @@ Source: Dixa's documentation, page *Webhook payloads*, and published samples.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.json import Decoder
 
 from dixa_state.dixa.fields import (
     Fields,
@@ -67,19 +68,33 @@ class ConversationData(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-HIDDEN = ConversationData()
-"""A conversation that shows nothing."""
+def decode_snapshot(part: Raw) -> Snapshot | None:
+    """Decode a conversation that is spelled as documented; raises msgspec's errors for any other.
+
+    Most bodies repeat the conversation of the one before, so it is shared, and must not be changed.
+    """
+    text = bytes(part)
+    return _decode_kept(text) if len(text) <= _LONGEST_KEPT else _decode(text)
 
 
-def conversation_from(value: object) -> ConversationData | None:
+def _decode(part: bytes) -> Snapshot | None:
+    conversation = _CONVERSATION.decode(part) if part else None
+    return conversation and conversation.snapshot
+
+
+_CONVERSATION = Decoder(ConversationData | None)
+_LONGEST_KEPT = 2_000  # what is longer hardly repeats, and would fill the memory
+_decode_kept = lru_cache(maxsize=1_000)(_decode)  # finding one takes a twentieth of decoding it
+
+
+def snapshot_from(value: object) -> Snapshot | None:
     """Read a conversation in any spelling."""
     if not isinstance(value, dict):
         return None
     fields = Fields(value)
     text = partial(fields.find, scalar_from)
     requester, tags = fields.get("requester"), fields.get("tags")
-    return ConversationData(
-        csid=csid_from(fields),
+    conversation = ConversationData(
         status=text("status"),
         channel=text("channel"),
         direction=text("direction"),
@@ -92,6 +107,7 @@ def conversation_from(value: object) -> ConversationData | None:
         tags=tuple(map(_tag_from, tags)) if isinstance(tags, list) else None,
         custom_attributes=fields.get("customattributes"),
     )
+    return conversation.snapshot
 
 
 def _part(value: object, read: Callable[[object], N | None]) -> N | UnsetType | None:
@@ -132,7 +148,7 @@ def _shown(found: N | UnsetType | None) -> N | UnsetType | None:
 
 def in_full(named: N | None, shown: N | UnsetType | None) -> N | UnsetType | None:
     """Return what an event names: as its conversation shows it, where the event has an id alone."""
-    named, shown = known(named), _shown(shown)
+    named = known(named)
     if named is None:
         return shown
     if isinstance(shown, UnsetType) or shown is None or shown.key != named.key:

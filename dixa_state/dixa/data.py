@@ -15,10 +15,7 @@ from typing import Any, ClassVar, Self
 from msgspec import Raw, Struct, field
 
 from dixa_state.dixa.conversation import (
-    HIDDEN,
-    ConversationData,
     Named,
-    conversation_from,
     in_full,
     known,
 )
@@ -39,6 +36,7 @@ from dixa_state.dixa.fields import (
 from dixa_state.domain.events import (
     AnyFact,
     Queue,
+    Snapshot,
     TransferredToAgent,
     TransferredToQueue,
     User,
@@ -70,16 +68,15 @@ class EventData(Struct, frozen=True, forbid_unknown_fields=True):
     names: ClassVar[Names] = {}
     by: ClassVar[tuple[str, ...]] = ()
 
-    conversation: ConversationData | None = None
+    conversation: Raw = _UNREAD  # but for its snapshot
     author: User | None = None
 
     @classmethod
     def read(cls, value: object) -> Self:
         """Read `data` in any spelling; this never fails."""
         fields = Fields(_without_destination(value))
-        conversation = conversation_from(fields.get("conversation"))
         author = fields.find(user_from, *with_ids("author", "actor", *cls.by))
-        return cls(**{"conversation": conversation, "author": author} | cls.find(fields))
+        return cls(**{"author": author} | cls.find(fields))
 
     @classmethod
     def find(cls, fields: Fields) -> dict[str, Any]:
@@ -96,14 +93,9 @@ class EventData(Struct, frozen=True, forbid_unknown_fields=True):
         """Return where the fields may stand, best first."""
         return (fields,)
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
-        """Make the fact; `make` is its class."""
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
+        """Make the fact, whose class is `make`; what the event does not name may be `shown`."""
         return make(**{field: _clean(getattr(self, field)) for field in self.names})
-
-    @property
-    def shown(self) -> ConversationData:
-        """The conversation, or one that shows nothing."""
-        return self.conversation or HIDDEN
 
     @property
     def actor(self) -> User | None:
@@ -124,7 +116,7 @@ def _without_destination(value: object) -> object:
 class UnknownData(EventData, frozen=True):
     """Of an event that is not in the catalogue."""
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(fqn=fqn)
 
 
@@ -144,8 +136,8 @@ class AgentData(EventData, frozen=True):
 
     agent: User | None = None
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
-        return make(agent=in_full(self.agent, self.shown.assignee))
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
+        return make(agent=in_full(self.agent, shown.assignee))
 
 
 class UnassignedData(EventData, frozen=True):
@@ -164,8 +156,8 @@ class QueueData(EventData, frozen=True):
 
     queue: Queue | None = None
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
-        return make(queue=in_full(self.queue, self.shown.queue))
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
+        return make(queue=in_full(self.queue, shown.queue))
 
 
 class TransferData(EventData, frozen=True):
@@ -182,12 +174,12 @@ class TransferData(EventData, frozen=True):
     queue: Queue | None = None
     destination_type: str | None = None
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         name, to = spelling(fqn), (self.destination_type or "").casefold()
         to_queue = name.endswith("toqueue") or to == "queue" or not known(self.agent)
         if name.endswith("toagent") or to == "agent" or not to_queue:
-            return TransferredToAgent(agent=in_full(self.agent, self.shown.assignee))
-        return TransferredToQueue(queue=in_full(self.queue, self.shown.queue))
+            return TransferredToAgent(agent=in_full(self.agent, shown.assignee))
+        return TransferredToQueue(queue=in_full(self.queue, shown.queue))
 
 
 class FollowUpExpiredData(EventData, frozen=True):
@@ -220,7 +212,7 @@ class MessageData(EventData, frozen=True):
     def places(cls, fields: Fields) -> Sequence[Fields]:
         return (fields.inside("message"), fields)
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         direction = (self.direction or "").casefold() or None
         return make(direction=direction, author=self.actor, message_id=_clean(self.message_id))
 
@@ -275,10 +267,10 @@ class AttributesData(EventData, frozen=True):
 
     custom_attributes: Any = None
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         values = attributes_from(self.custom_attributes)
         if values is None:
-            values = attributes_from(self.shown.custom_attributes) or {}
+            values = shown.custom_attributes or {}
         return make(values=values)
 
 
@@ -296,8 +288,8 @@ class ReplacedData(EventData, frozen=True):
     new_user: User | None = None
     old_user: User | None = None
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
-        new = in_full(self.new_user, _clean(self.shown.requester))
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
+        new = in_full(self.new_user, shown.requester)
         return make(new=new, old=_clean(self.old_user))
 
 
@@ -343,7 +335,7 @@ class SlaData(EventData, frozen=True):
     def find(cls, fields: Fields) -> dict[str, Any]:
         return {"sla_evaluation": Evaluation(**super().find(fields))}
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         sla = self.sla_evaluation or Evaluation()
         texts = {name: _clean(getattr(sla, name)) for name in ("id", "policy", "metric")}
         return make(deadline=time_from(sla.deadline), **texts)
@@ -367,7 +359,7 @@ class TypingData(ByAgentData, frozen=True):
     names = {"agent": (user_from, with_ids("agent"))}
     by = ("agent", "user")
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(agent=_clean(self.agent) or _clean(self.author))
 
 
@@ -385,8 +377,8 @@ class EndUserBanData(ByAgentData, frozen=True):
 
     enduser: User | None = None
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
-        return make(user=_clean(self.enduser) or _clean(self.shown.requester))
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
+        return make(user=_clean(self.enduser) or shown.requester)
 
 
 class IpBanData(ByAgentData, frozen=True):
@@ -401,7 +393,7 @@ class IpBanData(ByAgentData, frozen=True):
     def places(cls, fields: Fields) -> Sequence[Fields]:
         return (fields.inside("ip", "ipaddress", "bannedip"),)
 
-    def fact(self, make: Make, fqn: str) -> AnyFact:
+    def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(address=address_from(self.ip or ""))
 
 
