@@ -22,6 +22,7 @@ from dixa_state.views.verify import Finding
 Row = tuple[object, ...]
 
 _HOURS_SHOWN = 48
+_LONGEST_TEXT = 60  # of a message; --json has the whole
 _SECONDS = len("2026-03-02 08:00:00")
 
 TIMELINE = ("at (UTC)", "event", "by", "changes")
@@ -70,7 +71,15 @@ def timeline_row(step: TimelineStep) -> Row:
     ]
     marks = [f"({word})" for word in ("inferred", "late") if getattr(step, word)]
     event = step.fqn or step.event.removeprefix("conversation.")
-    return clock(step.at), event, person(step.actor) or "", "; ".join(changed + marks)
+    return clock(step.at), event, person(step.actor) or "", "; ".join(changed + _said(step) + marks)
+
+
+def _said(step: TimelineStep) -> list[str]:
+    """Return the beginning of a message or note, and the names of its attachments."""
+    text = " ".join((step.details.get("text") or "").split())
+    attached = ", ".join(step.details.get("attachments") or ())
+    parts = (shorten(text, _LONGEST_TEXT), attached and f"attached: {shorten(attached)}")
+    return [part for part in parts if part]
 
 
 def audit_row(transition: Transition) -> Row:

@@ -86,7 +86,7 @@ def identify(body: bytes) -> Identity:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        document = from_json(body, allow_inf_nan=False)
+        document = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         came = repr(shorten(body.decode("utf-8", "replace"))) if body else "nothing"
         raise UnreadableError("not_json", f"expected JSON, got {came}: {error}") from error

@@ -23,6 +23,7 @@ from dixa_state.dixa.fields import (
     Fields,
     address_from,
     as_it_came,
+    attachments_from,
     attributes_from,
     number_from,
     queue_from,
@@ -190,22 +191,31 @@ class FollowUpExpiredData(EventData, frozen=True):
     user: User | None = field(default=None, name="pendingByUser")
 
 
+def _content_from(value: object) -> str | None:
+    """Read the text of a message from its content."""
+    return Fields(value).find(text_from, "text") if isinstance(value, dict) else text_from(value)
+
+
 class MessageData(EventData, frozen=True):
-    """Of a message."""
+    """Of a message; the text stands in its content too."""
 
     names = {
         "author": (user_from, with_ids("author", "actor", "user", "sender")),
         "message_id": (text_from, ("messageid", "id")),
         "direction": (text_from, ("direction",)),
+        "channel": (text_from, ("channel",)),
+        "text": (text_from, ("text", "body")),
+        "content": (as_it_came(_content_from), ("content",)),
+        "attachments": (attachments_from, ("attachments", "files")),
     }
 
     message_id: str | None = None
     direction: str | None = None
-    text: Raw = _UNREAD
+    channel: str | None = None
+    text: str | None = None
+    content: Any = None
+    attachments: Any = None
     created_at: Raw = _UNREAD
-    channel: Raw = _UNREAD
-    content: Raw = _UNREAD
-    attachments: Raw = _UNREAD
     external_id: Raw = _UNREAD
 
     @classmethod
@@ -213,17 +223,27 @@ class MessageData(EventData, frozen=True):
         return (fields.inside("message"), fields)
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
-        direction = (self.direction or "").casefold() or None
-        return make(direction=direction, author=self.actor, message_id=_clean(self.message_id))
+        return make(
+            direction=(self.direction or "").casefold() or None,
+            author=self.actor,
+            message_id=self.message_id or None,
+            channel=self.channel or None,
+            text=self.text or _content_from(self.content),
+            attachments=attachments_from(self.attachments),
+        )
 
 
 class NoteData(EventData, frozen=True):
     """Of an internal note."""
 
-    names = {"author": (user_from, with_ids("author", "actor"))}
+    names = {
+        "author": (user_from, with_ids("author", "actor")),
+        "note_id": (text_from, ("noteid", "id")),
+        "text": (text_from, ("text", "body", "note", "message")),
+    }
 
-    note_id: Raw = _UNREAD
-    text: Raw = _UNREAD
+    note_id: str | None = None
+    text: str | None = None
     created_at: Raw = _UNREAD
 
 

@@ -193,6 +193,15 @@ def attribute_ids_from(value: object) -> dict[str, str]:
     return {name: key for name, key in named if name and isinstance(key, str) and key}
 
 
+def attachments_from(value: object) -> tuple[str, ...] | None:
+    """Read the names of attachments, or whatever else an attachment can be told by."""
+    if not isinstance(value, list | tuple):
+        return None
+    names = ("name", "filename", "prettyname", "title", "url", "id")
+    found = (one if isinstance(one, str) else Fields(one).find(text_from, *names) for one in value)
+    return tuple(name for name in found if name) or None
+
+
 def _finite(attributes: dict[str, Any]) -> dict[str, Any]:
     """Replace numbers beyond all floats by null, as they are in a state, which is kept as JSON."""
     return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(attributes)))

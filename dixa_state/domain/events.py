@@ -168,11 +168,14 @@ class Assigned(Fact, frozen=True):
 
 
 class MessageAdded(Fact, frozen=True):
-    """A message came in from the customer, or went out to them."""
+    """A message came in from the customer, or went out to them; `attachments` are their names."""
 
     direction: str | None = None
     author: User | None = None
     message_id: str | None = None
+    channel: str | None = None
+    text: str | None = None
+    attachments: tuple[str, ...] | None = None
     rank = 40
 
 
@@ -199,6 +202,8 @@ class NoteAdded(Fact, frozen=True):
     """An internal note was written."""
 
     author: User | None = None
+    note_id: str | None = None
+    text: str | None = None
 
 
 class TagAdded(Fact, frozen=True):

@@ -89,6 +89,9 @@ def delivery(fate: events.DeliveryFate, message_id: str) -> Expected:
 
 
 ANSWER = "fec8dc33-6bf4-5126-bfe3-28b3228a11a1"
+NOTE = events.NoteAdded(
+    author=IDA, note_id="8e591736-c7fe-563e-a217-0b7189633165", text="Asked the carrier."
+)
 LAST_ANSWER = "b754ec8c-7efb-5995-bd3b-5c9407b863ac"
 
 EXPECTED = {
@@ -131,7 +134,11 @@ EXPECTED = {
         TENT,
         "conversation.message_added",
         events.MessageAdded(
-            direction="inbound", author=METTE, message_id="881a758c-67f5-524c-89b3-1c303e0edb48"
+            direction="inbound",
+            author=METTE,
+            message_id="881a758c-67f5-524c-89b3-1c303e0edb48",
+            channel="WIDGET_CHAT",
+            text="Where is my tent?",
         ),
         METTE,
     ),
@@ -141,9 +148,7 @@ EXPECTED = {
     "conversation_message_delivery_seen": delivery("seen", ANSWER),
     "conversation_message_delivery_sent": delivery("sent", ANSWER),
     "conversation_message_delivery_spam_complaint": delivery("spam_complaint", LAST_ANSWER),
-    "conversation_note_added": Expected(
-        TENT, "conversation.note_added", events.NoteAdded(author=IDA), IDA
-    ),
+    "conversation_note_added": Expected(TENT, "conversation.note_added", NOTE, IDA),
     "conversation_open": Expected(TENT, "conversation.open", events.Reopened()),
     "conversation_pending": Expected(TENT, "conversation.pending", events.FollowUpAdded()),
     "conversation_pending_expired": Expected(

@@ -17,6 +17,7 @@ from dixa_state.domain.events import AnyFact, Event, Queue, Snapshot, User
 
 DATA = Path(__file__).parent.parent / "data"
 RECEIVED = datetime(2026, 3, 2, 13, tzinfo=UTC)
+FILES = [{"name": "tent.jpg", "size": 5}, {"fileName": "receipt.pdf"}]
 DEADLINE = "2026-03-02T08:15:00.300Z"
 ADDRESS = "203.0.113.7"
 
@@ -244,6 +245,25 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
             {"id": "m1", "direction": "Outbound", "senderId": "a1"},
             {"message": {"id": "m1", "direction": "outbound", "author": {"id": "a1"}}},
             {"message": {"messageId": "m1"}, "direction": "outbound", "author": {"id": "a1"}},
+        ],
+    ),
+    (
+        "conversation_message_added",
+        events.MessageAdded(channel="EMAIL", text="Hello", attachments=("tent.jpg", "receipt.pdf")),
+        [
+            {"channel": "EMAIL", "text": "Hello", "attachments": ["tent.jpg", "receipt.pdf"]},
+            {"message": {"channel": "EMAIL", "body": "Hello"}, "files": FILES},
+            {"channel": "EMAIL", "content": {"text": "Hello"}, "attachments": FILES},
+            {"channel": "EMAIL", "content": "Hello", "attachments": [*FILES, None, {}, 5, ""]},
+        ],
+    ),
+    (
+        "conversation_note_added",
+        events.NoteAdded(note_id="n1", text="Asked the carrier."),
+        [
+            {"note_id": "n1", "text": "Asked the carrier."},
+            {"noteId": "n1", "body": "Asked the carrier."},
+            {"id": "n1", "note": "Asked the carrier."},
         ],
     ),
 ]
