@@ -88,7 +88,7 @@ class Conversation:
         return self.truth["queue"] or QUEUES[0]
 
     def move(self, at: int, status: str, event: str, lag: int = 0, **data: Any) -> None:
-        """Enter another status; the webhook is sent after a lag."""
+        """Record another status; the webhook is sent after a lag."""
         truth, before, event_id = self.truth, self.truth["status"], self._chance.uuid()
         transition = {
             "sequence": len(truth["transitions"]) + 1,

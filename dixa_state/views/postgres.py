@@ -97,7 +97,7 @@ class PostgresViews(Views):
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
-        """Take the advisory lock of a role on a connection of its own; release it at the end."""
+        """Acquire the advisory lock of a role on a connection of its own; release it at the end."""
         with translated(), self._recorder.lock_pool.connection() as connection:
             lock = _Lock(connection, role)
             while not (taken := lock.take()) and wait:

@@ -59,7 +59,7 @@ class SqliteViews(Views):
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
-        """Take the lease of a role, and release it at the end."""
+        """Acquire the lease of a role, and release it at the end."""
         lease = _Lease(self, role)
         while not (taken := lease.take()) and wait:
             sleep(_POLL)
