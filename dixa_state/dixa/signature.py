@@ -123,7 +123,7 @@ def verify(  # noqa: PLR0913 - all that the decision depends on, time included, 
 
 
 def is_well_formed(header: str) -> bool:
-    """Tell whether a header can be read as a signature at all, whoever made it."""
+    """Return whether a header can be parsed as a signature, whoever made it."""
     try:
         _read(header)
     except SignatureError:

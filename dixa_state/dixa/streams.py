@@ -61,7 +61,7 @@ def read_csid(value: object) -> int:
 
 
 def csid_of(stream: str) -> int:
-    """Give the number of the conversation that a stream is about."""
+    """Return the number of the conversation that a stream is about."""
     return int(stream.rpartition("/")[2])
 
 

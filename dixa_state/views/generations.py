@@ -90,7 +90,7 @@ class Views(TrackingRecorder, ABC):
 
     @abstractmethod
     def leading(self, role: Role, *, wait: bool = False) -> AbstractContextManager["Lead | None"]:
-        """Acquire a role that only one process can hold; yield None if another has it, or `wait`."""
+        """Acquire a role that one process can hold; yield None if another has it, or `wait`."""
 
     @abstractmethod
     def changed(self, timeout: float) -> None:
