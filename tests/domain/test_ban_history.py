@@ -103,4 +103,4 @@ def test_the_newest_event_shows_the_end_user_best() -> None:
     ],
 )
 def test_a_ban_is_about_whom_or_what_its_events_name(fact: Fact, name: str) -> None:
-    assert subject(at("08:00", fact)) == name
+    assert subject(at("08:00", fact).fact) == name

@@ -244,7 +244,7 @@ def test_dixas_own_search_body_finds_conversations(day: Running) -> None:
     assert sorted(found) == [70431, 70432]
     wrong = day.client.post("/v1/search/conversations", json={"filters": {"conditions": [{}]}})
     assert wrong.status_code == 400
-    assert "filters.conditions[0]" in wrong.json()["error"]["message"]
+    assert "filters.conditions.0" in wrong.json()["error"]["message"]
 
 
 def test_a_question_may_ask_for_what_was_just_answered(
