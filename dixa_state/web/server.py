@@ -51,6 +51,9 @@ _CHUNK_PIECE = 1_024
 _CHUNK_FRAME = 16
 _CHECK_INTERVAL = 0.5
 _GC_THRESHOLD = 10_000
+_CONTENT_LENGTH = len(b"content-length")  # its length is compared first: that costs less
+_OTHER_LINES = 2  # the first one, and the blank one
+_TOO_LONG = f"expected headers of at most {MAX_HEADER_BYTES} bytes, got more"
 _UPGRADE = re.compile(rb"\nupgrade:", re.IGNORECASE)
 
 
@@ -65,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
     decides where a request ends; this class counts, and chooses how much the parser sees at a time.
     """
 
-    _header_count: int
+    _header_lines: int
     _waiting_since: float | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -85,20 +88,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parse()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header; the trailers of a body in chunks have no use here."""
-        self._header_count += 1
-        if self._header_count > MAX_HEADERS:
-            raise self._exceeded(f"expected at most {MAX_HEADERS} headers, got more")
+        """Pass on a header; the trailers of a body in chunks have no use here."""
         if self._in_body:
             return
-        if name.lower() == b"content-length":
+        if len(name) == _CONTENT_LENGTH and name.lower() == b"content-length":
             self._body_left = int(value)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin a request."""
         if self._answering:  # behind a body in chunks, whose end only the parser knows
-            raise self._exceeded("expected the next request after the response, got it before")
+            self._error = "expected the next request after the response, got it before"
+            raise LimitExceededError(self._error)
         super().on_headers_complete()
         self._in_body = self._answering = True
         self._waiting_since = None
@@ -167,7 +168,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_headers(self) -> None:
         self._in_body = self._in_headers = False
-        self._header_count = self._framing_bytes = self._body_left = 0
+        self._header_lines = self._framing_bytes = self._body_left = 0
         self._waiting_since = None if self._answering else monotonic()
 
     def _parse(self) -> None:
@@ -207,30 +208,31 @@ class BoundedProtocol(HttpToolsProtocol):
         self._framing_bytes += len(piece)
         if not self._in_body:
             self._in_headers = piece.endswith(b"\n")
+            self._header_lines += piece.count(b"\n")
             if self._framing_bytes > MAX_HEADER_BYTES:
-                self._refuse_size()
+                self._refuse(_TOO_LONG)
+                return
+            if self._header_lines > MAX_HEADERS + _OTHER_LINES:
+                self._refuse(f"expected at most {MAX_HEADERS} headers, got more")
                 return
             # A server may ignore it. Some clients ask for HTTP/2 with each request where there is
             # no TLS, and the parser would then take the body for the other protocol.
-            piece = _UPGRADE.sub(b"\nx-upgrade:", piece)
+            if b"\nupgrade:" in piece.lower():
+                piece = _UPGRADE.sub(b"\nx-upgrade:", piece)
         super().data_received(piece)
         if self._framing_bytes > MAX_HEADER_BYTES and not self._refused:
-            self._refuse_size()
+            self._refuse(_TOO_LONG)
 
     def _hold_back(self) -> None:
         if self._answering:
             self._paused = True
             self._connection.pause_reading()
         else:
-            self._refuse_size()
+            self._refuse(_TOO_LONG)
 
-    def _refuse_size(self) -> None:
-        self._error = f"expected headers of at most {MAX_HEADER_BYTES} bytes, got more"
-        self.send_400_response("")
-
-    def _exceeded(self, error: str) -> LimitExceededError:
+    def _refuse(self, error: str) -> None:
         self._error = error
-        return LimitExceededError(error)
+        self.send_400_response(error)
 
 
 class Server(uvicorn.Server):

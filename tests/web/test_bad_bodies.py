@@ -36,7 +36,7 @@ def test_a_client_may_ask_whether_to_send_its_body(shared: Running, day_lines: l
 def test_a_client_that_hangs_up_within_its_body_leaves_nothing(
     shared: Running, day_lines: list[bytes]
 ) -> None:
-    newest, before = shared.service.store_position(), refused(shared, "invalid")
+    newest, before = shared.service.reader.newest(), refused(shared, "invalid")
     whole = webhook(day_lines[4])
     with connected(shared) as client:
         client.sendall(whole[:-10])
@@ -44,7 +44,7 @@ def test_a_client_that_hangs_up_within_its_body_leaves_nothing(
     parts = webhook(day_lines[4], "Transfer-Encoding: chunked", sized=False)
     assert exchange(shared, parts[:-7], hang_up=True) == []
     eventually(lambda: refused(shared, "invalid") == before + 3)
-    assert shared.service.store_position() == newest
+    assert shared.service.reader.newest() == newest
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_many_clients_at_once_need_fewer_commits_than_webhooks(
     with ThreadPoolExecutor(50) as clients:
         answers = list(clients.map(server.post, bodies))
     assert {answer.json()["outcome"] for answer in answers} == {"appended"}
-    assert server.service.store_position() == 200
+    assert server.service.reader.newest() == 200
     count, events = commits(server)
     assert events == 200
     assert count < 150
@@ -103,7 +103,7 @@ def test_what_is_too_much_to_wait_is_told_to_come_back_at_once(
     assert sqlite_server.metric("dixa_state_webhooks_refused_total", reason="overloaded") >= 15
     monkeypatch.undo()
     assert statuses(posting(bodies[:30])) == {200: 30}
-    assert sqlite_server.service.store_position() == 30
+    assert sqlite_server.service.reader.newest() == 30
 
 
 def test_a_store_that_does_not_answer_in_time_is_told_and_the_same_webhook_is_kept_once(
@@ -117,7 +117,7 @@ def test_a_store_that_does_not_answer_in_time_is_told_and_the_same_webhook_is_ke
     monkeypatch.undo()
     again = sqlite_server.post(bodies[0])
     assert (again.status_code, again.json()["position"]) == (200, 1)
-    assert sqlite_server.service.store_position() == 1
+    assert sqlite_server.service.reader.newest() == 1
 
 
 def test_a_webhook_that_the_store_will_not_take_fails_by_itself(
@@ -139,7 +139,7 @@ def test_a_webhook_that_the_store_will_not_take_fails_by_itself(
     with closing(sqlite3.connect(path)) as other:
         other.execute("DROP TRIGGER refuse")
     assert sqlite_server.post(bodies[13]).json()["outcome"] == "appended"
-    assert sqlite_server.service.store_position() == 20
+    assert sqlite_server.service.reader.newest() == 20
 
 
 def test_a_webhook_is_kept_though_its_client_has_gone(
@@ -148,7 +148,7 @@ def test_a_webhook_is_kept_though_its_client_has_gone(
     with locked(sqlite_server), connected(sqlite_server) as client:
         client.sendall(webhook(bodies[0]))
         client.close()
-    eventually(lambda: sqlite_server.service.store_position() == 1)
+    eventually(lambda: sqlite_server.service.reader.newest() == 1)
     assert sqlite_server.post(bodies[0]).json()["outcome"] == "duplicate"
 
 

@@ -247,7 +247,7 @@ def test_a_thousand_streams_hear_of_a_change_while_webhooks_are_answered(
         for number in range(5):
             for line in days(day_lines[:4], number):
                 assert running.post(line).status_code == 200
-        last = f"id: {running.service.store_position()}\n".encode()
+        last = f"id: {running.service.reader.newest()}\n".encode()
         hear(selector, last)
         assert monotonic() - started < 30
     eventually(lambda: running.service.live_updates.subscribers == 0)

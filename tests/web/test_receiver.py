@@ -164,7 +164,7 @@ def test_what_dixa_did_not_sign_is_refused_without_a_hint(
         }
     }
     assert refused(sqlite_server, reason) == 1
-    assert sqlite_server.service.store_position() == 0
+    assert sqlite_server.service.reader.newest() == 0
 
 
 def change_headers(change: dict[str, Any]) -> dict[str, str]:
