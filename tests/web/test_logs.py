@@ -8,8 +8,8 @@ from threading import Event
 from time import monotonic
 
 import httpx
-import programs
 import pytest
+import service_process
 from servers import Running, eventually, signed
 
 from dixa_state.web import logs
@@ -18,8 +18,8 @@ from dixa_state.web.logs import BackgroundHandler
 
 def test_a_blocked_standard_error_holds_nobody_up(tmp_path: Path, day_lines: list[bytes]) -> None:
     """A pipe holds 64 KiB that nobody reads: some 300 lines."""
-    with programs.service(tmp_path, LOG_LEVEL="debug") as process:
-        url = programs.address_of(process)
+    with service_process.service(tmp_path, LOG_LEVEL="debug") as process:
+        url = service_process.address_of(process)
         with httpx.Client(base_url=url, timeout=10) as client:
             for number in range(600):
                 body = day_lines[number % len(day_lines)]

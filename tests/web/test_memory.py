@@ -7,8 +7,8 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import httpx
-import programs
 import pytest
+import service_process
 from sockets import connect, request
 
 MEGABYTE = 1 << 20
@@ -30,8 +30,8 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with programs.service(tmp_path) as process:
-        yield Service(process.pid, programs.address_of(process))
+    with service_process.service(tmp_path) as process:
+        yield Service(process.pid, service_process.address_of(process))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from time import sleep
 
 import httpx
-import programs
+import service_process
 from servers import Running, signed
 from sockets import connected, parse, read_to_end, webhook
 
@@ -37,11 +37,13 @@ def test_with_a_socket_of_systemd_a_restart_refuses_no_connection(
     with socket.create_server(("127.0.0.1", 0)) as listening, httpx.Client(timeout=60) as client:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         take = f"exec 3<&{listening.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$"
-        run = f"{take}; exec {programs.PROGRAM} serve"
+        run = f"{take}; exec {service_process.PROGRAM} serve"
         for body in day_lines[:2]:  # each by a process of its own
-            with programs.service(tmp_path, ["bash", "-c", run], [listening.fileno()]) as process:
+            with service_process.service(
+                tmp_path, ["bash", "-c", run], [listening.fileno()]
+            ) as process:
                 with socket.create_connection(listening.getsockname(), 5):
-                    assert programs.address_of(process) == url
+                    assert service_process.address_of(process) == url
                 sent = client.post(f"{url}/webhooks/dixa", content=body, headers=signed(body))
                 assert sent.json()["outcome"] == "appended"
                 process.send_signal(signal.SIGTERM)
