@@ -111,7 +111,7 @@ def rows(n: int) -> Iterator[Row]:
         move=b"{}",
     )
     yield WordRow(f"user{person}", stream)
-    yield BanRow(f"enduser/org/{n}", "enduser", "org", f"user-{n}", n % 2 == 0, n, b"{}")
+    yield BanRow(f"enduser/org/{n}", "enduser", "org", f"user-{n}", n % 2 == 0, n, 0, b"{}")
     if n % 10 == 0:
         yield AssignmentRow(stream, 1, f"agent-{agent}", None, None, at, None, "assigned")
         yield QueueIntervalRow(stream, 1, f"queue-{queue}", None, at, None)
@@ -146,7 +146,7 @@ def big(shared_place: Place) -> Place:
         for part in made.values():
             views.replace(connection, 2, [], part)
         views.index(connection, 2)
-        views.show(connection, 2)
+        views.publish(connection, 2)
         if views.dialect == "postgres":
             connection.run("ANALYZE")
     return shared_place
@@ -179,7 +179,7 @@ def reads_a_whole_table(steps: list[str]) -> bool:
         "Seq Scan" in step
         or (
             step.startswith("SCAN ")
-            and step != few
+            and step not in (few, "SCAN ordered")  # the chunks of one history
             and ("USING" not in step or (sorts and not step.endswith(_OF_FEW)))
         )
         or "(position<" in step
