@@ -63,7 +63,7 @@ def check_then_insert() -> None:
     def append(self: EventRecorder, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
         keys = [item.key for item in prepared if isinstance(item, Accepted)]
         known = self.known(keys)
-        sleep(_WIDE)
+        sleep(6 * _WIDE)  # as wide as two commands may begin apart
         with self.writing() as writer, patch.object(writer, "known", lambda _keys: known):
             return appending.append_batch(writer, prepared)
 
