@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from dixa_state.cli import asking, serving, simulation, store, upkeep
+from dixa_state.cli import asking, sending, serving, simulation, store, upkeep
 from dixa_state.cli.output import say
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 
@@ -87,5 +87,6 @@ for command in (
     store.quarantine,
     store.schema,
     simulation.simulate,
+    sending.send_command,
 ):
     commands.add_command(command)

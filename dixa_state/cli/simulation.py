@@ -1,6 +1,7 @@
 """The command that makes webhooks up."""
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,14 +13,15 @@ from pydantic_core import to_json
 
 from dixa_state.cli.options import TIME, move
 from dixa_state.cli.output import progress_bar
-from dixa_state.simulate import Plan, Record, Simulated, bodies, json_line
+from dixa_state.cli.sending import open_target, send_all, with_secret
+from dixa_state.simulate import Plan, Record, Simulated, bodies, json_line, pretty_json
 from dixa_state.simulate.plan import MONDAY, STORIES, USUAL_STORIES
 
 _EVERY = 5_000
 
 
 @click.command()
-@click.argument("out", metavar="OUT|-")
+@click.argument("out", metavar="[OUT|-]", required=False)
 @click.option("--conversations", type=int, required=True, metavar="N", help="How many begin.")
 @click.option("--seed", type=int, required=True, metavar="S", help="Same seed, same bytes.")
 @click.option("--days", type=float, default=7.0, show_default=True, help="How long it all takes.")
@@ -48,22 +50,40 @@ _EVERY = 5_000
     help=f"Include what else may happen: {', '.join(STORIES)}; repeat.",
 )
 @click.option("--truth", metavar="FILE", help="Write there what the true state is.")
-def simulate(out: str, truth: str | None, **options: Any) -> None:
+@click.option("--send", "address", metavar="URL", help="Send them to a service, as `send` does.")
+@with_secret
+def simulate(
+    out: str | None, truth: str | None, address: str | None, secret: str | None, **options: Any
+) -> int:
     """Make up realistic webhook bodies, as JSON Lines in order of arrival.
 
     The same options give the same bytes. The truth, JSON Lines too, tells the state of every
     conversation and ban as of the end, whatever was sent late, twice or never.
     """
+    if out is None and address is None:
+        raise click.UsageError("expected OUT, - or --send URL")
     if truth is not None and _same_place(out, truth):
         raise click.UsageError(f"--truth: expected another place than OUT, got {truth}")
+    target = open_target(address, secret) if address else None
     plan = Plan(**options)
     with _opened(out) as lines, _opened(truth) as truths:
-        record = _line_by_line(truths) if truths else None
-        for simulated in _watched(plan, bodies(plan, record)):
-            lines.write(json_line(simulated.body) + b"\n")
+        made = _watched(plan, bodies(plan, _line_by_line(truths) if truths else None))
+        written = (_written(simulated, lines) for simulated in made)
+        if target:
+            return send_all((pretty_json(simulated.body) for simulated in written), target)
+        deque(written, maxlen=0)
+    return 0
 
 
-def _same_place(out: str, truth: str) -> bool:
+def _written(simulated: Simulated, lines: IO[bytes] | None) -> Simulated:
+    if lines:
+        lines.write(json_line(simulated.body) + b"\n")
+    return simulated
+
+
+def _same_place(out: str | None, truth: str) -> bool:
+    if out is None:
+        return False
     if "-" in (out, truth):
         return out == truth
     return Path(out).resolve() == Path(truth).resolve()

@@ -1,7 +1,7 @@
 """Commands about what is kept: ingest, quarantine, schema."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -37,30 +37,42 @@ def ingest_command(paths: tuple[str, ...], store: str | None, *, as_json: bool) 
     JSON Lines, a JSON array, or single JSON bodies; .gz and .zst too. What cannot become an event
     is set aside in quarantine, and the rest goes on. To ingest a file twice does no harm.
     """
-    sources = [Source(path, sys.stdin.buffer) if path == "-" else Source(path) for path in paths]
+    sources = read_sources(paths)
     started = monotonic()
-    with opened(store, create=True) as tracker, _ingest_progress(sources) as progress:
-        report = ingest(tracker, sources, progress=progress)
+    with (
+        opened(store, create=True) as tracker,
+        reading_progress("Ingesting", sources) as advance,
+    ):
+        report = ingest(tracker, sources, progress=advance)
     _print_report(report, monotonic() - started, as_json=as_json)
     return FAILED if report.failures else 0
 
 
+def read_sources(paths: Iterable[str]) -> list[Source]:
+    """Return where bodies are read from; `-` is standard input."""
+    return [Source(path, sys.stdin.buffer) if path == "-" else Source(path) for path in paths]
+
+
 @contextmanager
-def _ingest_progress(sources: list[Source]) -> Iterator[Callable[[Source, int], None]]:
+def reading_progress(
+    description: str, sources: Sequence[Source]
+) -> Iterator[Callable[[int], None]]:
+    """Show how much of the sources has been read, and yield what counts more bodies."""
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(size or 0 for size in sizes)
-    started, kept = monotonic(), 0
-    with progress_bar("Ingesting", total) as bar:
+    started, done = monotonic(), 0
+    with progress_bar(description, total) as bar:
 
-        def advance(_source: Source, more: int) -> None:
-            nonlocal kept
-            kept += more
-            move(bar, sum(source.consumed for source in sources), kept, started)
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            move(bar, sum(source.consumed for source in sources), done, started)
 
         yield advance
 
 
 def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
+    failed = not report.read and report.failures  # then a table of zeros says nothing
     counts = {
         "read": report.read,
         "appended": report.appended,
@@ -70,7 +82,7 @@ def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
     }
     if as_json:
         print_json(counts)
-    else:
+    elif not failed:
         print_fields((name, f"{count:,}") for name, count in counts.items())
     for item in report.set_aside:
         say(f"quarantined {item.quarantine_id}: {item.origin}: {item.reason}")

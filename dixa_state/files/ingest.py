@@ -40,11 +40,11 @@ def ingest(
     tracker: ConversationTracker,
     sources: Iterable[Source],
     *,
-    progress: Callable[[Source, int], None] = lambda _source, _read: None,
+    progress: Callable[[int], None] = lambda _more: None,
 ) -> Report:
     """Keep every body of every source; a file that breaks off does not stop the others.
 
-    `progress` is called after each batch with the source and the number of bodies kept from it.
+    `progress` is called after each batch with the number of bodies in it.
     Raises `StoreUnavailableError` if the store fails; what was kept before stays, and a second
     ingest of the same files goes on from there, since duplicates are recognised.
     """
@@ -52,12 +52,12 @@ def ingest(
     set_aside: list[SetAside] = []
     failures: list[str] = []
     for source in sources:
-        for batch in batches(_until_broken(source, failures), lambda body: len(body.raw)):
+        for batch in batches(until_broken(source, failures), lambda body: len(body.raw)):
             outcomes = _keep(tracker, batch)
             kinds.update(outcome.kind for outcome in outcomes)
             room = SHOWN - len(set_aside)
             set_aside += _named(batch, outcomes)[:room]
-            progress(source, len(batch))
+            progress(len(batch))
     return Report(
         read=kinds.total(),
         appended=kinds["appended"],
@@ -81,7 +81,8 @@ def _named(batch: list[Body], outcomes: list[Outcome]) -> list[SetAside]:
     ]
 
 
-def _until_broken(source: Source, failures: list[str]) -> Iterator[Body]:
+def until_broken(source: Source, failures: list[str]) -> Iterator[Body]:
+    """Yield the bodies of a source; where it breaks off, add what is wrong to the failures."""
     try:
         yield from source
     except InvalidInputError as error:

@@ -54,7 +54,7 @@ def test_help_is_there_for_every_command(command: Command) -> None:
     names = [line.split()[0] for line in shown.out.partition("Commands:\n")[2].splitlines()]
     assert set(names) == {
         *("ingest", "status", "list", "timeline", "audit", "sla", "stats", "bans"),
-        *("replay", "verify", "quarantine", "schema", "serve", "demo", "simulate"),
+        *("replay", "verify", "quarantine", "schema", "serve", "demo", "simulate", "send"),
     }
     for name in names:
         assert command(name, "--help").out.startswith(f"Usage: dixa-state {name}")

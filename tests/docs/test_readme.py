@@ -1,7 +1,5 @@
 """Everything in the README is executed: what it shows is what users get."""
 
-import json
-import os
 import re
 import runpy
 import subprocess
@@ -141,31 +139,26 @@ def first_answer(words: str) -> str:
     return ""
 
 
-def test_a_body_signed_in_a_shell_as_the_readme_shows_is_kept(tmp_path: Path) -> None:
-    [sending] = [block for block in blocks("sh") if "openssl" in block]
-    secret = "00112233445566778899aabbccddeeff"  # noqa: S105 — for tests only
-    settings = {"DIXA_STATE_WEBHOOK_SECRETS": secret}
-    serve = subprocess.Popen(
-        ["dixa-state", "serve", "--port", "0", "--store", f"sqlite:///{tmp_path}/store.db"],
-        cwd=tmp_path,
-        env=os.environ | settings,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_webhooks_are_sent_as_the_readme_shows_from_a_second_shell(
+    tmp_path: Path, data: Path
+) -> None:
+    [serving] = [block for block in blocks("sh") if block.endswith("serve\n")]
+    [sending] = [block for block in blocks("sh") if "--send" in block]
+    setting, _, serve = serving.partition("\n")
+    subprocess.run(["bash", "-c", setting], cwd=tmp_path, check=True)
+    words = [*serve.replace("./scripts/run", "dixa-state").split(), "--port", "0"]
+    server = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
-        assert serve.stderr
-        address = next(line.split()[2] for line in serve.stderr if line.startswith("serving on"))
+        assert server.stderr
+        address = next(line.split()[2] for line in server.stderr if line.startswith("serving on"))
         words = sending.replace("http://127.0.0.1:8000", address.rstrip(";"))
+        words = words.replace("./scripts/run", "dixa-state").replace("tests/data", str(data))
         done = subprocess.run(
-            ["bash", "-c", words],
-            cwd=ROOT,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            check=True,
+            ["bash", "-euc", words], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        assert json.loads(done.stdout)["outcome"] == "appended"
+        assert re.findall(r"appended +(\d+)", done.stdout)[1] == "45"
+        assert "refused      0" in done.stdout
     finally:
-        serve.terminate()
-        serve.communicate(timeout=60)
-    assert serve.returncode == 0
+        server.terminate()
+        server.communicate(timeout=60)
+    assert server.returncode == 0
