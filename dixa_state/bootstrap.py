@@ -27,9 +27,10 @@ def open_tracker(
     """Open a tracker on an event store; use it in a `with` statement, or close it.
 
     `store` is `sqlite:///file.db` (four slashes for an absolute path), `postgresql://…` or
-    `memory:`. With `create`, a store is made where there is none. Raises `InvalidInputError` for
-    any other URL, `SchemaError` if there is no usable store, `StoreUnavailableError` if it cannot
-    be reached.
+    `memory:`. With `create`, a store is made where there is none, and its role on PostgreSQL must
+    be one that may append. Raises `InvalidInputError` for any other URL, `SchemaError` if there is
+    no usable store, `PermissionDeniedError` if the role may not use it, `StoreUnavailableError` if
+    it cannot be reached.
     """
     return ConversationTracker(
         open_recorder(store, create=create), grace=grace, open_reader=open_reader

@@ -37,6 +37,10 @@ class StoreUnavailableError(StoreError):
     """The event store cannot be reached or is locked; the same call may succeed later."""
 
 
+class PermissionDeniedError(StoreUnavailableError):
+    """The database role lacks a right that this takes."""
+
+
 class LockTimeoutError(StoreUnavailableError):
     """Another transaction holds a lock for longer than this one may wait for it."""
 

@@ -7,7 +7,7 @@ from time import monotonic
 
 import click
 
-from dixa_state.bootstrap import dialect
+from dixa_state.bootstrap import dialect, open_views
 from dixa_state.cli import tables
 from dixa_state.cli.options import (
     NUMBER,
@@ -22,6 +22,7 @@ from dixa_state.errors import NotFoundError
 from dixa_state.files.ingest import Report, ingest
 from dixa_state.files.sources import Source
 from dixa_state.questions.quarantine import describe_body, describe_outcome, describe_quarantined
+from dixa_state.store.sql import roles as roles_of_postgres
 from dixa_state.store.sql import schema as schema_of
 
 FAILED = 1
@@ -161,11 +162,19 @@ def quarantine_discard(quarantine_id: int, store: str | None) -> None:
 
 @click.command()
 @click.option("--apply", "apply", is_flag=True, help="Make it in the store instead.")
+@click.option(
+    "--roles", "roles", is_flag=True, help="Show the owner, writer and reader roles of PostgreSQL."
+)
 @with_store
-def schema(store: str | None, *, apply: bool) -> None:
+def schema(store: str | None, *, apply: bool, roles: bool) -> None:
     """Show the store's schema as SQL, or apply it."""
-    if apply:
-        with opened(store, create=True):
+    if apply and roles:
+        raise click.UsageError("--roles: expected to be run by `psql`, got --apply beside it")
+    if roles:
+        click.echo(roles_of_postgres(), nl=False)
+    elif apply:
+        with opened(store, create=True) as tracker:
+            open_views(tracker.event_recorder).close()
             say("the schema is in place")
     else:
         click.echo(schema_of(dialect(store or read_settings().store)), nl=False)

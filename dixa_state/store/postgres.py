@@ -16,7 +16,12 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 from dixa_state.domain.timestamps import format_time, shorten
-from dixa_state.errors import LockTimeoutError, SchemaError, StoreUnavailableError
+from dixa_state.errors import (
+    LockTimeoutError,
+    PermissionDeniedError,
+    SchemaError,
+    StoreUnavailableError,
+)
 from dixa_state.store import quarantine
 from dixa_state.store.append import Known, Rejected, Writer
 from dixa_state.store.deadline import current_deadline
@@ -58,10 +63,10 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
-        """Open the store at this URL; with `create`, make what is missing.
+        """Open the store at this URL; with `create`, to append, making what is missing.
 
-        Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
-        server cannot be reached.
+        Raises `SchemaError` if there is no store of ours there, `PermissionDeniedError` if the role
+        may not do it, `StoreUnavailableError` if the server cannot be reached.
         """
         self._url = url
         self._make_ready(url, create=create)
@@ -86,6 +91,11 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
                     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
                     connection.execute(schema("postgres").encode())
                 found = connection.execute(_SQL["schema_version"].encode()).fetchone()
+                if create and not _value(connection, "may_append"):
+                    raise PermissionDeniedError(
+                        f"the role {connection.info.user} may read this store, not append to it; "
+                        "`dixa-state schema --roles` shows the rights of each role"
+                    )
         except psycopg.errors.UndefinedTable as error:
             raise SchemaError(f"expected a dixa_state store, found none: {error}") from error
         except psycopg.Error as error:
@@ -305,14 +315,19 @@ def translated() -> Iterator[None]:
             raise current_deadline().exceeded() from error
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             raise LockTimeoutError(_unavailable_because(error)) from error
-        raise unavailable(error) from error
+        raise unavailable(cause) from error
 
 
-def unavailable(error: Exception) -> StoreUnavailableError:
+def unavailable(error: BaseException) -> StoreUnavailableError:
     """Return the error that says in one line why the store cannot be used."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return PermissionDeniedError(
+            f"the database role of this store's URL lacks a right: {error.diag.message_primary}; "
+            "`dixa-state schema --roles` shows the rights of each role"
+        )
     return StoreUnavailableError(_unavailable_because(error))
 
 
-def _unavailable_because(error: Exception) -> str:
+def _unavailable_because(error: BaseException) -> str:
     reason = " ".join(str(error).split())
     return f"the PostgreSQL store cannot be used now: {reason}"

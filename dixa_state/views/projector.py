@@ -1,6 +1,7 @@
 """The projector: follows the event store, one batch of events and one transaction at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby, islice
 from threading import Event as Signal
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from eventsourcing.persistence import Notification
 
 from dixa_state.domain.states import decode_ban, decode_conversation
-from dixa_state.errors import StoreUnavailableError
+from dixa_state.errors import PermissionDeniedError, StoreUnavailableError
 from dixa_state.fold import FoldResult, State
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import LIVE, Connection, Progress, Views
@@ -121,12 +122,16 @@ class Projector:
                 stop.wait(_IDLE)
 
     def catch_up(self, progress: Callable[[int], None] = lambda _position: None) -> bool:
-        """Bring the views up to date now; return False if another projector is at work."""
-        with self._views.leading("projector") as lead:
+        """Bring the views up to date now.
+
+        Return False if another projector is at work, or if the database role may only read.
+        """
+        with self._views.leading("projector") as lead, suppress(PermissionDeniedError):
             while lead and (position := self.step()):
                 progress(position)
                 lead.keep()
             return lead is not None
+        return False
 
     def step(self) -> int | None:
         """Project one batch and return the position reached; None if there was nothing to do."""

@@ -356,6 +356,8 @@ def test_no_control_sequence_from_outside_reaches_the_terminal(command: Command)
 def test_schema_shows_and_applies(command: Command, postgres_url: str) -> None:
     assert "CREATE TABLE IF NOT EXISTS stored_events" in command("schema").out
     assert "BYTEA" in command("schema", "--store", postgres_url).out
+    assert "CREATE ROLE" in command("schema", "--roles").out
+    assert command("schema", "--roles", "--apply").code == 2
     assert command("schema", "--apply", "--store", "sqlite:///made.db").code == 0
     with open_tracker("sqlite:///made.db", create=False) as tracker:
         assert list(tracker.bans()) == []

@@ -139,7 +139,7 @@ def test_plain_sql_can_read_the_bodies(filled: str) -> None:
 
 
 def test_both_dialects_have_the_same_statements() -> None:
-    only_postgres = {"lock", "durable", "notify", "server_encoding"}
+    only_postgres = {"lock", "durable", "notify", "server_encoding", "may_append"}
     assert set(statements("postgres")) - only_postgres == set(statements("sqlite")) - {"integrity"}
 
 

@@ -28,6 +28,12 @@ def schema(dialect: str) -> str:
     return _read(f"{dialect}-schema.sql")
 
 
+@cache
+def roles() -> str:
+    """Return the script that creates the roles of a store on PostgreSQL."""
+    return _read("postgres-roles.sql")
+
+
 def named_statements(script: str) -> Mapping[str, str]:
     """Split a script into its statements, by the names in the comments before them."""
     found = _STATEMENT.finditer(script)

@@ -2,6 +2,10 @@
 SELECT count(*) FROM information_schema.tables
 WHERE table_schema = current_schema AND table_name = 'stored_events';
 
+-- may_append: whether this role may append
+SELECT has_table_privilege('stored_events', 'INSERT')
+   AND has_column_privilege('head', 'position', 'UPDATE');
+
 -- schema_version: which schema the store has
 SELECT version FROM dixa_state_schema;
 
