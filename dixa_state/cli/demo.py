@@ -1,29 +1,99 @@
-"""The demo: a service on a temporary store, fed over HTTP with signed traffic that is made up."""
+"""The demo: a service on a temporary store, and a made-up support desk whose clock runs fast."""
 
+import re
 import secrets
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import BoundedSemaphore, Event, Thread
-from time import time_ns
+from threading import Event, Thread
+from typing import Any, NamedTuple
 
 import httpx
 from pydantic import SecretStr
 
+from dixa_state.bootstrap import open_reader, open_tracker
 from dixa_state.dixa.signature import sign
+from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.settings import Settings
-from dixa_state.simulate import Plan, bodies, pretty_json
+from dixa_state.simulate import Plan, Simulated, bodies, pretty_json
+from dixa_state.simulate.plan import MONDAY, STORIES
+from dixa_state.store.events import Webhook
 
-HOURS_BEFORE = 3
-"""Hours of traffic that come at once, so that there is something to see; the rest as it happens."""
+BUSIEST = MONDAY + timedelta(hours=9)
+"""The moment of the simulated week that the demo begins at, whatever the time is."""
 
-_CONVERSATIONS_A_DAY = 2_000
-_SENDERS = 8
-_PATIENCE = 30.0
+HISTORY = timedelta(hours=27)
+"""What has happened until then, so that there is something to see: a Sunday, and a morning."""
+
+_DAYS = 14
+_CONVERSATIONS_A_DAY = 400
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_TIMEOUT = 30.0
 _PAUSE = 0.5
+
+
+class Clock(NamedTuple):
+    """The clock of the desk: `BUSIEST` is at `now`, and it runs `speed` times as fast."""
+
+    now: datetime
+    speed: float
+
+    def real(self, at: datetime) -> datetime:
+        """Return when a moment at the desk is in real time, in whole milliseconds."""
+        since = (at - BUSIEST) / timedelta(milliseconds=1) / self.speed
+        return self.now + timedelta(milliseconds=int(since))
+
+    def retimed(self, value: Any) -> Any:
+        """Return a part of a body with every time in it in real time."""
+        match value:
+            case dict():
+                return {name: self.retimed(each) for name, each in value.items()}
+            case list():
+                return [self.retimed(each) for each in value]
+            case str() if _TIME.fullmatch(value):
+                return format_time(self.real(parse_time(value)))
+            case _:
+                return value
+
+
+def webhooks(secret: bytes, now: datetime, speed: float) -> Iterator[Webhook]:
+    """Yield the webhooks of the desk in real time: some are lost, some late, some come twice."""
+    clock = Clock(now.replace(microsecond=0), speed)
+    plan = Plan(
+        conversations=_DAYS * _CONVERSATIONS_A_DAY,
+        seed=1,
+        days=_DAYS,
+        start=BUSIEST - HISTORY,
+        drop=0.01,
+        late=0.02,
+        shuffle=1_200,
+        duplicates=0.01,
+        stories=tuple(STORIES),
+    )
+    for simulated in bodies(plan):
+        yield _signed(Simulated(clock.real(simulated.at), clock.retimed(simulated.body)), secret)
+
+
+def _signed(simulated: Simulated, secret: bytes) -> Webhook:
+    body, at = pretty_json(simulated.body), simulated.at
+    signature = sign(body, secret, t=round(at.timestamp() * 1_000))
+    return Webhook(body, at, signature=signature)
+
+
+def store_history(store: str, coming: Iterator[Webhook], now: datetime) -> Webhook | None:
+    """Append what was received before now, as of then; return the first webhook that was not."""
+    before, following = [], None
+    for webhook in coming:
+        if webhook.received_at > now:
+            following = webhook
+            break
+        before.append(webhook)
+    with open_tracker(store) as tracker, closing(open_reader(tracker)) as reader:
+        tracker.append_many(before)
+        reader.refresh()
+    return following
 
 
 @contextmanager
@@ -41,17 +111,12 @@ def temporary_settings(port: int) -> Iterator[tuple[Settings, bytes]]:
 
 
 class Traffic:
-    """Delivers webhooks as Dixa does, from some hours ago until now, and then as they happen."""
+    """Sends webhooks over HTTP as Dixa does, each when it is due."""
 
-    def __init__(
-        self, address: str, secret: bytes, caught_up: Callable[[], None] = lambda: None
-    ) -> None:
-        """Send to a service's address, signed with its secret; tell when now is reached."""
-        self._caught_up = caught_up
+    def __init__(self, address: str, coming: Iterator[Webhook]) -> None:
         self._url = f"{address}/webhooks/dixa"
-        self._secret = secret
+        self._coming = coming
         self._stop = Event()
-        self._room = BoundedSemaphore(4 * _SENDERS)
         self._thread = Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self) -> None:
@@ -65,35 +130,21 @@ class Traffic:
             self._thread.join()
 
     def _run(self) -> None:
-        start = datetime.now(UTC) - timedelta(hours=HOURS_BEFORE)
-        plan = Plan(conversations=_CONVERSATIONS_A_DAY, days=1, start=start, seed=1)
-        with (
-            httpx.Client(timeout=_PATIENCE) as client,
-            ThreadPoolExecutor(_SENDERS) as senders,
-        ):
-            for simulated in bodies(plan):
-                ahead = (simulated.at - datetime.now(UTC)).total_seconds()
-                if ahead > 0:
-                    self._caught_up()
-                    self._caught_up = lambda: None
-                if self._stop.wait(max(ahead, 0)):
+        with httpx.Client(timeout=_TIMEOUT) as client:
+            for webhook in self._coming:
+                due = (webhook.received_at - datetime.now(UTC)).total_seconds()
+                if self._stop.wait(max(due, 0)):
                     return
-                self._room.acquire()
-                senders.submit(self._deliver, client, pretty_json(simulated.body))
+                while not self._sent(client, webhook):
+                    if self._stop.wait(_PAUSE):
+                        return
 
-    def _deliver(self, client: httpx.Client, body: bytes) -> None:
-        try:
-            while not self._stop.is_set() and not self._send(client, body):
-                self._stop.wait(_PAUSE)
-        finally:
-            self._room.release()
-
-    def _send(self, client: httpx.Client, body: bytes) -> bool:
+    def _sent(self, client: httpx.Client, webhook: Webhook) -> bool:
         headers = {
             "Content-Type": "application/json",
-            "X-Dixa-Signature": sign(body, self._secret, t=time_ns() // 1_000_000),
+            "X-Dixa-Signature": webhook.signature or "",
         }
         try:
-            return client.post(self._url, content=body, headers=headers).is_success
+            return client.post(self._url, content=webhook.body, headers=headers).is_success
         except httpx.TransportError:
             return False

@@ -6,6 +6,8 @@ What they need is loaded when they run: a web framework would slow the start of 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from itertools import chain
 from select import select
 
 import click
@@ -16,13 +18,18 @@ from dixa_state.settings import Settings
 
 Run = Callable[[Callable[[], None]], None]
 
-TRY = (
-    "curl -s {address}/v1/conversations/{csid}",
-    "curl -s {address}/v1/conversations/{csid}/transitions",
-    "curl -s {address}/v1/stats",
-    "curl -sN {address}/v1/stream",
+DEMO = (
+    "address  {address}; {address}/docs tells what can be asked",
+    "token    none is needed on this machine",
+    "store    {store}",
+    "A support desk is at work there. Try, in another shell:",
+    "  curl -s {address}/v1/conversations/{csid}",
+    "  curl -s {address}/v1/conversations/{csid}/transitions",
+    "  curl -s {address}/v1/stats",
+    "  curl -sN {address}/v1/stream",
+    "or any command, such as: list --status open --store {store}",
+    "Ctrl-C ends it and leaves nothing behind.",
 )
-CAUGHT_UP = "The hours before are in; from here on it comes as it happens."
 
 
 @click.command()
@@ -53,31 +60,45 @@ def serve(**given: str | int | None) -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 takes any."
 )
-def demo(port: int) -> None:
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.1, 1_000),
+    default=20.0,
+    show_default=True,
+    help="How many times as fast as a real one the desk lives.",
+)
+def demo(port: int, speed: float) -> None:
     """Show a service at work, on a store that goes when it ends, with traffic that is made up.
 
-    The traffic comes over HTTP and signed, as Dixa sends it: some hours of a support desk at once,
-    then more as it happens.
+    A support desk on a Monday morning, whatever the time is, 20 times as fast as a real one: what
+    takes twenty minutes there takes one here. What has happened before is in the store when the
+    demo begins; then webhooks come over HTTP and signed, as Dixa sends them, a few of them late,
+    twice or never.
     """
-    from dixa_state.cli.demo import HOURS_BEFORE, Traffic, temporary_settings  # noqa: PLC0415
+    from dixa_state.cli.demo import (  # noqa: PLC0415
+        Traffic,
+        store_history,
+        temporary_settings,
+        webhooks,
+    )
     from dixa_state.simulate import FIRST_CSID  # noqa: PLC0415
 
-    with (
-        temporary_settings(port) as (settings, secret),
-        _listening(settings) as (address, run),
-        closing(Traffic(address, secret, lambda: say(CAUGHT_UP))) as traffic,
-    ):
+    with temporary_settings(port) as (settings, secret):
+        now = datetime.now(UTC)
+        coming = webhooks(secret, now, speed)
+        following = store_history(settings.store, coming, now)
+        with (
+            _listening(settings) as (address, run),
+            closing(Traffic(address, chain([following] if following else [], coming))) as traffic,
+        ):
 
-        def begin() -> None:
-            traffic.start()
-            click.echo(address)
-            say(f"{HOURS_BEFORE} hours of a support desk come in now, then more as it happens;")
-            say(f"{address}/docs tells what can be asked. Try, in another shell:")
-            for line in TRY:
-                say("  " + line.format(address=address, csid=FIRST_CSID))
-            say("Ctrl-C ends it and leaves nothing behind.")
+            def begin() -> None:
+                traffic.start()
+                click.echo(address)
+                for line in DEMO:
+                    say(line.format(address=address, csid=FIRST_CSID, store=settings.store))
 
-        run(begin)
+            run(begin)
 
 
 @contextmanager

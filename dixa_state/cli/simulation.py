@@ -38,6 +38,13 @@ _EVERY = 5_000
 @click.option(
     "--shuffle", type=float, default=0.0, metavar="SECONDS", help="How late a body may arrive."
 )
+@click.option(
+    "--late",
+    type=float,
+    default=1.0,
+    metavar="P",
+    help="Fraction of bodies that `--shuffle` is of.",
+)
 @click.option("--drop", type=float, default=0.0, metavar="P", help="Fraction of bodies never sent.")
 @click.option("--only", multiple=True, metavar="EVENT", help="Send this `event_fqn` only; repeat.")
 @click.option(

@@ -139,7 +139,8 @@ class Delivery:
             webhook.received.lose(webhook)
             return
         webhook.received.receive(webhook)
-        arrival = webhook.at + int(chance.random() * plan.shuffle * SECOND)
+        late = plan.late == 1 or chance.happens(plan.late)
+        arrival = webhook.at + int(late * chance.random() * plan.shuffle * SECOND)
         self._add(arrival, webhook.body)
         if chance.happens(plan.duplicates):
             for _ in range(chance.weighted(_COPIES)):

@@ -35,7 +35,8 @@ USUAL_STORIES: tuple[str, ...] = ()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FROM_MONDAY = 72  # 1970 began on a Thursday
-_BOUNDS = {"days": (0.01, 3_660), "duplicates": (0, 1), "drop": (0, 1), "shuffle": (0, 2_592_000)}
+_FRACTIONS = ("duplicates", "late", "drop")
+_BOUNDS = {"days": (0.01, 3_660), "shuffle": (0, 2_592_000), **dict.fromkeys(_FRACTIONS, (0, 1))}
 _YEARS = range(1970, 9_900)
 _SIGMA = 0.85
 T = TypeVar("T")
@@ -85,8 +86,8 @@ class Plan:
     `conversations` begin within `days` from `start` on, and nothing happens later; `stories` adds
     some of `STORIES` to what happens. The fraction `duplicates` of all bodies is delivered again,
     the fraction `drop` never; where `only` names events, as `event_fqn` does, no others are
-    delivered; each delivery takes up to `shuffle` seconds. Plans that differ in these four only
-    have the same conversations.
+    delivered; the fraction `late` of the deliveries takes up to `shuffle` seconds. Plans that
+    differ in these five only have the same conversations.
     """
 
     conversations: int
@@ -95,6 +96,7 @@ class Plan:
     start: datetime = MONDAY
     duplicates: float = 0.0
     shuffle: float = 0.0
+    late: float = 1.0
     drop: float = 0.0
     only: Collection[str] = ()
     stories: Collection[str] = USUAL_STORIES
