@@ -4,8 +4,10 @@ What they need is loaded when they run: a web framework would slow the start of 
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from select import select
@@ -35,8 +37,14 @@ DEMO = (
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Where to listen.  [env: DIXA_STATE_HOST]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="[env: DIXA_STATE_PORT]")
+@click.option(
+    "--replay",
+    "replayed",
+    is_flag=True,
+    help="Rebuild the views meanwhile, if they are of another version.",
+)
 @with_store
-def serve(**given: str | int | None) -> None:
+def serve(*, replayed: bool, **given: str | int | None) -> None:
     """Receive webhooks, keep the views up to date, answer queries.
 
     Dixa's webhooks go to /webhooks/dixa, and /docs tells what can be asked. Secrets and tokens come
@@ -44,7 +52,11 @@ def serve(**given: str | int | None) -> None:
     """
     flags = {name: value for name, value in given.items() if value is not None}
     settings = read_settings().model_copy(update=flags)
-    with _listening(settings) as (address, run):
+    with _listening(settings) as (address, run, outdated), ExitStack() as beside:
+        if outdated:
+            say(outdated)
+        if outdated and replayed:
+            beside.enter_context(_replaying(flags))
         if settings.allow_unsigned:
             say(
                 "WARNING: unsigned webhooks are accepted; "
@@ -88,7 +100,7 @@ def demo(port: int, speed: float) -> None:
         coming = webhooks(secret, now, speed)
         following = store_history(settings.store, coming, now)
         with (
-            _listening(settings) as (address, run),
+            _listening(settings) as (address, run, _),
             closing(Traffic(address, chain([following] if following else [], coming))) as traffic,
         ):
 
@@ -102,8 +114,21 @@ def demo(port: int, speed: float) -> None:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[tuple[str, Run]]:
-    """Listen, and yield the address and what serves there until the process ends."""
+def _replaying(flags: Mapping[str, object]) -> Iterator[None]:
+    """Run `dixa-state replay` meanwhile, in a process of its own that takes no time of this one."""
+    store = ["--store", str(flags["store"])] if "store" in flags else []
+    program = [sys.executable, "-c", "from dixa_state.cli import main; main()", "replay", *store]
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL)  # noqa: S603 — ourselves
+    try:
+        yield
+    finally:
+        process.terminate()  # the live views are as they were, and the next replay begins anew
+        process.wait()
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
+    """Listen, and yield the address, what serves there until the process ends, and `outdated`."""
     from dixa_state.asgi import open_application  # noqa: PLC0415
     from dixa_state.web.logs import configure  # noqa: PLC0415
     from dixa_state.web.server import (  # noqa: PLC0415
@@ -133,7 +158,7 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run]]:
                 _say_last("dixa-state: ended without the store, which does not answer")
                 os._exit(1)  # threads that wait for it would keep the process for ever
 
-        yield address_of(listening), run
+        yield address_of(listening), run, app.service.outdated()
 
 
 def _say_last(message: str) -> None:

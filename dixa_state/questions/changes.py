@@ -6,7 +6,7 @@ from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import decode_ban, decode_conversation
-from dixa_state.errors import InvalidInputError
+from dixa_state.errors import InvalidInputError, SchemaError
 from dixa_state.questions.reader import Reader
 from dixa_state.store.events import decode_state
 
@@ -19,13 +19,17 @@ _MAX_POSITION = MAX_CSID  # both are numbers of 64 bits to the databases
 
 
 class Health(NamedTuple):
-    """Where the store and the views are; `last_event_age` in seconds since it was received."""
+    """Where the store and the views are; `last_event_age` in seconds since it was received.
+
+    `outdated` says that the views are of another version, and how to make them anew.
+    """
 
     store_position: int
-    views_position: int
-    lag: int
-    poison: int
     last_event_age: float | None
+    views_position: int | None = None
+    lag: int | None = None
+    poison: int | None = None
+    outdated: str | None = None
 
 
 def health(reader: Reader) -> Health:
@@ -34,10 +38,13 @@ def health(reader: Reader) -> Health:
     recorder = reader.tracker.event_recorder
     stored = recorder.select_notifications(newest, 1) if newest else []
     age = reader.now() - decode_state(stored[0].state).received_at if stored else None
-    with reader.moment() as (connection, at):
-        poison = connection.run(reader.views.statement("poison_count"))[0][0]
     seconds = None if age is None else max(age.total_seconds(), 0.0)
-    return Health(newest, at.position, max(newest - at.position, 0), poison, seconds)
+    try:
+        with reader.moment() as (connection, at):
+            poison = connection.run(reader.views.statement("poison_count"))[0][0]
+    except SchemaError as error:
+        return Health(newest, seconds, outdated=str(error))
+    return Health(newest, seconds, at.position, max(newest - at.position, 0), poison)
 
 
 def changed_conversations(

@@ -44,13 +44,14 @@ class Readiness(TypedDict):
     """Whether the service can do its work, and how far it has got.
 
     `lag` counts events that the views are behind, `poison` those that could not be folded;
-    `last_event_age` is in seconds since the newest was received. `problem` says why not.
+    `last_event_age` is in seconds since the newest was received. `problem` says why it is not
+    ready, or that views of another version wait for a replay: webhooks are received nevertheless.
     """
 
     ready: Annotated[bool, Field(description="Whether the service can do its work.")]
-    problem: Annotated[str | None, Field(description="Why not.")]
+    problem: Annotated[str | None, Field(description="What does not work.")]
     store_position: Annotated[int | None, Field(description="Position of the newest event.")]
-    views_position: Annotated[int, Field(description="Position that the views have reached.")]
+    views_position: Annotated[int | None, Field(description="Position of the views.")]
     lag: Annotated[int | None, Field(description="Events that the views are behind.")]
     poison: Annotated[int | None, Field(description="Events that could not be folded.")]
     last_event_age: Annotated[float | None, Field(description="Seconds since the newest event.")]
@@ -128,10 +129,11 @@ async def _readiness(service: Service) -> Readiness:
             "poison": measured.poison,
             "last_event_age": measured.last_event_age,
         }
+        found["ready"] = found["problem"] is None
+        found["problem"] = found["problem"] or measured.outdated
     except TimeoutError:
         found["problem"] = f"the store has not answered within {PROBE_TIMEOUT:.0f} s"
     except DixaStateError as error:
         _log.warning("not ready", extra={"why": str(error)})
         found["problem"] = UNUSABLE
-    found["ready"] = found["problem"] is None
     return found

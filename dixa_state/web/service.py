@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from dixa_state.errors import ConflictError, DixaStateError, StoreUnavailableError
 from dixa_state.questions import Reader
+from dixa_state.questions.changes import health
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
@@ -87,10 +88,14 @@ class Service:
             self.stuck = True
             _log.error("the store does not answer; what was not answered 200 is not stored")
 
+    def outdated(self) -> str | None:
+        """Return what there is to do about views of another version; None if there are none."""
+        return health(self.reader).outdated
+
     @property
     def problem(self) -> str | None:
         """What does not run that should, apart from the store."""
-        if not self.projection.alive:
+        if not (self.projection.alive or self.projection.outdated):
             return "the projector fails; the log says why"
         if not self.live_updates.alive:
             return "live updates have ended"

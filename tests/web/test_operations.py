@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from servers import Running, Serve, eventually
+from service_process import PROGRAM, address_of
+from service_process import service as service_process
 
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.catalog import TYPES
@@ -250,21 +254,31 @@ def test_a_position_that_is_not_reached_in_time_is_told(
 # Starting
 
 
-def test_on_views_of_another_version_it_receives_and_answers_when_they_are_replayed(
-    serve: Serve, store_url: str, day_lines: list[bytes]
-) -> None:
+def outdate(store_url: str, day_lines: list[bytes]) -> None:
+    """Make a store with an event and views of another version."""
     with open_tracker(store_url) as tracker:
         tracker.append(day_lines[0])
         views = open_views(tracker.event_recorder)
         with views.transaction(write=True) as connection:
             connection.run("UPDATE projection SET view_version = :old", old=VIEW_VERSION - 1)
         views.close()
+
+
+def test_on_views_of_another_version_it_receives_and_answers_when_they_are_replayed(
+    serve: Serve, store_url: str, day_lines: list[bytes]
+) -> None:
+    outdate(store_url, day_lines)
     running = serve(store_url)
     received = running.post(day_lines[1])
     assert (received.status_code, received.json()["outcome"]) == (200, "appended")
     refused = running.client.get("/v1/conversations")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "schema")
     assert "`dixa-state replay`" in refused.json()["error"]["message"]
+    eventually(lambda: running.service.projection.outdated)
+    status, found = readiness(running)  # webhooks must come in, so it is ready
+    assert (status, found["ready"], found["store_position"]) == (200, True, 2)
+    assert (found["views_position"], found["lag"], found["poison"]) == (None, None, None)
+    assert found["problem"] == refused.json()["error"]["message"]
     with open_tracker(store_url) as tracker:
         views = open_views(tracker.event_recorder)
         replay(tracker, views, partial(open_tracker, store_url, create=False))
@@ -272,4 +286,16 @@ def test_on_views_of_another_version_it_receives_and_answers_when_they_are_repla
     assert running.client.get("/v1/conversations").status_code == 200
     assert running.post(day_lines[2]).json()["position"] == 3
     eventually(lambda: running.get("/v1/conversations", min_position=3)["data"])
-    eventually(lambda: running.client.get("/readyz").status_code == 200)
+    eventually(lambda: readiness(running)[1]["problem"] is None)
+
+
+def test_it_replays_views_of_another_version_while_it_serves_if_it_is_told_to(
+    tmp_path: Path, day_lines: list[bytes]
+) -> None:
+    outdate(f"sqlite:///{tmp_path}/store.db", day_lines)
+    with service_process(tmp_path, [PROGRAM, "serve", "--port", "0", "--replay"]) as process:
+        address = address_of(process)
+        assert httpx.get(f"{address}/healthz").status_code == 200
+        eventually(lambda: httpx.get(f"{address}/v1/conversations").status_code == 200)
+        process.terminate()
+        assert process.wait(30) == 0
