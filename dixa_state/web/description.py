@@ -2,7 +2,9 @@
 
 import re
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
+from threading import Lock
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, FastAPI, Header, Request
@@ -48,7 +50,12 @@ def describe(app: FastAPI, *, guarded: bool) -> None:
 
     `guarded` is whether reading takes a token.
     """
-    document = _corrected(app.openapi(), guarded=guarded)
+    lock = Lock()
+
+    @cache
+    def document() -> bytes:
+        return to_json(_corrected(app.openapi(), guarded=guarded))
+
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="dixa_state: HTTP API",
@@ -56,12 +63,13 @@ def describe(app: FastAPI, *, guarded: bool) -> None:
         swagger_css_url="/static/swagger-ui.css",
         swagger_favicon_url="/static/favicon.png",
     )
-    json, html = to_json(document), bytes(page.body)
+    html = bytes(page.body)
     headers = {CONTENT_SECURITY_POLICY.decode(): _content_security_policy(html.decode())}
 
     @app.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> Response:
-        return Response(json, media_type="application/json")
+    def openapi() -> Response:  # in a thread: the first rendering takes half a second
+        with lock:
+            return Response(document(), media_type="application/json")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -30,14 +30,14 @@ ROUTES = {
 }
 
 
-def test_every_route_of_the_contract_is_described(sqlite_server: Running) -> None:
-    paths = sqlite_server.get("/openapi.json")["paths"]
+def test_every_route_of_the_contract_is_described(shared: Running) -> None:
+    paths = shared.get("/openapi.json")["paths"]
     described = {(method, path) for path, methods in paths.items() for method in methods}
     assert described >= ROUTES
 
 
-def test_operations_and_schemas_are_named_as_a_person_would(sqlite_server: Running) -> None:
-    api = sqlite_server.get("/openapi.json")
+def test_operations_and_schemas_are_named_as_a_person_would(shared: Running) -> None:
+    api = shared.get("/openapi.json")
     for path, methods in api["paths"].items():
         for operation in methods.values():
             assert re.fullmatch("[a-z]+(_[a-z]+)*", operation["operationId"]), path
@@ -48,8 +48,8 @@ def test_operations_and_schemas_are_named_as_a_person_would(sqlite_server: Runni
     assert all(re.fullmatch("[A-Z][A-Za-z_]+", name) for name in api["components"]["schemas"])
 
 
-def test_every_parameter_and_every_field_is_described(sqlite_server: Running) -> None:
-    api = sqlite_server.get("/openapi.json")
+def test_every_parameter_and_every_field_is_described(shared: Running) -> None:
+    api = shared.get("/openapi.json")
     operations = [one for methods in api["paths"].values() for one in methods.values()]
     parameters = [one for operation in operations for one in operation.get("parameters", [])]
     assert [one["name"] for one in parameters if not one.get("description")] == []
@@ -62,21 +62,21 @@ def test_every_parameter_and_every_field_is_described(sqlite_server: Running) ->
     assert {"Conversation", "ConversationPage", "Transition"} <= api["components"]["schemas"].keys()
 
 
-def test_the_receiver_is_described(sqlite_server: Running) -> None:
-    operation = sqlite_server.get("/openapi.json")["paths"]["/webhooks/dixa"]["post"]
+def test_the_receiver_is_described(shared: Running) -> None:
+    operation = shared.get("/openapi.json")["paths"]["/webhooks/dixa"]["post"]
     assert operation["operationId"] == "receive_webhook"
     names = {parameter["name"].lower() for parameter in operation["parameters"]}
     assert names == {"x-dixa-signature", "x-dixa-subscription-id"}
     assert operation["responses"].keys() == {"200", "400", "401", "408", "413", "415", "503"}
 
 
-def test_the_page_for_people_runs_our_scripts_only(sqlite_server: Running) -> None:
-    page = sqlite_server.client.get("/docs")
+def test_the_page_for_people_runs_our_scripts_only(shared: Running) -> None:
+    page = shared.client.get("/docs")
     files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert len(files) == 3
     for file in files:
         assert file.startswith("/static/")
-        assert sqlite_server.client.get(file).status_code == 200
+        assert shared.client.get(file).status_code == 200
     policy = page.headers["content-security-policy"]
     [script] = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
     digest = b64encode(sha256(script.encode()).digest()).decode()
@@ -85,9 +85,9 @@ def test_the_page_for_people_runs_our_scripts_only(sqlite_server: Running) -> No
     assert "http" not in policy
 
 
-def test_the_description_and_its_page_are_rendered_once(sqlite_server: Running) -> None:
+def test_the_description_and_its_page_are_rendered_once(shared: Running) -> None:
     """They need no token: rendered for each request, they would hold up webhooks."""
-    get = sqlite_server.client.get
+    get = shared.client.get
     for path in ("/docs", "/openapi.json"):
         first = get(path)
         began = process_time()
@@ -110,6 +110,6 @@ def test_the_api_does_what_its_description_says_whatever_it_is_asked(
     assert done.returncode == 0, done.stdout[-8_000:]
 
 
-def test_who_opens_the_address_is_led_to_the_page(sqlite_server: Running) -> None:
-    answer = sqlite_server.client.get("/")
+def test_who_opens_the_address_is_led_to_the_page(shared: Running) -> None:
+    answer = shared.client.get("/")
     assert (answer.status_code, answer.headers["location"]) == (303, "/docs")

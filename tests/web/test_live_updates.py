@@ -145,8 +145,8 @@ def test_the_id_of_the_last_event_goes_before_the_query(
 
 
 @pytest.mark.parametrize("wrong", ["x", "-1", "1.5", "9" * 30, "1 2", "0x1", "\u0661"])
-def test_an_id_that_no_event_can_have_is_refused(sqlite_server: Running, wrong: str) -> None:
-    answer = sqlite_server.client.get("/v1/stream", headers={"Last-Event-ID": wrong.encode()})
+def test_an_id_that_no_event_can_have_is_refused(shared: Running, wrong: str) -> None:
+    answer = shared.client.get("/v1/stream", headers={"Last-Event-ID": wrong.encode()})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
 
 
