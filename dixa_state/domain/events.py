@@ -103,6 +103,7 @@ _STATUS: frozenset[Field] = frozenset({"status"})
 _ASSIGNEE: frozenset[Field] = frozenset({"assignee"})
 _QUEUE: frozenset[Field] = frozenset({"queue"})
 _TAGS: frozenset[Field] = frozenset({"tags"})
+_ASSIGNEE_AND_QUEUE: frozenset[Field] = frozenset({"assignee", "queue"})
 
 
 class Created(Fact, frozen=True):
@@ -131,7 +132,7 @@ class TransferredToQueue(Fact, frozen=True):
     """The conversation was transferred to a queue."""
 
     queue: Queue | UnsetType | None = UNSET
-    about = _QUEUE
+    about = _ASSIGNEE_AND_QUEUE
     rank = 10
 
 
@@ -139,7 +140,7 @@ class TransferredToAgent(Fact, frozen=True):
     """The conversation was transferred to an agent."""
 
     agent: User | UnsetType | None = UNSET
-    about = _ASSIGNEE
+    about = _ASSIGNEE_AND_QUEUE
     rank = 10
 
 

@@ -2,8 +2,9 @@
 
 An event about a field is the authority on it. A snapshot that disagrees is believed only if it is
 later than the last report on that field by more than a grace, since a snapshot can be a moment
-stale. Then a webhook was missed, and the state follows the snapshot. Such an inferred change counts
-as a report on the field, so that a stale snapshot right after it does not undo it.
+stale; or if its value is one that the field never had, which no stale snapshot can contain. Then a
+webhook was missed, and the state follows the snapshot. Such an inferred change counts as a report
+on the field, so that a stale snapshot right after it does not undo it.
 
 A snapshot can be a moment ahead as well: where the event itself follows within the grace, nothing
 was missed, and the event takes the place of the inference.
@@ -19,15 +20,19 @@ from msgspec.structs import replace
 from dixa_state.domain import lifecycle
 from dixa_state.domain.assignment import How
 from dixa_state.domain.conversation import (
+    NOBODY,
     Conversation,
+    infer_life,
+    infer_tag,
     set_assignee,
     set_attributes,
     set_queue,
     set_requester,
-    set_tags,
-    with_lifecycle,
 )
-from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, User, same
+from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, same
+from dixa_state.domain.lifecycle import ENDED
+from dixa_state.domain.losses import prove_loss
+from dixa_state.domain.queueing import Visits, enter_queue, leave_queue
 
 GRACE = timedelta(seconds=10)
 """How much later than the last report on a field a snapshot must be to be believed against it."""
@@ -79,54 +84,93 @@ def _differing(state: Conversation, snapshot: Snapshot) -> list[Field]:
         differing.append("assignee")
     if snapshot.subject is not None and snapshot.subject != state.subject:
         differing.append("subject")
-    if snapshot.tags is not None and not (reported.tags and snapshot.tags == state.tags):
+    if snapshot.tags is not None and not (reported.all_tags and snapshot.tags == state.tags):
         differing.append("tags")
     attributes = snapshot.custom_attributes
-    if attributes is not None and attributes != state.custom_attributes:
+    if attributes is not None and not (
+        reported.custom_attributes and attributes == state.custom_attributes
+    ):
         differing.append("custom_attributes")
     return differing
 
 
-def _is_credible(at: datetime, reported_at: datetime | None, grace: timedelta) -> bool:
-    return reported_at is None or at - reported_at > grace
+def _is_credible(
+    event: Event, reported_at: datetime | None, grace: timedelta, value: str, past: frozenset[str]
+) -> bool:
+    return reported_at is None or event.at - reported_at > grace or value not in past
+
+
+def _with_loss(
+    state: Conversation, event: Event, field: Field, reported_at: datetime | None
+) -> Conversation:
+    """Record that the event about this field was lost; none is sent of what a creation shows."""
+    if isinstance(event.fact, Created):
+        return state
+    return replace(state, losses=state.losses + prove_loss(event, "inferred", field, reported_at))
 
 
 def _status(
     state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
     status = lifecycle.status_from_dixa(snapshot.status)
-    if status is None or not _is_credible(event.at, state.life.reported_at, grace):
+    if status is None:
         return state
-    return with_lifecycle(state, event, lifecycle.infer_status(state.life, event, status))
+    life = lifecycle.infer_status(state.life, event, status, grace)
+    return state if life is state.life else infer_life(state, event, life)
 
 
 def _requester(
     state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
-    requester = snapshot.requester
+    requester, reported_at = snapshot.requester, state.last_reported.requester
     if same(requester, state.requester):
         return replace(state, requester=requester)
-    if not _is_credible(event.at, state.last_reported.requester, grace):
+    key = (requester and requester.key) or NOBODY
+    if not _is_credible(event, reported_at, grace, key, state.past_values.requester):
         return state
-    return set_requester(state, event, requester)
+    state = _with_loss(state, event, "requester", reported_at)
+    return set_requester(state, event, requester, grace)
 
 
 def _queue(state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta) -> Conversation:
-    if isinstance(snapshot.queue, Queue) and same(snapshot.queue, state.queue):
-        return replace(state, queue=snapshot.queue)
-    if not _is_credible(event.at, state.last_reported.queue, grace):
+    queue = snapshot.queue or None
+    reported_at = state.last_reported.queue
+    if queue is not None and same(queue, state.queue):
+        return replace(state, queue=queue)
+    key = (queue and queue.key) or NOBODY
+    if not _is_credible(event, reported_at, grace, key, state.past_values.queue):
         return state
-    return set_queue(state, event, snapshot.queue)
+    state = _with_loss(state, event, "queue", reported_at)
+    visits = _inferred_visits(state, event, snapshot, queue, grace)
+    return replace(set_queue(state, event, queue, grace, inferred=True), visits=visits)
+
+
+def _inferred_visits(
+    state: Conversation, event: Event, snapshot: Snapshot, queue: Queue | None, grace: timedelta
+) -> Visits:
+    """Return the visits after a snapshot showed this queue: none known before, so a new one."""
+    if queue is None:
+        return leave_queue(state.visits, event.at, "unknown")
+    if isinstance(event.fact, Created):
+        if snapshot.assignee:  # an agent began it, and nobody waited
+            return state.visits
+        return enter_queue(state.visits, queue, event.at, "created", grace)
+    visits = enter_queue(state.visits, queue, event.at, "inferred", grace)
+    if state.assignee is not None or state.life.status in ENDED:
+        return leave_queue(visits, event.at, "unknown")
+    return visits
 
 
 def _assignee(
     state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
-    agent = snapshot.assignee
-    if isinstance(agent, User) and same(agent, state.assignee):
+    agent, reported_at = snapshot.assignee or None, state.last_reported.assignee
+    if agent is not None and same(agent, state.assignee):
         return replace(state, assignee=agent)
-    if not _is_credible(event.at, state.last_reported.assignee, grace):
+    key = (agent and agent.key) or NOBODY
+    if not _is_credible(event, reported_at, grace, key, state.past_values.assignee):
         return state
+    state = _with_loss(state, event, "assignee", reported_at)
     how: How = "assigned" if isinstance(event.fact, Created) else "inferred"
     return set_assignee(state, event, agent, how, grace)
 
@@ -134,30 +178,44 @@ def _assignee(
 def _subject(
     state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
-    if not _is_credible(event.at, state.last_reported.subject, grace):
+    subject, past = snapshot.subject or "", state.past_values
+    reported = state.last_reported
+    if not _is_credible(event, reported.subject, grace, subject, past.subject):
         return state
     return replace(
         state,
-        subject=snapshot.subject,
-        last_reported=replace(state.last_reported, subject=event.at),
+        subject=subject,
+        last_reported=replace(reported, subject=event.at),
+        past_values=replace(past, subject=past.subject | {subject}),
     )
 
 
 def _tags(state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta) -> Conversation:
-    if snapshot.tags is None or not _is_credible(event.at, state.last_reported.tags, grace):
-        return state
-    return set_tags(state, event, snapshot.tags, inferred=not isinstance(event.fact, Created))
+    """Apply the tags in the snapshot, each judged by the last report on it."""
+    reported = state.last_reported
+    for tag in sorted((snapshot.tags or frozenset()) ^ state.tags):
+        reported_at = reported.tags.get(tag)
+        # none where the conversation never had the tag: no stale snapshot can contain it
+        if reported_at is None or event.at - reported_at > grace:
+            state = infer_tag(state, event, tag, inferred=not isinstance(event.fact, Created))
+    all_tags = reported.all_tags or event.at
+    return replace(state, last_reported=replace(state.last_reported, all_tags=all_tags))
 
 
 def _attributes(
     state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
 ) -> Conversation:
-    attributes = snapshot.custom_attributes
-    if attributes is None or not _is_credible(
-        event.at, state.last_reported.custom_attributes, grace
-    ):
+    attributes, known = snapshot.custom_attributes or {}, state.custom_attributes
+    reported_at = state.last_reported.custom_attributes
+    if known and reported_at is not None and event.at - reported_at <= grace:
         return state
-    return set_attributes(state, event, attributes)
+    if _given(attributes) != _given(known):  # an attribute without a value is as good as absent
+        state = _with_loss(state, event, "custom_attributes", reported_at)
+    return set_attributes(state, event, attributes, grace)
+
+
+def _given(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 _APPLY: dict[Field, Callable[[Conversation, Event, Snapshot, timedelta], Conversation]] = {

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import assert_never
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from dixa_state.domain import lifecycle
@@ -18,7 +19,9 @@ from dixa_state.domain.conversation import (
     set_attributes,
     set_queue,
     set_requester,
-    set_tags,
+    set_tag,
+    transfer_to_agent,
+    transfer_to_queue,
     unassign,
 )
 from dixa_state.domain.events import (
@@ -44,6 +47,7 @@ from dixa_state.domain.events import (
     Reopened,
     SlaEvaluated,
     SlaEvaluationBegan,
+    Snapshot,
     TagAdded,
     TagRemoved,
     TransferredToAgent,
@@ -55,9 +59,9 @@ from dixa_state.domain.events import (
 from dixa_state.domain.evidence import GRACE, apply_snapshot, undisputed_fields
 from dixa_state.domain.lifecycle import Status, status_from_dixa
 from dixa_state.domain.messages import add_message
-from dixa_state.domain.queueing import end_by_transfer, enter_queue
+from dixa_state.domain.queueing import enter_queue
 from dixa_state.domain.ratings import add_rating
-from dixa_state.domain.sla import record_evaluation
+from dixa_state.domain.sla import Attribution, record_evaluation
 
 
 def fold(state: Conversation, events: Iterable[Event], *, grace: timedelta = GRACE) -> Conversation:
@@ -90,10 +94,11 @@ def _apply_fact(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the poi
 ) -> Conversation:
     match fact:  # the most frequent first: each arm that does not match costs time
         case MessageAdded():
-            added = add_message(state.messages, event.at, fact)
-            return replace(state, messages=added)
+            return replace(state, messages=add_message(state.messages, event.at, fact))
         case SlaEvaluated() | SlaEvaluationBegan():
-            return replace(state, sla=record_evaluation(state.sla, event, fact))
+            return replace(
+                state, sla=record_evaluation(state.sla, event, fact, _attribution(state, event))
+            )
         case DeliveryReported():
             return replace(
                 state, deliveries_failed=state.deliveries_failed + (fact.fate == "failed")
@@ -101,13 +106,13 @@ def _apply_fact(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the poi
         case Assigned():
             return set_assignee(state, event, fact.agent, "assigned", grace)
         case Enqueued():
-            queued = set_queue(state, event, fact.queue)
-            return replace(queued, visits=enter_queue(state.visits, queued.queue, event.at))
+            queued = set_queue(state, event, fact.queue, grace)
+            visits = enter_queue(state.visits, queued.queue, event.at, "enqueued", grace)
+            return replace(queued, visits=visits)
         case Created():
             created = replace(state, created_at=state.created_at or event.at)
-            return change_status(
-                created, event, lifecycle.CREATED, grace, snapshot_status=_snapshot_status(event)
-            )
+            status = _snapshot_status(event)
+            return change_status(created, event, lifecycle.CREATED, grace, snapshot_status=status)
         case Closed():
             return change_status(state, event, lifecycle.CLOSED, grace)
         case Reopened():
@@ -118,41 +123,46 @@ def _apply_fact(  # noqa: C901, PLR0911, PLR0912 — one arm per fact is the poi
             status = _snapshot_status(event)
             if status == "pending":
                 status = None  # a stale snapshot: what expired cannot still be pending
-            return change_status(
-                state, event, lifecycle.FOLLOW_UP_EXPIRED, grace, snapshot_status=status
-            )
+            expired = lifecycle.FOLLOW_UP_EXPIRED
+            return change_status(state, event, expired, grace, snapshot_status=status)
         case Abandoned():
-            named = set_queue(state, event, fact.queue)
+            named = set_queue(state, event, fact.queue, grace)
             return change_status(named, event, lifecycle.ABANDONED, grace)
         case TransferredToQueue():
-            destination = fact.queue or None  # UNSET is falsy
-            left = end_by_transfer(state.visits, destination, event.at)
-            counted = replace(state, transfers=state.transfers + 1, visits=left)
-            return set_queue(counted, event, fact.queue)
+            return transfer_to_queue(state, event, fact.queue, grace)
         case TransferredToAgent():
-            counted = replace(state, transfers=state.transfers + 1)
-            return set_assignee(counted, event, fact.agent, "transferred", grace)
+            return transfer_to_agent(state, event, fact.agent, grace)
         case Unassigned():
             return unassign(state, event, fact.agent, grace)
         case NoteAdded():
             return replace(state, notes=state.notes + 1)
         case TagAdded():
-            return set_tags(state, event, state.tags | ({fact.tag} if fact.tag else set()))
+            return set_tag(state, event, fact.tag, grace, added=True)
         case TagRemoved():
-            return set_tags(state, event, state.tags - {fact.tag})
+            return set_tag(state, event, fact.tag, grace, added=False)
         case CustomAttributesUpdated():
-            return set_attributes(state, event, state.custom_attributes | fact.values)
+            return set_attributes(state, event, state.custom_attributes | fact.values, grace)
         case EndUserReplaced():
             before = replace(state, requester=state.requester or fact.old)
-            return set_requester(before, event, fact.new or state.requester)
+            return set_requester(before, event, fact.new or state.requester, grace)
         case Rated():
-            return replace(state, ratings=add_rating(state.ratings, event.at, fact))
+            reopens = state.life.summary.reopens
+            return replace(state, ratings=add_rating(state.ratings, event.at, fact, reopens))
         case TypingStarted():
             return replace(state, typing=state.typing + 1)
         case Unrecognised() | EndUserBanned() | EndUserUnbanned() | IpBanned() | IpUnbanned():
             return state
         case _:
             assert_never(fact)
+
+
+def _attribution(state: Conversation, event: Event) -> Attribution:
+    """Return what an SLA outcome is counted for: what its own event shows, or what is known."""
+    shown = event.snapshot or Snapshot()
+    assignee = state.assignee if shown.assignee is UNSET else shown.assignee
+    queue = state.queue if shown.queue is UNSET else shown.queue
+    tags = state.tags if shown.tags is None else shown.tags
+    return Attribution(queue or None, assignee or None, shown.channel or state.channel, tags)
 
 
 def _snapshot_status(event: Event) -> Status | None:

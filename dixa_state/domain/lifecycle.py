@@ -7,33 +7,42 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dixa_state.domain.events import Event, User
+from dixa_state.domain.losses import Loss, prove_loss
 
 Status = Literal["open", "pending", "closed", "abandoned"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+ENDED: frozenset[Status | None] = frozenset({"closed", "abandoned"})
 
 Irregularity = Literal["unexpected_from", "abandoned_with_assignee", "history_starts_midlife"]
 
 
 class TransitionRule(Struct, frozen=True):
-    """The status that an event leads to, and those from which that is regular (None: the start)."""
+    """The status that an event leads to, and those from which that is regular (None: the start).
+
+    `repeat` is what the event means where the conversation has that status already: that a webhook
+    was lost, or more exactly that a reopening was. `proves_loss` is whether an irregular transition
+    means that one was.
+    """
 
     to: Status
     regular_from: frozenset[Status | None]
+    repeat: Literal["nothing", "loss", "reopening"] = "loss"
+    proves_loss: bool = True
 
 
-CREATED = TransitionRule(to="open", regular_from=frozenset({None}))
-REOPENED = TransitionRule(to="open", regular_from=frozenset({"closed", "abandoned", "pending"}))
-FOLLOW_UP_ADDED = TransitionRule(to="pending", regular_from=frozenset({"open"}))
-FOLLOW_UP_EXPIRED = TransitionRule(to="open", regular_from=frozenset({"pending"}))
-CLOSED = TransitionRule(to="closed", regular_from=frozenset({"open", "pending"}))
-ABANDONED = TransitionRule(to="abandoned", regular_from=frozenset({"open", "pending"}))
+CREATED = TransitionRule("open", frozenset({None}), repeat="nothing", proves_loss=False)
+REOPENED = TransitionRule("open", frozenset({"closed", "abandoned", "pending"}))
+FOLLOW_UP_ADDED = TransitionRule("pending", frozenset({"open"}))
+FOLLOW_UP_EXPIRED = TransitionRule("open", frozenset({"pending"}))
+CLOSED = TransitionRule("closed", frozenset({"open", "pending"}), repeat="reopening")
+ABANDONED = TransitionRule("abandoned", frozenset({"open", "pending"}), repeat="reopening")
 
 
 class Transition(Struct, frozen=True):
     """One change of status: from where, to where, when, and on what evidence.
 
     `sequence` counts from 1 in event-time order. `inferred` means that no webhook reported the
-    change itself: the snapshot of the event named here is the evidence.
+    change itself: the event named here is the evidence, and `at` is an upper bound.
     """
 
     sequence: int
@@ -51,16 +60,54 @@ class Transition(Struct, frozen=True):
 
     @property
     def is_reopen(self) -> bool:
-        """Whether a conversation that had ended was opened again."""
-        return self.after == "open" and self.before in ("closed", "abandoned")
+        """Whether a conversation that had ended went on."""
+        return self.before in ENDED and self.after not in ENDED
+
+    @property
+    def starts_midlife(self) -> bool:
+        """Whether this is where our history starts, but not that of the conversation."""
+        return self.irregular == "history_starts_midlife"
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether the status may have changed earlier than `at`."""
+        return self.inferred or self.starts_midlife
+
+
+class Summary(Struct, frozen=True):
+    """What the transitions add up to, so that no event walks through all of them.
+
+    `irregular` does not count a history that starts midlife. `ended_at` is the last close or
+    abandonment. `doubtful` means that a repeated status proved an unknown transition.
+    """
+
+    irregular: int = 0
+    inferred: int = 0
+    reopens: int = 0
+    ended_at: datetime | None = None
+    first_closed_at: datetime | None = None
+    last_closed_at: datetime | None = None
+    first_closed_bound: bool = False
+    last_closed_bound: bool = False
+    doubtful: bool = False
 
 
 class Lifecycle(Struct, frozen=True):
-    """The status and how it came about; `reported_at` is when an event last reported the status."""
+    """The status and how it came about; `reported_at` is when an event last reported the status.
+
+    `had` are the statuses that the conversation has had, `losses` the lost webhooks about them.
+    `undo_summary` and `undo_losses` are what was before the last transition, which may turn out to
+    be the beginning of another one.
+    """
 
     status: Status | None = None
     transitions: tuple[Transition, ...] = ()
     reported_at: datetime | None = None
+    had: frozenset[Status] = frozenset()
+    losses: tuple[Loss, ...] = ()
+    summary: Summary = Summary()
+    undo_summary: Summary = Summary()
+    undo_losses: int = 0
 
     @property
     def since(self) -> datetime | None:
@@ -80,28 +127,43 @@ def status_from_dixa(text: str | None) -> Status | None:
 _FROM_DIXA: dict[str, Status] = {"open": "open", "pending": "pending", "closed": "closed"}
 
 
-def apply_rule(life: Lifecycle, event: Event, rule: TransitionRule, *, assigned: bool) -> Lifecycle:
-    """Apply an event about the status; a repeat of the same status is no transition."""
-    reported = replace(life, reported_at=event.at)
-    if life.status == rule.to:
-        return reported
-    return _with_transition(
-        reported, event, rule.to, irregular=_judge(life, rule, assigned=assigned)
-    )
-
-
-def infer_status(life: Lifecycle, event: Event, status: Status) -> Lifecycle:
-    """Apply the status in a credible snapshot, which no event about the status reported."""
-    if life.status == interpret_status(life, status):
-        return life
-    reported = replace(life, reported_at=event.at)
-    midlife: Irregularity | None = None if life.transitions else "history_starts_midlife"
-    return _with_transition(reported, event, status, irregular=midlife, inferred=True)
-
-
 def interpret_status(life: Lifecycle, status: Status) -> Status:
     """Return what a status in a snapshot means: Dixa calls an abandoned conversation closed."""
     return "abandoned" if (life.status, status) == ("abandoned", "closed") else status
+
+
+def is_one_ending(life: Lifecycle, event: Event, rule: TransitionRule, grace: timedelta) -> bool:
+    """Return whether CLOSED and ABANDONED were both sent for one ending, in either order."""
+    other = {"closed": ABANDONED, "abandoned": CLOSED}.get(life.status or "")
+    return rule is other and not _is_later(life, event, grace)
+
+
+def apply_rule(
+    life: Lifecycle, event: Event, rule: TransitionRule, grace: timedelta, *, with_agent: bool
+) -> Lifecycle:
+    """Apply an event about the status; `with_agent` where its own snapshot shows an assignee."""
+    at, later = event.at, _is_later(life, event, grace)
+    if is_one_ending(life, event, rule, grace):
+        if rule.to == "closed":  # abandoned is the more specific word
+            return replace(life, reported_at=event.at)
+        at, later = min(at, life.since or at), True
+        life = _without_last(life)
+    if life.status == rule.to:
+        if rule.repeat == "nothing" or not later:
+            return replace(life, reported_at=event.at)
+        return _repeated(life, event, rule, at)
+    return _with_transition(life, event, rule, at=at, irregular=_judge(life, rule, with_agent))
+
+
+def infer_status(life: Lifecycle, event: Event, status: Status, grace: timedelta) -> Lifecycle:
+    """Apply the status in a snapshot where it is credible, since no event reported it."""
+    if life.status == interpret_status(life, status):
+        return life
+    had = life.had & (ENDED if status == "closed" else {status})
+    if had and not _is_later(life, event, grace):
+        return life  # it may be a moment stale, which a status that it never had cannot be
+    midlife: Irregularity | None = None if life.transitions else "history_starts_midlife"
+    return _with_transition(life, event, TransitionRule(status, frozenset()), irregular=midlife)
 
 
 def retract_inferred(life: Lifecycle, event: Event, to: Status, grace: timedelta) -> Lifecycle:
@@ -115,31 +177,49 @@ def retract_inferred(life: Lifecycle, event: Event, to: Status, grace: timedelta
         return life
     if last.after != ("closed" if to == "abandoned" else to):
         return life
-    return replace(life, status=last.before, transitions=life.transitions[:-1])
+    return _without_last(life)
 
 
-def _judge(life: Lifecycle, rule: TransitionRule, *, assigned: bool) -> Irregularity | None:
+def _is_later(life: Lifecycle, event: Event, grace: timedelta) -> bool:
+    return life.reported_at is None or event.at - life.reported_at > grace
+
+
+def _judge(life: Lifecycle, rule: TransitionRule, with_agent: bool) -> Irregularity | None:  # noqa: FBT001 — private
     if life.status not in rule.regular_from:
         return "unexpected_from" if life.transitions else "history_starts_midlife"
-    if rule.to == "abandoned" and assigned:
+    if rule.to == "abandoned" and with_agent:
         return "abandoned_with_assignee"
     return None
+
+
+def _repeated(life: Lifecycle, event: Event, rule: TransitionRule, at: datetime) -> Lifecycle:
+    """Record that a webhook was lost before this event, with the reopening that this implies."""
+    loss = prove_loss(event, "repeat", "status", life.reported_at)
+    if rule.repeat == "loss":  # the status in between is unknown, so none is made up
+        doubtful = replace(life.summary, doubtful=True)
+        return replace(life, reported_at=event.at, losses=life.losses + loss, summary=doubtful)
+    reopened = _with_transition(life, event, _LOST_REOPENING, at=at)
+    return _with_transition(replace(reopened, losses=life.losses + loss), event, rule, at=at)
+
+
+_LOST_REOPENING = TransitionRule("open", frozenset())
 
 
 def _with_transition(
     life: Lifecycle,
     event: Event,
-    after: Status,
+    rule: TransitionRule,
     *,
-    irregular: Irregularity | None,
-    inferred: bool = False,
+    irregular: Irregularity | None = None,
+    at: datetime | None = None,
 ) -> Lifecycle:
-    since = life.since
+    """Add a transition; it is inferred where the rule is that of no event."""
+    at, since, inferred = at or event.at, life.since, not rule.regular_from
     transition = Transition(
         sequence=life.transitions[-1].sequence + 1 if life.transitions else 1,
         before=life.status,
-        after=after,
-        at=event.at,
+        after=rule.to,
+        at=at,
         received_at=event.received_at,
         event_id=event.event_id,
         topic=event.topic,
@@ -147,6 +227,60 @@ def _with_transition(
         irregular=irregular,
         inferred=inferred,
         late=event.late,
-        seconds_in_previous=None if since is None else (event.at - since).total_seconds(),
+        seconds_in_previous=None if since is None else (at - since).total_seconds(),
     )
-    return replace(life, status=after, transitions=(*life.transitions, transition))
+    return replace(
+        life,
+        status=rule.to,
+        transitions=(*life.transitions, transition),
+        reported_at=event.at,
+        had=_had(life, rule),
+        losses=life.losses + _losses(life, event, rule, irregular),
+        summary=_summarised(life.summary, transition),
+        undo_summary=life.summary,
+        undo_losses=len(life.losses),
+    )
+
+
+def _losses(
+    life: Lifecycle, event: Event, rule: TransitionRule, irregular: Irregularity | None
+) -> tuple[Loss, ...]:
+    if irregular == "unexpected_from" and rule.proves_loss:
+        return prove_loss(event, "unexpected", "status", life.reported_at)
+    if not rule.regular_from:
+        return prove_loss(event, "inferred", "status", life.reported_at)
+    return ()
+
+
+def _had(life: Lifecycle, rule: TransitionRule) -> frozenset[Status]:
+    """Add the status; the first event tells which one it had before our history, too."""
+    before = frozenset() if life.transitions else rule.regular_from
+    had = {rule.to, *(status for status in before if status is not None)}
+    return life.had if had <= life.had else life.had | had
+
+
+def _summarised(summary: Summary, transition: Transition) -> Summary:
+    closed, bound = transition.after == "closed", transition.is_upper_bound
+    first = closed and summary.first_closed_at is None
+    return Summary(
+        irregular=summary.irregular
+        + (transition.irregular is not None and not transition.starts_midlife),
+        inferred=summary.inferred + transition.inferred,
+        reopens=summary.reopens + transition.is_reopen,
+        ended_at=transition.at if transition.after in ENDED else summary.ended_at,
+        first_closed_at=transition.at if first else summary.first_closed_at,
+        last_closed_at=transition.at if closed else summary.last_closed_at,
+        first_closed_bound=(bound or summary.doubtful) if first else summary.first_closed_bound,
+        last_closed_bound=bound if closed else summary.last_closed_bound,
+        doubtful=summary.doubtful,
+    )
+
+
+def _without_last(life: Lifecycle) -> Lifecycle:
+    return replace(
+        life,
+        status=life.transitions[-1].before,
+        transitions=life.transitions[:-1],
+        losses=life.losses[: life.undo_losses],
+        summary=life.undo_summary,
+    )

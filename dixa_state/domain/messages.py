@@ -18,18 +18,28 @@ class Response(Struct, frozen=True):
     @property
     def seconds(self) -> float:
         """How long the customer waited."""
-        return (self.answered_at - self.asked_at).total_seconds()
+        return max((self.answered_at - self.asked_at).total_seconds(), 0.0)
+
+
+class Opening(Struct, frozen=True):
+    """A message by an agent before any message of the customer."""
+
+    at: datetime
+    agent: User
 
 
 class Messages(Struct, frozen=True):
-    """The messages so far; `waiting_since` is the first customer message not yet answered."""
+    """The messages so far; `waiting_since` is the first customer message not yet answered.
+
+    `opening` is an agent's message that answered none that is known.
+    """
 
     inbound: int = 0
     outbound: int = 0
     last_at: datetime | None = None
     last_customer_at: datetime | None = None
     waiting_since: datetime | None = None
-    started_by_agent: bool = False
+    opening: Opening | None = None
     responses: tuple[Response, ...] = ()
 
 
@@ -49,6 +59,7 @@ def add_message(messages: Messages, at: datetime, fact: MessageAdded) -> Message
     if fact.author is None or not fact.author.is_agent:
         return counted
     if messages.waiting_since is None:
-        return replace(counted, started_by_agent=counted.started_by_agent or counted.inbound == 0)
+        first = messages.inbound == 0 and messages.opening is None
+        return replace(counted, opening=Opening(at, fact.author)) if first else counted
     answer = Response(messages.waiting_since, at, fact.author)
     return replace(counted, waiting_since=None, responses=(*messages.responses, answer))

@@ -3,12 +3,14 @@
 An interval that still runs is counted to the moment asked for; nothing here is ever stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.lifecycle import STATUSES, Lifecycle, Status
 from dixa_state.domain.messages import Response
 
@@ -18,12 +20,14 @@ Interval = tuple[datetime, datetime]
 class Durations(Struct, frozen=True):
     """All durations, in seconds; None where there is nothing to measure.
 
-    - `first_response`: first inbound customer message to the first outbound message of a human
-      agent; a conversation that an agent began has none.
+    - `first_response`: first inbound customer message (or creation, where that message is not known
+      and the direction is inbound) to the first outbound message of a human agent; a conversation
+      that an agent began has none.
     - `next_responses`: the same for every later gap, one each.
     - `first_resolution`, `full_resolution`: created to the first, and to the last, close.
     - `in_status`: the sum of the half-open intervals spent in each status.
-    - `queue_wait`: enqueued to assigned (or to however the visit ended), all visits together.
+    - `queue_wait`: enqueued to assigned (or to however the visit ended), all visits together but
+      for those whose end was lost.
     - `assigned`: time with an agent while the conversation had not ended.
     """
 
@@ -36,15 +40,25 @@ class Durations(Struct, frozen=True):
     assigned: float | None
 
 
+class UpperBounds(NamedTuple):
+    """What is only an upper bound, or rests on one: names of times and of durations.
+
+    A time is an upper bound where it was inferred from a later event, or where what it is the first
+    of may have happened before the history that we have.
+    """
+
+    times: frozenset[str]
+    durations: frozenset[str]
+
+
 def durations(state: Conversation, at: datetime) -> Durations:
     """Compute all durations of a conversation as it stands at `at`."""
-    waits = [response.seconds for response in responses(state)]
-    closes = closed_at(state.life)
+    first = first_response(state)
     return Durations(
-        first_response=waits[0] if waits else None,
-        next_responses=tuple(gap.seconds for gap in state.messages.responses[len(waits[:1]) :]),
-        first_resolution=_seconds(state.created_at, closes[0]) if closes else None,
-        full_resolution=_seconds(state.created_at, closes[-1]) if closes else None,
+        first_response=first.seconds if first else None,
+        next_responses=tuple(gap.seconds for gap in _next_responses(state, first)),
+        first_resolution=first_resolution(state),
+        full_resolution=full_resolution(state),
         in_status={
             status: _total(status_intervals(state.life, at, {status})) for status in STATUSES
         },
@@ -53,15 +67,71 @@ def durations(state: Conversation, at: datetime) -> Durations:
     )
 
 
-def responses(state: Conversation) -> tuple[Response, ...]:
-    """List the gaps that agents closed, the first response first; none where an agent began."""
-    began = state.messages.started_by_agent or (state.direction or "").casefold() == "outbound"
-    return () if began else state.messages.responses
+def upper_bounds(state: Conversation) -> UpperBounds:
+    """List which times and durations of a conversation are only upper bounds."""
+    summary, midlife = state.life.summary, starts_midlife(state)
+    first_closed = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
+    first_assigned = bool(state.assignments) and (midlife or state.assignments[0].how == "inferred")
+    statuses = _inexact_statuses(state, midlife=midlife)
+    response = midlife and first_response(state) is not None
+    times = {
+        "first_response_at": response,
+        "first_assigned_at": first_assigned,
+        "first_closed_at": first_closed,
+        "last_closed_at": summary.last_closed_bound,
+    }
+    lasting: dict[str, bool] = {
+        "first_response": response,
+        "first_resolution": first_closed,
+        "full_resolution": summary.last_closed_bound,
+        "queue_wait": not all(visit.is_exact for visit in state.visits),
+        "assigned": bool(state.assignments) and (bool(statuses) or any(_is_inferred(state))),
+        **dict.fromkeys(statuses, True),
+    }
+    return UpperBounds(
+        frozenset(name for name, bound in times.items() if bound),
+        frozenset(name for name, bound in lasting.items() if bound),
+    )
 
 
-def closed_at(life: Lifecycle) -> list[datetime]:
-    """List the times of every close, oldest first."""
-    return [one.at for one in life.transitions if one.after == "closed"]
+def starts_midlife(state: Conversation) -> bool:
+    """Return whether the conversation had a life before the history that we have.
+
+    Where only the webhook of its creation is missing, the history is as good as whole.
+    """
+    transitions = state.life.transitions
+    if transitions and not transitions[0].starts_midlife:
+        return False
+    created, first = state.created_at, state.first_event_at
+    return created is None or first is None or first - created > GRACE
+
+
+def first_response(state: Conversation) -> Response | None:
+    """Return the first response; Dixa's direction decides who began, where it is known."""
+    direction, messages = (state.direction or "").casefold(), state.messages
+    opening = messages.opening
+    if direction == "outbound" or (opening and direction != "inbound"):
+        return None
+    if opening is None:
+        return messages.responses[0] if messages.responses else None
+    # the customer's message that the agent answered is not known, but it came with the creation
+    created = state.created_at
+    return Response(created, opening.at, opening.agent) if created else None
+
+
+def _next_responses(state: Conversation, first: Response | None) -> tuple[Response, ...]:
+    gaps = state.messages.responses
+    return gaps[1:] if gaps and gaps[0] is first else gaps
+
+
+def first_resolution(state: Conversation) -> float | None:
+    """Compute the seconds from creation to the first close."""
+    return _seconds(state.created_at, state.life.summary.first_closed_at)
+
+
+def full_resolution(state: Conversation) -> float | None:
+    """Compute the seconds from creation to the last close."""
+    return _seconds(state.created_at, state.life.summary.last_closed_at)
 
 
 def status_intervals(life: Lifecycle, at: datetime, statuses: set[Status]) -> list[Interval]:
@@ -75,24 +145,53 @@ def status_intervals(life: Lifecycle, at: datetime, statuses: set[Status]) -> li
     ]
 
 
+def _inexact_statuses(state: Conversation, *, midlife: bool) -> set[Status]:
+    """List the statuses that began or ended at a time that is only an upper bound."""
+    inexact: set[Status] = set()
+    for transition in state.life.transitions:
+        if transition.inferred or (transition.starts_midlife and midlife):
+            inexact.update({transition.after, transition.before or transition.after})
+        if state.life.summary.doubtful:
+            inexact.add(transition.after)
+    return inexact
+
+
+def _is_inferred(state: Conversation) -> Iterator[bool]:
+    return (one.how == "inferred" or one.until_inferred for one in state.assignments)
+
+
 def _queue_wait(state: Conversation, at: datetime) -> float | None:
-    if not state.visits:
+    known = [visit for visit in state.visits if visit.outcome != "unknown"]
+    if not known:
         return None
-    return _total((visit.enqueued_at, visit.left_at or at) for visit in state.visits)
+    return _total((visit.enqueued_at, visit.left_at or at) for visit in known)
 
 
 def _assigned(state: Conversation, at: datetime) -> float | None:
     if not state.assignments:
         return None
     active = status_intervals(state.life, at, {"open", "pending"})
-    held = [(one.since, one.until or at) for one in state.assignments]
-    return _total((max(a, c), min(b, d)) for a, b in held for c, d in active)
+    return _total(_overlaps([(one.since, one.until or at) for one in state.assignments], active))
+
+
+def _overlaps(one: list[Interval], other: list[Interval]) -> Iterator[Interval]:
+    """Yield where two ascending lists of intervals overlap, in one walk through both."""
+    first = second = 0
+    while first < len(one) and second < len(other):
+        (a, b), (c, d) = one[first], other[second]
+        yield max(a, c), min(b, d)
+        if b <= d:
+            first += 1
+        else:
+            second += 1
 
 
 def _total(intervals: Iterable[Interval]) -> float:
     return sum((max((end - start).total_seconds(), 0.0) for start, end in intervals), 0.0)
 
 
-def _seconds(start: datetime | None, end: datetime) -> float | None:
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     """Compute the seconds between Dixa's time of creation and an event, which two clocks keep."""
-    return None if start is None else max((end - start).total_seconds(), 0.0)
+    if start is None or end is None:
+        return None
+    return max((end - start).total_seconds(), 0.0)

@@ -7,22 +7,35 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dixa_state.domain.events import Event, SlaEvaluated, SlaStatus
+from dixa_state.domain.events import Event, Queue, SlaEvaluated, SlaStatus, User
 
 SlaSummary = Literal["breached", "pending", "achieved", "voided", "none"]
 _WORST_FIRST: tuple[SlaStatus, ...] = ("breached", "pending", "achieved", "voided")
 
 
 class StatusChange(Struct, frozen=True):
-    """A status that an evaluation had from `at` on."""
+    """A status that was reported of an evaluation."""
 
     status: SlaStatus
     at: datetime
     event_id: str
 
 
+class Attribution(Struct, frozen=True):
+    """What the outcome of an evaluation is counted for: as it was at the outcome's own event."""
+
+    queue: Queue | None
+    assignee: User | None
+    channel: str | None
+    tags: frozenset[str]
+
+
 class SlaEvaluation(Struct, frozen=True):
-    """One evaluation: its status verbatim, the deadline when Dixa gave one, and its history."""
+    """One evaluation: its status, the deadline when Dixa gave one, and what was reported of it.
+
+    A breach sticks: `breached_late_at` is when another outcome followed it. `attribution` is that
+    of the outcome; None as long as there is none, when it counts for who has the conversation.
+    """
 
     id: str | None
     policy: str | None
@@ -31,6 +44,8 @@ class SlaEvaluation(Struct, frozen=True):
     deadline: datetime | None
     since: datetime
     history: tuple[StatusChange, ...]
+    attribution: Attribution | None = None
+    breached_late_at: datetime | None = None
 
     @property
     def key(self) -> tuple[str | None, ...]:
@@ -38,19 +53,25 @@ class SlaEvaluation(Struct, frozen=True):
         return _key(self.id, self.policy, self.metric)
 
 
+Evaluations = tuple[SlaEvaluation, ...]
+
+
 def record_evaluation(
-    evaluations: tuple[SlaEvaluation, ...], event: Event, fact: SlaEvaluated
-) -> tuple[SlaEvaluation, ...]:
+    evaluations: Evaluations, event: Event, fact: SlaEvaluated, attribution: Attribution
+) -> Evaluations:
     """Record what an event reports of an evaluation; the order is that of first mention."""
-    change = StatusChange(fact.status, event.at, event.event_id)
     key = _key(fact.id, fact.policy, fact.metric)
-    for index, known in enumerate(evaluations):
-        if known.key == key:
-            return (*evaluations[:index], _changed(known, fact, change), *evaluations[index + 1 :])
-    began = SlaEvaluation(
-        fact.id, fact.policy, fact.metric, fact.status, fact.deadline, event.at, (change,)
-    )
-    return (*evaluations, began)
+    for index in range(len(evaluations) - 1, -1, -1):  # without an id, the newest goes on
+        known = evaluations[index]
+        if known.key != key:
+            continue
+        if fact.status == "pending" and known.status != "pending":
+            if fact.id:
+                return evaluations
+            break
+        changed = _changed(known, event, fact, attribution)
+        return (*evaluations[:index], changed, *evaluations[index + 1 :])
+    return (*evaluations, _begun(event, fact, attribution))
 
 
 def summarise(evaluations: Iterable[SlaEvaluation]) -> SlaSummary:
@@ -59,16 +80,35 @@ def summarise(evaluations: Iterable[SlaEvaluation]) -> SlaSummary:
     return next((status for status in _WORST_FIRST if status in present), "none")
 
 
-def _changed(known: SlaEvaluation, fact: SlaEvaluated, change: StatusChange) -> SlaEvaluation:
-    return replace(
+def _begun(event: Event, fact: SlaEvaluated, attribution: Attribution) -> SlaEvaluation:
+    return SlaEvaluation(
+        fact.id,
+        fact.policy,
+        fact.metric,
+        fact.status,
+        fact.deadline,
+        event.at,
+        (StatusChange(fact.status, event.at, event.event_id),),
+        None if fact.status == "pending" else attribution,
+    )
+
+
+def _changed(
+    known: SlaEvaluation, event: Event, fact: SlaEvaluated, attribution: Attribution
+) -> SlaEvaluation:
+    change = StatusChange(fact.status, event.at, event.event_id)
+    known = replace(
         known,
         policy=fact.policy or known.policy,
         metric=fact.metric or known.metric,
-        status=fact.status,
         deadline=fact.deadline or known.deadline,
-        since=known.since if fact.status == known.status else change.at,
         history=(*known.history, change),
     )
+    if fact.status == known.status:
+        return known
+    if known.status == "breached":
+        return replace(known, breached_late_at=known.breached_late_at or event.at)
+    return replace(known, status=fact.status, since=event.at, attribution=attribution)
 
 
 def _key(

@@ -10,7 +10,13 @@ from dixa_state.domain import conversation as domain
 from dixa_state.domain import events, ratings, sla
 from dixa_state.domain.events import SlaStatus
 from dixa_state.domain.lifecycle import Status
-from dixa_state.domain.metrics import closed_at, durations, responses
+from dixa_state.domain.metrics import (
+    UpperBounds,
+    durations,
+    first_response,
+    starts_midlife,
+    upper_bounds,
+)
 from dixa_state.domain.states import decode_conversation
 from dixa_state.questions.question import (
     Answer,
@@ -52,6 +58,7 @@ class Sla(Answer):
     status: SlaStatus = Field(description="The status of the evaluation.")
     deadline: Time | None = Field(description="When the evaluation is breached.")
     since: Time = Field(description="Since when it has this status.")
+    breached_late_at: Time | None = Field(description="When an outcome followed its breach.")
 
 
 class Rating(Answer):
@@ -75,7 +82,8 @@ class Counts(Answer):
     reopens: int = Field(description="Times it was opened again after its end.")
     assignments: int = Field(description="Intervals with an agent.")
     irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
-    inferred: int = Field(description="Transitions known from a snapshot only.")
+    inferred: int = Field(description="Transitions that no event reported.")
+    missed: int = Field(description="Lost webhooks that are proved.")
     late: int = Field(description="Events received after later ones.")
     typing: int = Field(description="Times an agent began to type.")
     deliveries_failed: int = Field(description="Messages that could not be delivered.")
@@ -91,13 +99,15 @@ class Times(Answer):
     last_message_at: Time | None = Field(description="Last message of anybody.")
     last_customer_message_at: Time | None = Field(description="Last message of an end user.")
     last_event_at: Time | None = Field(description="Newest event.")
+    upper_bounds: list[str] = Field(description="Times that may have been earlier.")
 
 
 class Durations(Answer):
     """How long things took, in seconds; what still runs is counted to `as_of`, or to now."""
 
     first_response: float | None = Field(
-        description="First customer message to the first answer of a human agent."
+        description="First customer message, or creation where that is not known, "
+        "to the first answer of a human agent."
     )
     first_resolution: float | None = Field(description="Creation to the first close.")
     full_resolution: float | None = Field(description="Creation to the last close.")
@@ -107,6 +117,7 @@ class Durations(Answer):
     abandoned: float | None = Field(description="Time in status abandoned.")
     queue_wait: float | None = Field(description="Time in queues until an agent took it.")
     assigned: float | None = Field(description="Time with an agent, until its end.")
+    upper_bounds: list[str] = Field(description="Durations that rest on such a time.")
 
 
 class Conversation(Answer):
@@ -135,6 +146,7 @@ class Conversation(Answer):
     counts: Counts = Field(description="What has been counted.")
     times: Times = Field(description="First and last times.")
     durations: Durations = Field(description="Durations in seconds.")
+    starts_midlife: bool = Field(description="It had a life before the events that we have.")
     version: int = Field(description="Events in its stream that were folded.")
     position: int = Field(description="The store position of the newest of them.")
     as_of: Time | None = Field(description="The moment that was asked for, in event time.")
@@ -178,7 +190,7 @@ def describe(
 ) -> Conversation:
     """Return a state as JSON has it; intervals that still run are counted to `as_of` or `now`."""
     assignment = state.assignments[-1] if state.assignments and state.assignee else None
-    visit = state.visits[-1] if state.visits and state.queue else None
+    bounds, visit = upper_bounds(state), state.visit
     return Conversation(
         organization_id=state.organization_id,
         csid=state.csid,
@@ -201,8 +213,9 @@ def describe(
         sla=[describe_sla(evaluation) for evaluation in state.sla],
         ratings=[describe_rating(rating) for rating in state.ratings],
         counts=_counts(state),
-        times=_times(state),
-        durations=_durations(state, as_of or now),
+        times=_times(state, bounds),
+        durations=_durations(state, as_of or now, bounds),
+        starts_midlife=starts_midlife(state),
         version=state.version,
         position=state.position,
         as_of=as_of,
@@ -233,6 +246,7 @@ def describe_sla(evaluation: sla.SlaEvaluation) -> Sla:
         status=evaluation.status,
         deadline=evaluation.deadline,
         since=evaluation.since,
+        breached_late_at=evaluation.breached_late_at,
     )
 
 
@@ -248,37 +262,39 @@ def describe_rating(rating: ratings.Rating) -> Rating:
 
 
 def _counts(state: domain.Conversation) -> Counts:
-    transitions = state.life.transitions
+    summary = state.life.summary
     return Counts(
         events=state.version,
         messages_inbound=state.messages.inbound,
         messages_outbound=state.messages.outbound,
         notes=state.notes,
         transfers=state.transfers,
-        reopens=sum(transition.is_reopen for transition in transitions),
+        reopens=summary.reopens,
         assignments=len(state.assignments),
-        irregular=sum(transition.irregular is not None for transition in transitions),
-        inferred=sum(transition.inferred for transition in transitions),
+        irregular=summary.irregular,
+        inferred=summary.inferred,
+        missed=len(domain.missed(state)),
         late=state.late,
         typing=state.typing,
         deliveries_failed=state.deliveries_failed,
     )
 
 
-def _times(state: domain.Conversation) -> Times:
-    answers, closes = responses(state), closed_at(state.life)
+def _times(state: domain.Conversation, bounds: UpperBounds) -> Times:
+    response, summary = first_response(state), state.life.summary
     return Times(
-        first_response_at=answers[0].answered_at if answers else None,
+        first_response_at=response.answered_at if response else None,
         first_assigned_at=state.assignments[0].since if state.assignments else None,
-        first_closed_at=closes[0] if closes else None,
-        last_closed_at=closes[-1] if closes else None,
+        first_closed_at=summary.first_closed_at,
+        last_closed_at=summary.last_closed_at,
         last_message_at=state.messages.last_at,
         last_customer_message_at=state.messages.last_customer_at,
         last_event_at=state.last_event_at,
+        upper_bounds=sorted(bounds.times),
     )
 
 
-def _durations(state: domain.Conversation, at: datetime) -> Durations:
+def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) -> Durations:
     measured = durations(state, at)
     return Durations(
         first_response=measured.first_response,
@@ -290,4 +306,5 @@ def _durations(state: domain.Conversation, at: datetime) -> Durations:
         abandoned=measured.in_status["abandoned"],
         queue_wait=measured.queue_wait,
         assigned=measured.assigned,
+        upper_bounds=sorted(bounds.durations),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from dixa_state.domain.lifecycle import ENDED
 from dixa_state.questions.conditions import Parameters, where
 from dixa_state.questions.filters import between, of_conversation
 from dixa_state.questions.naming import distinct_values
@@ -123,7 +124,11 @@ def _day(day: int, counts: Counter[tuple[str | None, str]]) -> DailyCounts:
         pending=to["pending"],
         closed=to["closed"],
         abandoned=to["abandoned"],
-        reopens=counts["closed", "open"] + counts["abandoned", "open"],
+        reopens=sum(
+            count
+            for (before, after), count in counts.items()
+            if before in ENDED and after not in ENDED
+        ),
     )
 
 
@@ -180,7 +185,8 @@ def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
 
 _TRANSITIONS = (
     "SELECT count(*), "
-    "sum(CASE WHEN t.after = 'open' AND t.before IN ('closed', 'abandoned') THEN 1 ELSE 0 END), "
+    "sum(CASE WHEN t.after IN ('open', 'pending') AND t.before IN ('closed', 'abandoned') "
+    "THEN 1 ELSE 0 END), "
     "sum(CASE WHEN t.irregular IS NOT NULL THEN 1 ELSE 0 END), "
     "sum(CASE WHEN t.inferred THEN 1 ELSE 0 END), sum(CASE WHEN t.late THEN 1 ELSE 0 END) "
     "FROM transitions AS t WHERE {of}"

@@ -7,9 +7,15 @@ from typing import Any, NamedTuple
 from dixa_state.dixa.fields import spelling
 from dixa_state.domain import histories, sla
 from dixa_state.domain.bans import Ban
-from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.lifecycle import status_from_dixa
-from dixa_state.domain.metrics import durations
+from dixa_state.domain.conversation import Conversation, missed
+from dixa_state.domain.lifecycle import ENDED, status_from_dixa
+from dixa_state.domain.metrics import (
+    first_resolution,
+    first_response,
+    full_resolution,
+    starts_midlife,
+)
+from dixa_state.domain.sla import Attribution
 from dixa_state.domain.states import encode
 from dixa_state.views.tables import (
     EPOCH,
@@ -18,11 +24,13 @@ from dixa_state.views.tables import (
     BanRow,
     ConversationRow,
     HistoryRow,
+    MissedRow,
     QueueIntervalRow,
     QueueVisitRow,
     RatingRow,
     Row,
     SlaEvaluationRow,
+    SlaTagRow,
     TagRow,
     TransitionRow,
     WordRow,
@@ -101,9 +109,9 @@ def _optional_micros(time: datetime | None) -> int | None:
 def _conversation(stream: str, state: Conversation) -> ConversationRow:
     first_event = state.first_event_at or EPOCH
     created = micros(state.created_at or first_event)
-    measured = durations(state, state.last_event_at or EPOCH)
-    moves = state.life.transitions
-    ended = next((micros(move.at) for move in reversed(moves) if move.after in _ENDS), None)
+    summary, midlife = state.life.summary, starts_midlife(state)
+    ended, response = _optional_micros(summary.ended_at), first_response(state)
+    first_bound = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
     queue, agent, requester = state.queue, state.assignee, state.requester
     held = state.assignments[-1] if state.assignments else None
     return ConversationRow(
@@ -130,11 +138,16 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         closed_at=ended,
         duration=_duration(state, created, ended),
         entered_queue=bool(state.visits),
-        irregular=sum(move.irregular is not None for move in moves),
-        inferred=sum(move.inferred for move in moves),
-        first_response=measured.first_response,
-        first_resolution=measured.first_resolution,
-        full_resolution=measured.full_resolution,
+        irregular=summary.irregular,
+        inferred=summary.inferred,
+        starts_midlife=midlife,
+        missed=len(state.life.losses) + len(state.losses),
+        first_response=response.seconds if response and not midlife else None,
+        first_resolution=None if first_bound else first_resolution(state),
+        full_resolution=None if summary.last_closed_bound else full_resolution(state),
+        first_response_bound=response is not None and midlife,
+        first_resolution_bound=first_bound,
+        full_resolution_bound=summary.last_closed_bound,
         version=state.version,
         position=state.position,
         chunks=_count_chunks(state),
@@ -146,11 +159,8 @@ def _count_chunks(state: Conversation | Ban) -> int:
     return sum(histories.full_chunks(histories.get(state, path)) for path in histories.paths(state))
 
 
-_ENDS = ("closed", "abandoned")
-
-
 def _duration(state: Conversation, created: int, ended: int | None) -> float | None:
-    if ended is None or state.life.status not in _ENDS:
+    if ended is None or state.life.status not in ENDED:
         return None
     return max(ended - created, 0) / 1_000_000
 
@@ -173,7 +183,8 @@ def _transitions(stream: str, state: Conversation) -> Iterator[TransitionRow]:
             after=move.after,
             since=micros(move.at),
             until=until,
-            irregular=move.irregular,
+            irregular=None if move.starts_midlife else move.irregular,
+            starts_midlife=move.starts_midlife,
             inferred=move.inferred,
             late=move.late,
             move=encode(move),
@@ -206,16 +217,16 @@ def _queue_intervals(stream: str, state: Conversation) -> Iterator[QueueInterval
 
 def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
     for number, visit in enumerate(state.visits, start=1):
-        ended = visit.left_at
         yield QueueVisitRow(
             stream=stream,
             number=number,
             queue_id=findable(visit.queue.key) if visit.queue else None,
             queue_name=findable(visit.queue.name) if visit.queue else None,
             enqueued_at=micros(visit.enqueued_at),
-            left_at=_optional_micros(ended),
+            left_at=_optional_micros(visit.left_at),
             outcome=visit.outcome,
-            wait=(ended - visit.enqueued_at).total_seconds() if ended else None,
+            inferred=not visit.is_exact,
+            wait=visit.wait if visit.is_exact else None,
         )
 
 
@@ -271,8 +282,9 @@ def _attributes(stream: str, state: Conversation) -> Iterator[AttributeRow]:
 
 
 def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluationRow]:
-    queue, agent = state.queue, state.assignee
     for number, evaluation in enumerate(state.sla, start=1):
+        counted = evaluation.attribution or _current(state)
+        queue, agent = counted.queue, counted.assignee
         yield SlaEvaluationRow(
             stream=stream,
             number=number,
@@ -285,12 +297,47 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluation
             deadline=_optional_micros(evaluation.deadline),
             since=micros(evaluation.since),
             began_at=micros(evaluation.history[0].at),
-            channel=findable(state.channel),
+            breached_late_at=_optional_micros(evaluation.breached_late_at),
+            channel=findable(counted.channel),
             queue_id=findable(queue.key) if queue else None,
             queue_name=findable(queue.name) if queue else None,
             assignee_id=findable(agent.key) if agent else None,
             assignee_name=findable(agent.name) if agent else None,
         )
+
+
+def _sla_tags(stream: str, state: Conversation) -> Iterator[SlaTagRow]:
+    for number, evaluation in enumerate(state.sla, start=1):
+        counted = evaluation.attribution or _current(state)
+        for tag in sorted({findable(tag) or "" for tag in counted.tags}):
+            yield SlaTagRow(stream, number, tag)
+
+
+def _current(state: Conversation) -> Attribution:
+    return Attribution(state.queue, state.assignee, state.channel, state.tags)
+
+
+def _missed(stream: str, state: Conversation) -> Iterator[MissedRow]:
+    for number, loss in enumerate(missed(state), start=1):
+        yield MissedRow(
+            stream=stream,
+            number=number,
+            organization_id=storable(state.organization_id),
+            csid=state.csid,
+            proof=loss.proof,
+            field=loss.field,
+            detail=storable(loss.detail),
+            event_id=storable(loss.event_id) or "",
+            topic=loss.topic,
+            after=micros(loss.after),
+            at=micros(loss.at),
+        )
+
+
+def _first_loss_change(before: Conversation, after: Conversation) -> int | None:
+    """Return 0 where a loss came or went: those of the status and of other fields are one list."""
+    same = before.losses is after.losses and before.life.losses is after.life.losses
+    return None if same else 0
 
 
 def _ratings(stream: str, state: Conversation) -> Iterator[RatingRow]:
@@ -372,7 +419,9 @@ _PARTS = (
     _Part(_tags, "tag_history", first_change_in=_first_tag_change),
     _Part(_attributes, None, ("custom_attributes", "attribute_ids")),
     _Part(_sla_evaluations, "sla", ("channel", "queue", "assignee")),
+    _Part(_sla_tags, "sla", ("tags",)),
     _Part(_ratings, "ratings"),
+    _Part(_missed, "losses", first_change_in=_first_loss_change),
     _Part(_words, None, ("subject", "requester")),
 )
 

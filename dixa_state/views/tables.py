@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-VIEW_VERSION = 1
+VIEW_VERSION = 2
 """Incremented when the meaning of the rows changes; views of another version must be replayed."""
 
 
@@ -22,6 +22,9 @@ class ConversationRow(NamedTuple):
     `duration` is from creation to there, None as long as the conversation has not ended.
     `chunks` counts the rows of `histories` that belong to the state; the SQL view appends them to
     it, a line each.
+    `irregular` does not count a history that starts midlife, which `starts_midlife` says. A
+    duration that is only an upper bound is null, with its `…_bound` true, so that no median
+    contains it. `missed` counts what proves a lost webhook.
     """
 
     stream: str
@@ -49,9 +52,14 @@ class ConversationRow(NamedTuple):
     entered_queue: bool
     irregular: int
     inferred: int
+    starts_midlife: bool
+    missed: int
     first_response: float | None
     first_resolution: float | None
     full_resolution: float | None
+    first_response_bound: bool
+    first_resolution_bound: bool
+    full_resolution_bound: bool
     version: int
     position: int
     chunks: int
@@ -59,7 +67,10 @@ class ConversationRow(NamedTuple):
 
 
 class TransitionRow(NamedTuple):
-    """A lifecycle transition, and the interval of the status that it began."""
+    """A lifecycle transition, and the interval of the status that it began.
+
+    `irregular` is null where the history starts midlife, which `starts_midlife` says.
+    """
 
     stream: str
     sequence: int
@@ -70,6 +81,7 @@ class TransitionRow(NamedTuple):
     since: int
     until: int | None
     irregular: str | None
+    starts_midlife: bool
     inferred: bool
     late: bool
     move: bytes
@@ -100,7 +112,7 @@ class QueueIntervalRow(NamedTuple):
 
 
 class QueueVisitRow(NamedTuple):
-    """A wait in a queue; `wait` once it has ended."""
+    """A wait in a queue; `wait` once it has ended, and null where a time of it was inferred."""
 
     stream: str
     number: int
@@ -109,6 +121,7 @@ class QueueVisitRow(NamedTuple):
     enqueued_at: int
     left_at: int | None
     outcome: str | None
+    inferred: bool
     wait: float | None
 
 
@@ -134,7 +147,11 @@ class AttributeRow(NamedTuple):
 
 
 class SlaEvaluationRow(NamedTuple):
-    """An SLA evaluation, beside what its shares are broken down by."""
+    """An SLA evaluation, beside what its shares are broken down by.
+
+    Those are as they were at the outcome's own event; while it is pending, as they are now. So are
+    the tags, in rows of their own. `breached_late_at` is when an outcome followed a breach.
+    """
 
     stream: str
     number: int
@@ -147,11 +164,20 @@ class SlaEvaluationRow(NamedTuple):
     deadline: int | None
     since: int
     began_at: int
+    breached_late_at: int | None
     channel: str | None
     queue_id: str | None
     queue_name: str | None
     assignee_id: str | None
     assignee_name: str | None
+
+
+class SlaTagRow(NamedTuple):
+    """A tag that an SLA evaluation is counted for."""
+
+    stream: str
+    number: int
+    tag: str
 
 
 class RatingRow(NamedTuple):
@@ -167,6 +193,22 @@ class RatingRow(NamedTuple):
     agent_id: str | None
     agent_name: str | None
     rated_at: int
+
+
+class MissedRow(NamedTuple):
+    """What proves that a webhook was lost between `after` and `at`, and the event that does."""
+
+    stream: str
+    number: int
+    organization_id: str | None
+    csid: int
+    proof: str
+    field: str
+    detail: str | None
+    event_id: str
+    topic: str
+    after: int
+    at: int
 
 
 class WordRow(NamedTuple):
@@ -207,7 +249,9 @@ Row = (
     | TagRow
     | AttributeRow
     | SlaEvaluationRow
+    | SlaTagRow
     | RatingRow
+    | MissedRow
     | WordRow
     | HistoryRow
     | BanRow
@@ -222,7 +266,9 @@ TABLES: dict[str, type[Row]] = {
     "tags": TagRow,
     "custom_attributes": AttributeRow,
     "sla_evaluations": SlaEvaluationRow,
+    "sla_tags": SlaTagRow,
     "ratings": RatingRow,
+    "missed": MissedRow,
     "words": WordRow,
     "histories": HistoryRow,
     "bans": BanRow,
@@ -232,6 +278,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TABLES, ("stream", "number")),
     "conversations": ("stream",),
     "transitions": ("stream", "sequence"),
+    "sla_tags": ("stream", "number", "tag"),
     "words": ("word", "stream"),
     "histories": ("stream", "history", "number"),
     "bans": ("stream",),

@@ -32,6 +32,8 @@ def document(answer: Answer) -> Document:
 
 ARRIVAL_FACTS = ("received_at", "late", "position")
 DAY_END = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
+
+
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
@@ -321,18 +323,27 @@ def test_a_dropped_close_is_inferred_and_replaced_when_it_arrives_after_all(
     assert moves[-1].event_id == "CONVERSATION_CLOSED 08:20:00"
 
 
-def test_a_snapshot_within_the_grace_is_no_evidence(store: SimpleNamespace) -> None:
+def reopen(tracker: ConversationTracker) -> None:
+    """Append a close and the end of it, so that a snapshot may still show the one before."""
+    tracker.append(webhook("07:00:00", "CONVERSATION_CREATED"))
+    tracker.append(webhook("07:30:00", "CONVERSATION_CLOSED", "CLOSED"))
+    tracker.append(webhook("08:00:00", "CONVERSATION_OPEN"))
+
+
+def test_a_snapshot_of_an_earlier_status_within_the_grace_is_no_evidence(
+    store: SimpleNamespace,
+) -> None:
     tracker = store.open()
-    tracker.append(webhook("08:00:00", "CONVERSATION_CREATED"))
+    reopen(tracker)
     tracker.append(webhook("08:00:10", "CONVERSATION_TAG_ADDED", "CLOSED", tag="stale"))
-    assert [move.after for move in tracker.transitions(7)] == ["open"]
+    assert [move.after for move in tracker.transitions(7)] == ["open", "closed", "open"]
 
 
 def test_the_grace_can_be_set(store: SimpleNamespace) -> None:
     tracker = store.open(grace=timedelta(seconds=2))
-    tracker.append(webhook("08:00:00", "CONVERSATION_CREATED"))
+    reopen(tracker)
     tracker.append(webhook("08:00:03", "CONVERSATION_TAG_ADDED", "CLOSED", tag="news"))
-    assert [move.after for move in tracker.transitions(7)] == ["open", "closed"]
+    assert [move.after for move in tracker.transitions(7)] == ["open", "closed", "open", "closed"]
 
 
 def test_a_csid_in_two_organizations_must_be_asked_for_with_one(store: SimpleNamespace) -> None:

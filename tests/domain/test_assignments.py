@@ -1,7 +1,8 @@
 import pytest
 from msgspec import UNSET
-from story import ANNA, OMAR, SUPPORT, after, assignments, at, clock, named, seen, visits
+from story import ANNA, LOGISTICS, OMAR, SUPPORT, after, assignments, at, clock, named, seen, visits
 
+from dixa_state.domain.conversation import missed
 from dixa_state.domain.events import (
     Assigned,
     Closed,
@@ -185,3 +186,58 @@ def test_to_be_taken_from_somebody_else_leaves_it_with_whom_the_snapshot_shows()
     assert after(at("09:00", Assigned(agent=ANNA)), taken).assignee == ANNA
     unnamed = at("10:00", Unassigned(), shows=Snapshot(assignee=ANNA))
     assert after(at("09:00", Assigned(agent=ANNA)), unnamed).assignee == ANNA
+
+
+SHOWN = Snapshot(assignee=OMAR, queue=LOGISTICS)
+
+
+def test_what_a_transfer_names_stands_unless_its_snapshot_shows_another_one() -> None:
+    known = CREATED, at("09:00", Assigned(agent=ANNA)), at("09:00", Enqueued(queue=SUPPORT))
+    nobody = Snapshot(assignee=None, queue=None)
+    to_agent = at("10:00", TransferredToAgent(agent=ANNA), shows=nobody)
+    assert after(*known, to_agent).assignee == ANNA
+    to_queue = at("10:00", TransferredToQueue(queue=SUPPORT), shows=nobody)
+    assert after(*known, to_queue).queue == SUPPORT
+    to_agent = at("10:00", TransferredToAgent(agent=ANNA), shows=SHOWN)
+    assert after(*known, to_agent).assignee == OMAR
+    to_queue = at("10:00", TransferredToQueue(queue=SUPPORT), shows=SHOWN)
+    assert after(*known, to_queue).queue == LOGISTICS
+
+
+@pytest.mark.parametrize("time", ["09:00:01", "10:00"])
+@pytest.mark.parametrize("fact", [TransferredToAgent(), TransferredToQueue()])
+def test_where_a_transfer_names_nothing_its_snapshot_decides_at_once_on_both_fields(
+    fact: TransferredToAgent | TransferredToQueue, time: str
+) -> None:
+    known = CREATED, at("09:00", Assigned(agent=ANNA)), at("09:00", Enqueued(queue=SUPPORT))
+    state = after(*known, at(time, fact, shows=SHOWN))
+    assert (state.assignee, state.queue, state.transfers) == (OMAR, LOGISTICS, 1)
+    assert assignments(state)[-1] == ("Omar", time, None, "transferred")
+    assert missed(state) == []
+
+
+def test_a_transfer_to_a_queue_that_shows_nobody_ends_the_assignment_at_once() -> None:
+    shown = Snapshot(assignee=None, queue=LOGISTICS)
+    to_queue = at("10:00", TransferredToQueue(queue=LOGISTICS), shows=shown)
+    state = after(CREATED, at("09:00", Assigned(agent=ANNA)), to_queue)
+    assert assignments(state) == [("Anna", "09:00", "10:00", "assigned")]
+    assert state.assignee is None
+
+
+def test_a_transfer_leads_to_a_wait_even_where_the_event_of_being_enqueued_was_lost() -> None:
+    shown = Snapshot(assignee=None, queue=LOGISTICS)
+    state = after(
+        CREATED,
+        at("09:00", Assigned(agent=ANNA)),
+        at("10:00", TransferredToQueue(queue=LOGISTICS), shows=shown),
+        at("10:30", Assigned(agent=OMAR)),
+    )
+    assert visits(state) == [("Logistics", "10:00", "10:30", "assigned")]
+
+
+def test_enqueued_at_belongs_to_the_queue_shown() -> None:
+    waited = CREATED, at("09:00", Enqueued(queue=SUPPORT)), at("09:30", Assigned(agent=ANNA))
+    assert after(*waited).visit == after(*waited).visits[0]
+    to_agent = at("10:00", TransferredToAgent(agent=OMAR), shows=Snapshot(queue=LOGISTICS))
+    state = after(*waited, to_agent)
+    assert (state.queue, state.visit) == (LOGISTICS, None)

@@ -1,7 +1,7 @@
 import pytest
 from story import ANNA, BOT, CSID, METTE, OMAR, ORGANIZATION, SUPPORT, after, at, clock
 
-from dixa_state.domain.conversation import initial
+from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import (
     Abandoned,
     Assigned,
@@ -12,13 +12,24 @@ from dixa_state.domain.events import (
     FollowUpAdded,
     FollowUpExpired,
     MessageAdded,
+    NoteAdded,
+    Rated,
     Reopened,
     Snapshot,
     TransferredToAgent,
     Unassigned,
     User,
 )
-from dixa_state.domain.metrics import Durations, closed_at, durations, status_intervals
+from dixa_state.domain.metrics import (
+    Durations,
+    durations,
+    first_response,
+    starts_midlife,
+    status_intervals,
+    upper_bounds,
+)
+from dixa_state.views.rows import rows
+from dixa_state.views.tables import ConversationRow, QueueVisitRow
 
 DAY = (
     at("08:00", Created(), shows=Snapshot(created_at=clock("07:59:59"), direction="INBOUND")),
@@ -117,7 +128,8 @@ def test_pending_counts_as_assigned() -> None:
 
 def test_resolutions_go_to_the_first_and_to_the_last_close() -> None:
     state = after(*DAY)
-    assert closed_at(state.life) == [clock("09:30"), clock("11:50")]
+    closes = state.life.summary
+    assert (closes.first_closed_at, closes.last_closed_at) == (clock("09:30"), clock("11:50"))
     reopened = durations(after(*DAY[:10]), clock("11:05"))
     assert reopened.first_resolution == reopened.full_resolution == 5401.0
 
@@ -168,3 +180,111 @@ def test_where_the_agent_began_there_is_no_first_response_but_every_gap_is_a_nex
 def test_an_automatic_greeting_does_not_take_the_first_response_away() -> None:
     measured = durations(after(*exchange(BOT, direction="INBOUND")), clock("11:00"))
     assert (measured.first_response, measured.next_responses) == (600.0, (1200.0,))
+
+
+def inbound(*events: Event, direction: str | None = "INBOUND") -> Conversation:
+    shown = Snapshot(created_at=clock("08:00"), direction=direction)
+    return after(at("08:00", Created(), shows=shown), *events)
+
+
+ANSWER = at("08:10", MessageAdded(direction="outbound", author=ANNA))
+
+
+def test_where_the_first_inbound_message_was_lost_the_first_response_counts_from_creation() -> None:
+    state = inbound(
+        at("08:00:05", MessageAdded(direction="outbound", author=BOT)),
+        ANSWER,
+        at("09:00", MessageAdded(direction="inbound", author=METTE)),
+        at("09:05", MessageAdded(direction="outbound", author=ANNA)),
+    )
+    measured = durations(state, clock("10:00"))
+    assert (measured.first_response, measured.next_responses) == (600.0, (300.0,))
+    response = first_response(state)
+    assert response is not None
+    assert (response.answered_at, response.agent) == (clock("08:10"), ANNA)
+    assert upper_bounds(state).times == frozenset()
+
+
+@pytest.mark.parametrize("direction", ["OUTBOUND", "Outbound", None])
+def test_a_conversation_that_an_agent_began_has_no_first_response(direction: str | None) -> None:
+    state = inbound(ANSWER, direction=direction)
+    assert durations(state, clock("10:00")).first_response is None
+
+
+def test_dixas_direction_decides_who_began_whoever_wrote_first() -> None:
+    outbound = inbound(
+        at("08:05", MessageAdded(direction="inbound", author=METTE)), ANSWER, direction="OUTBOUND"
+    )
+    assert durations(outbound, clock("10:00")).first_response is None
+    assert durations(outbound, clock("10:00")).next_responses == (300.0,)
+
+
+def test_times_before_the_history_that_we_have_are_upper_bounds() -> None:
+    shown = Snapshot(status="OPEN", created_at=clock("06:00"), direction="INBOUND", assignee=ANNA)
+    state = after(
+        at("09:00", MessageAdded(direction="inbound", author=METTE), shows=shown),
+        at("09:10", MessageAdded(direction="outbound", author=ANNA), shows=shown),
+        at("09:30", Closed()),
+    )
+    assert starts_midlife(state)
+    bounds = upper_bounds(state)
+    assert bounds.times == {"first_response_at", "first_assigned_at", "first_closed_at"}
+    assert bounds.durations == {"first_response", "first_resolution", "open", "assigned"}
+    (row,) = (row for row in rows("conversation/1/1", state) if isinstance(row, ConversationRow))
+    assert (row.starts_midlife, row.irregular) == (True, 0)
+    assert (row.first_response, row.first_response_bound) == (None, True)
+    assert (row.first_resolution, row.first_resolution_bound) == (None, True)
+    assert (row.full_resolution, row.full_resolution_bound) == (12_600.0, False)
+
+
+def test_a_history_that_lacks_only_the_creation_is_as_good_as_whole() -> None:
+    shown = Snapshot(status="OPEN", created_at=clock("08:59:59"), direction="INBOUND")
+    state = after(at("09:00", MessageAdded(direction="inbound", author=METTE), shows=shown))
+    assert not starts_midlife(state)
+
+
+def test_a_rating_alone_gives_a_closing_time_that_is_marked_as_an_upper_bound() -> None:
+    shown = Snapshot(status="CLOSED", created_at=clock("06:00"), assignee=ANNA)
+    state = after(at("09:00", Rated(type="Csat", score=5), shows=shown))
+    assert upper_bounds(state).times == {"first_closed_at", "last_closed_at", "first_assigned_at"}
+    (row,) = (row for row in rows("conversation/1/1", state) if isinstance(row, ConversationRow))
+    assert (row.first_resolution, row.full_resolution) == (None, None)
+    assert (row.first_resolution_bound, row.full_resolution_bound) == (True, True)
+
+
+def test_an_inferred_close_and_an_inferred_assignment_are_upper_bounds() -> None:
+    shown = Snapshot(status="CLOSED", assignee=ANNA)
+    state = inbound(at("09:00", NoteAdded(), shows=shown))
+    bounds = upper_bounds(state)
+    assert bounds.times == {"first_closed_at", "last_closed_at", "first_assigned_at"}
+    assert bounds.durations == {
+        "first_resolution",
+        "full_resolution",
+        "open",
+        "closed",
+        "assigned",
+    }
+
+
+def test_a_visit_whose_end_was_lost_counts_in_no_wait() -> None:
+    state = inbound(
+        at("08:01", Enqueued(queue=SUPPORT)),
+        at("20:00", Reopened()),
+        at("20:00", Enqueued(queue=SUPPORT)),
+        at("20:05", Assigned(agent=ANNA)),
+    )
+    assert durations(state, clock("21:00")).queue_wait == 300.0
+    waits = [row.wait for row in rows("conversation/1/1", state) if isinstance(row, QueueVisitRow)]
+    assert waits == [None, 300.0]
+
+
+def test_what_an_extreme_history_was_assigned_for_is_summed_in_one_walk() -> None:
+    events = []
+    for minute in range(40):
+        events += [
+            at(f"09:{minute:02}", Assigned(agent=ANNA if minute % 2 else OMAR)),
+            at(f"09:{minute:02}:20", FollowUpAdded()),
+            at(f"09:{minute:02}:40", Closed()),
+            at(f"09:{minute:02}:50", Reopened()),
+        ]
+    assert durations(inbound(*events), clock("09:40")).assigned == 40 * 40.0 + 39 * 10.0 + 10.0

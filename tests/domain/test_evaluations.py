@@ -1,11 +1,26 @@
 from itertools import combinations
 
 import pytest
-from story import after, at, clock, named, wall
+from msgspec.structs import replace
+from story import ANNA, LOGISTICS, OMAR, SUPPORT, after, at, clock, named, seen, wall
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.events import Event, SlaEvaluated, SlaEvaluationBegan, SlaStatus
-from dixa_state.domain.sla import SlaEvaluation, summarise
+from dixa_state.domain.events import (
+    Assigned,
+    Created,
+    Enqueued,
+    Event,
+    SlaEvaluated,
+    SlaEvaluationBegan,
+    SlaStatus,
+    Snapshot,
+    TagAdded,
+    TransferredToAgent,
+    Unassigned,
+)
+from dixa_state.domain.sla import Attribution, SlaEvaluation, summarise
+from dixa_state.views.rows import rows
+from dixa_state.views.tables import SlaEvaluationRow
 
 STATUSES: tuple[SlaStatus, ...] = ("breached", "pending", "achieved", "voided")
 
@@ -68,8 +83,8 @@ def test_an_id_that_reads_like_a_policy_is_not_taken_for_one() -> None:
     assert len(state.sla) == 2
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_the_status_is_verbatim_in_whatever_order_it_comes(status: SlaStatus) -> None:
+@pytest.mark.parametrize("status", ["breached", "achieved", "voided"])
+def test_but_for_a_breach_the_newest_outcome_is_the_status(status: SlaStatus) -> None:
     state = after(
         evaluation_at("08:00", "achieved", id="e1"), evaluation_at("09:00", status, id="e1")
     )
@@ -105,6 +120,123 @@ def test_an_outcome_that_arrives_before_its_beginning_is_put_right() -> None:
     )
     assert state.sla[0].status == "achieved"
     assert course(state) == [[("pending", "08:00"), ("achieved", "09:00")]]
+
+
+@pytest.mark.parametrize("later", ["achieved", "voided"])
+def test_a_breach_sticks_and_a_later_outcome_is_recorded_with_its_time(later: SlaStatus) -> None:
+    state = after(
+        evaluation_at("08:00", "pending", id="e1"),
+        evaluation_at("09:00", "breached", id="e1"),
+        evaluation_at("10:00", later, id="e1"),
+        evaluation_at("11:00", later, id="e1"),
+    )
+    (evaluation,) = state.sla
+    assert (evaluation.status, wall(evaluation.since)) == ("breached", "09:00")
+    assert wall(evaluation.breached_late_at) == "10:00"
+    assert course(state)[0][2] == (later, "10:00")
+    assert summarise(state.sla) == "breached"
+
+
+def test_a_breach_without_a_later_outcome_is_still_open() -> None:
+    (evaluation,) = after(evaluation_at("09:00", "breached", id="e1")).sla
+    assert evaluation.breached_late_at is None
+
+
+@pytest.mark.parametrize("outcome", ["breached", "achieved", "voided"])
+def test_without_an_id_pending_after_an_outcome_begins_a_new_evaluation(
+    outcome: SlaStatus,
+) -> None:
+    state = after(
+        evaluation_at("08:00", "pending", policy="Gold", metric="NextResponse"),
+        evaluation_at("09:00", outcome, policy="Gold", metric="NextResponse"),
+        evaluation_at("10:00", "pending", policy="Gold", metric="NextResponse"),
+        evaluation_at("11:00", "achieved", policy="Gold", metric="NextResponse"),
+    )
+    assert course(state) == [
+        [("pending", "08:00"), (outcome, "09:00")],
+        [("pending", "10:00"), ("achieved", "11:00")],
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["breached", "achieved", "voided"])
+def test_with_an_id_pending_after_an_outcome_is_ignored(outcome: SlaStatus) -> None:
+    state = after(
+        evaluation_at("09:00", outcome, id="e1"), evaluation_at("10:00", "pending", id="e1")
+    )
+    assert course(state) == [[(outcome, "09:00")]]
+    assert state.sla[0].status == outcome
+
+
+def outcome_at(time: str, status: SlaStatus, **shows: object) -> Event:
+    return replace(evaluation_at(time, status, id="e1"), snapshot=Snapshot(**shows))
+
+
+@pytest.mark.parametrize("outcome", ["breached", "achieved", "voided"])
+def test_an_outcome_counts_for_what_its_own_event_shows_whoever_has_it_later(
+    outcome: SlaStatus,
+) -> None:
+    state = after(
+        at("08:00", Assigned(agent=ANNA)),
+        at("08:00", Enqueued(queue=SUPPORT)),
+        evaluation_at("08:00", "pending", id="e1"),
+        outcome_at(
+            "09:00",
+            outcome,
+            assignee=ANNA,
+            queue=SUPPORT,
+            channel="EMAIL",
+            tags=frozenset({"tent"}),
+        ),
+        at("10:00", TransferredToAgent(agent=OMAR)),
+        at("10:00", Enqueued(queue=LOGISTICS)),
+        seen("10:30", channel="SMS", tags=frozenset()),
+    )
+    assert (state.assignee, state.queue) == (OMAR, LOGISTICS)
+    expected = Attribution(SUPPORT, ANNA, "EMAIL", frozenset({"tent"}))
+    assert state.sla[0].attribution == expected
+
+
+def test_an_outcome_believes_its_own_event_even_where_that_is_a_moment_stale() -> None:
+    state = after(
+        at("08:00", Created(), shows=Snapshot(assignee=None, queue=SUPPORT)),
+        at("09:00", Assigned(agent=ANNA)),
+        outcome_at("09:00:01", "breached", assignee=None, queue=SUPPORT),
+    )
+    assert state.assignee == ANNA
+    assert state.sla[0].attribution == Attribution(SUPPORT, None, None, frozenset())
+
+
+def test_what_the_event_of_an_outcome_does_not_show_is_what_was_known_then() -> None:
+    state = after(
+        at("08:00", Assigned(agent=ANNA)),
+        at("08:00", Enqueued(queue=SUPPORT)),
+        at("08:00", TagAdded(tag="tent")),
+        evaluation_at("09:00", "breached", id="e1"),
+        at("10:00", Unassigned(agent=ANNA)),
+    )
+    expected = Attribution(SUPPORT, ANNA, None, frozenset({"tent"}))
+    assert state.sla[0].attribution == expected
+
+
+def test_after_a_breach_that_sticks_it_counts_for_the_event_of_the_breach() -> None:
+    state = after(
+        outcome_at("09:00", "breached", assignee=ANNA),
+        outcome_at("10:00", "achieved", assignee=OMAR),
+    )
+    attribution = state.sla[0].attribution
+    assert attribution is not None
+    assert attribution.assignee == ANNA
+
+
+def test_what_is_pending_counts_for_who_has_the_conversation_now() -> None:
+    state = after(
+        at("08:00", Assigned(agent=ANNA)),
+        evaluation_at("08:00", "pending", id="e1"),
+        at("10:00", TransferredToAgent(agent=OMAR)),
+    )
+    assert state.sla[0].attribution is None
+    (row,) = (row for row in rows("conversation/1/1", state) if isinstance(row, SlaEvaluationRow))
+    assert row.assignee_id == "omar"
 
 
 def with_statuses(*statuses: SlaStatus) -> list[SlaEvaluation]:

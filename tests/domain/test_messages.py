@@ -1,8 +1,9 @@
 import pytest
-from story import ANNA, BOT, METTE, OMAR, after, at, wall
+from story import ANNA, BOT, METTE, OMAR, after, at, clock, wall
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, MessageAdded, Snapshot, User
+from dixa_state.domain.messages import Opening
 
 
 def asks(time: str) -> Event:
@@ -88,18 +89,18 @@ def test_older_payloads_show_an_agent_by_not_being_an_end_user(author: User) -> 
 
 def test_a_first_message_by_an_agent_is_an_answer_to_nobody() -> None:
     state = after(answers("08:00"), asks("09:00"), answers("09:10"))
-    assert state.messages.started_by_agent
+    assert state.messages.opening == Opening(clock("08:00"), ANNA)
     assert gaps(state) == [("09:00", "09:10", "Anna")]
 
 
-def test_an_automatic_first_message_does_not_make_it_the_agents_conversation() -> None:
+def test_an_automatic_first_message_is_no_opening_by_an_agent() -> None:
     state = after(answers("08:00", BOT), asks("09:00"), answers("09:10"))
-    assert not state.messages.started_by_agent
+    assert state.messages.opening is None
 
 
-def test_a_second_message_by_an_agent_does_not_make_it_theirs() -> None:
+def test_a_second_message_by_an_agent_is_no_opening() -> None:
     state = after(asks("08:00"), answers("08:05"), answers("08:06"))
-    assert not state.messages.started_by_agent
+    assert state.messages.opening is None
 
 
 def test_messages_count_in_event_time_order_whatever_the_arrival() -> None:

@@ -1,6 +1,7 @@
 from story import ANNA, OMAR, after, at, wall
 
-from dixa_state.domain.events import Rated
+from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.events import Closed, Created, Rated, Reopened
 
 
 def test_a_score_and_the_comment_on_it_are_one_rating() -> None:
@@ -82,3 +83,59 @@ def test_a_comment_without_a_type_is_on_the_latest_rating() -> None:
         at("09:00", Rated(type="Csat", score=5)), at("09:01", Rated(comment="great"))
     ).ratings
     assert [(rating.score, rating.comment) for rating in ratings] == [(5, "great")]
+
+
+CLOSED = at("08:00", Created()), at("08:30", Closed())
+FIRST = (
+    at("09:00", Rated(type="Csat", score=5, agent=ANNA)),
+    at("09:01", Rated(type="Csat", score=5, comment="Quick!", agent=ANNA)),
+)
+REOPENED = at("10:00", Reopened()), at("11:00", Closed())
+
+
+def scores(state: Conversation) -> list[tuple[float | None, str | None, str | None]]:
+    return [
+        (rating.score, rating.comment, rating.agent.name if rating.agent else None)
+        for rating in state.ratings
+    ]
+
+
+def test_after_a_reopening_a_new_rating_begins_and_the_earlier_one_stays_with_its_agent() -> None:
+    second = at("12:00", Rated(type="Csat", score=1, agent=OMAR))
+    state = after(*CLOSED, *FIRST, *REOPENED, second)
+    assert scores(state) == [(5, "Quick!", "Anna"), (1, None, "Omar")]
+
+
+def test_the_same_score_after_a_reopening_does_not_take_over_the_comment_of_the_other() -> None:
+    second = at("12:00", Rated(type="Csat", score=5, agent=OMAR))
+    slow = at("12:01", Rated(type="Csat", score=5, comment="Again!", agent=OMAR))
+    assert scores(after(*CLOSED, *FIRST, *REOPENED, second))[1] == (5, None, "Omar")
+    state = after(*CLOSED, *FIRST, *REOPENED, second, slow)
+    assert scores(state) == [(5, "Quick!", "Anna"), (5, "Again!", "Omar")]
+
+
+def test_a_comment_belongs_to_the_newest_rating_that_has_none() -> None:
+    second = at("12:00", Rated(type="Csat", score=1, agent=OMAR))
+    comment = at("12:01", Rated(type="Csat", comment="Slow"))
+    state = after(*CLOSED, FIRST[0], *REOPENED, second, comment)
+    assert scores(state) == [(5, None, "Anna"), (1, "Slow", "Omar")]
+    earlier = at("12:02", Rated(type="Csat", comment="Quick after all"))
+    state = after(*CLOSED, FIRST[0], *REOPENED, second, comment, earlier)
+    assert scores(state) == [(5, "Quick after all", "Anna"), (1, "Slow", "Omar")]
+
+
+def test_a_comment_begins_a_rating_where_every_one_has_a_comment() -> None:
+    state = after(*CLOSED, *FIRST, at("09:30", Rated(type="Csat", comment="One more thing")))
+    assert scores(state) == [(5, "Quick!", "Anna"), (None, "One more thing", None)]
+
+
+def test_a_reopening_that_was_lost_begins_a_new_rating_too() -> None:
+    state = after(
+        *CLOSED, *FIRST, REOPENED[1], at("12:00", Rated(type="Csat", score=2, agent=OMAR))
+    )
+    assert scores(state) == [(5, "Quick!", "Anna"), (2, None, "Omar")]
+
+
+def test_a_comment_that_comes_twice_is_one_comment() -> None:
+    again = at("09:02", Rated(type="Csat", comment="Quick!"))
+    assert scores(after(*CLOSED, *FIRST, again)) == [(5, "Quick!", "Anna")]

@@ -113,7 +113,8 @@ def fits(  # noqa: C901, PLR0911 — one arm per filter
             wanted = value.casefold().replace(".", " ").split()
             return all(any(word.startswith(w) for word in said.split()) for w in wanted)
         case "irregular":
-            return any(move.irregular for move in state.life.transitions)
+            moves = state.life.transitions
+            return any(move.irregular not in (None, "history_starts_midlife") for move in moves)
         case _:
             at = created(state) if name.startswith("created") else state.last_event_at
             assert at is not None

@@ -10,7 +10,7 @@ import pytest
 
 from dixa_state import ConversationTracker, Webhook, open_tracker
 from dixa_state.domain.timestamps import parse_time
-from dixa_state.questions import describe
+from dixa_state.questions import Answer, describe
 from dixa_state.questions.transitions import describe_transition
 from dixa_state.simulate import Plan, bodies, pretty_json
 
@@ -28,12 +28,17 @@ def tracker(store_url: str) -> Iterator[ConversationTracker]:
 
 def only(told: Document, wanted: Document) -> Document:
     """Keep of an object what another one has, so that the two can be compared."""
-    return {
-        name: only(told[name], value)
-        if isinstance(value, dict) and isinstance(told[name], dict) and value
-        else exactly(told[name])
-        for name, value in wanted.items()
-    }
+    return {name: alike(told[name], value) for name, value in wanted.items()}
+
+
+def alike(told: Any, wanted: Any) -> Any:
+    match told, wanted:
+        case dict(), dict() if wanted:
+            return only(told, wanted)
+        case list(), list() if wanted and isinstance(wanted[0], dict):
+            return [only(one, wanted[0]) for one in told]
+        case _:
+            return exactly(told)
 
 
 def exactly(value: Any) -> Any:
@@ -50,15 +55,14 @@ def status_of(tracker: ConversationTracker, truth: Document) -> Document:
     end = parse_time(truth["as_of"])
     state = tracker.conversation(truth["csid"], as_of=end)
     moves = [
-        describe_transition(state.organization_id, state.csid, move).model_dump(
-            mode="json", by_alias=True
-        )
+        document(describe_transition(state.organization_id, state.csid, move))
         for move in state.life.transitions
     ]
-    return {
-        **describe(state, now=end, as_of=end).model_dump(mode="json", by_alias=True),
-        "transitions": moves,
-    }
+    return {**document(describe(state, now=end, as_of=end)), "transitions": moves}
+
+
+def document(answer: Answer) -> Document:
+    return answer.model_dump(mode="json", by_alias=True)
 
 
 def same_moves(moves: list[Document], truth: Document) -> bool:

@@ -13,6 +13,8 @@ CREATE INDEX {v}conversations_email ON {v}conversations (requester_email, last_e
 CREATE INDEX {v}conversations_position ON {v}conversations (position);
 CREATE INDEX {v}conversations_direction ON {v}conversations (direction, last_event_at, stream);
 CREATE INDEX {v}conversations_irregular ON {v}conversations (last_event_at, stream) WHERE irregular > 0;
+CREATE INDEX {v}conversations_midlife ON {v}conversations (last_event_at, stream) WHERE starts_midlife;
+CREATE INDEX {v}conversations_missed ON {v}conversations (last_event_at, stream) WHERE missed > 0;
 CREATE INDEX {v}conversations_assignee_name ON {v}conversations (assignee_name, last_event_at, stream);
 CREATE INDEX {v}conversations_assignee_email ON {v}conversations (assignee_email, last_event_at, stream);
 CREATE INDEX {v}conversations_channel ON {v}conversations (channel, last_event_at, stream);
@@ -40,6 +42,8 @@ CREATE INDEX {v}sla_evaluations_queue_name ON {v}sla_evaluations (queue_name, be
 CREATE INDEX {v}sla_evaluations_agent ON {v}sla_evaluations (assignee_id, began_at);
 CREATE INDEX {v}sla_evaluations_agent_name ON {v}sla_evaluations (assignee_name, began_at);
 CREATE INDEX {v}sla_evaluations_csid ON {v}sla_evaluations (csid, began_at);
+CREATE INDEX {v}missed_at ON {v}missed (at, stream, number);
+CREATE INDEX {v}missed_csid ON {v}missed (csid, at);
 CREATE INDEX {v}words_stream ON {v}words (stream);
 CREATE INDEX {v}bans_subject ON {v}bans (subject);
 CREATE INDEX {v}bans_position ON {v}bans (position);

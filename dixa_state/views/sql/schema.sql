@@ -29,9 +29,14 @@ CREATE TABLE {v}conversations (
     entered_queue BOOLEAN NOT NULL,
     irregular BIGINT NOT NULL,
     inferred BIGINT NOT NULL,
+    starts_midlife BOOLEAN NOT NULL,
+    missed BIGINT NOT NULL,
     first_response DOUBLE PRECISION,
     first_resolution DOUBLE PRECISION,
     full_resolution DOUBLE PRECISION,
+    first_response_bound BOOLEAN NOT NULL,
+    first_resolution_bound BOOLEAN NOT NULL,
+    full_resolution_bound BOOLEAN NOT NULL,
     version BIGINT NOT NULL,
     position BIGINT NOT NULL,
     chunks BIGINT NOT NULL,
@@ -48,6 +53,7 @@ CREATE TABLE {v}transitions (
     since BIGINT NOT NULL,
     until BIGINT,
     irregular TEXT,
+    starts_midlife BOOLEAN NOT NULL,
     inferred BOOLEAN NOT NULL,
     late BOOLEAN NOT NULL,
     move BYTEA NOT NULL,
@@ -84,6 +90,7 @@ CREATE TABLE {v}queue_visits (
     enqueued_at BIGINT NOT NULL,
     left_at BIGINT,
     outcome TEXT,
+    inferred BOOLEAN NOT NULL,
     wait DOUBLE PRECISION,
     PRIMARY KEY (stream, number)
 );
@@ -119,12 +126,20 @@ CREATE TABLE {v}sla_evaluations (
     deadline BIGINT,
     since BIGINT NOT NULL,
     began_at BIGINT NOT NULL,
+    breached_late_at BIGINT,
     channel TEXT,
     queue_id TEXT,
     queue_name TEXT,
     assignee_id TEXT,
     assignee_name TEXT,
     PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}sla_tags (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    tag {text} NOT NULL,
+    PRIMARY KEY (stream, number, tag)
 );
 
 CREATE TABLE {v}ratings (
@@ -138,6 +153,21 @@ CREATE TABLE {v}ratings (
     agent_id TEXT,
     agent_name TEXT,
     rated_at BIGINT NOT NULL,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}missed (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    organization_id TEXT,
+    csid BIGINT NOT NULL,
+    proof TEXT NOT NULL,
+    field TEXT NOT NULL,
+    detail TEXT,
+    event_id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    after BIGINT NOT NULL,
+    at BIGINT NOT NULL,
     PRIMARY KEY (stream, number)
 );
 
