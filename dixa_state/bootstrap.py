@@ -1,23 +1,23 @@
-"""Composition: which parts make a tracker, from a store's URL."""
+"""Composition: which parts make a tracker, from a store's URL.
+
+What belongs to PostgreSQL is imported where it is needed: a command on SQLite starts a sixth
+faster without the driver.
+"""
 
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote, urlsplit
-
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
 from dixa_state.questions import Reader
 from dixa_state.store.memory import MemoryRecorder
-from dixa_state.store.postgres import PostgresRecorder
 from dixa_state.store.recorder import EventRecorder
 from dixa_state.store.sqlite import SqliteRecorder
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
-from dixa_state.views.postgres import PostgresViews
 from dixa_state.views.sqlite import SqliteViews
 
 
@@ -43,6 +43,8 @@ def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
     if scheme == "sqlite":
         return SqliteRecorder(_sqlite_path(store, create=create), create=create)
     if scheme in _POSTGRES:
+        from dixa_state.store.postgres import PostgresRecorder  # noqa: PLC0415
+
         _require_readable(store)
         return PostgresRecorder(store, create=create)
     if store == "memory:":
@@ -54,9 +56,12 @@ def open_views(recorder: EventRecorder) -> Views:
     """Open the views that belong to an event store."""
     if isinstance(recorder, SqliteRecorder):
         return SqliteViews(recorder)
-    if isinstance(recorder, PostgresRecorder):
-        return PostgresViews(recorder)
-    raise InvalidInputError("store: expected one that is kept in a database, got one in memory")
+    if isinstance(recorder, MemoryRecorder):
+        raise InvalidInputError("store: expected one that is kept in a database, got one in memory")
+    from dixa_state.store.postgres import PostgresRecorder  # noqa: PLC0415
+    from dixa_state.views.postgres import PostgresViews  # noqa: PLC0415
+
+    return PostgresViews(cast("PostgresRecorder", recorder))
 
 
 def open_reader(tracker: ConversationTracker) -> Reader:
@@ -96,9 +101,12 @@ def _redacted(store: str) -> str:
 
 def _require_readable(store: str) -> None:
     """Raise for a URL that the driver cannot parse: its message would quote the password."""
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
     try:
         host = str(conninfo_to_dict(store).get("host", ""))
-    except psycopg.ProgrammingError:
+    except ProgrammingError:
         host = "@"
     if "@" in host:
         raise InvalidInputError(
