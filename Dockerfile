@@ -1,10 +1,11 @@
 # Two stages: what builds the package stays behind.
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml requirements.txt README.md LICENSE ./
 COPY dixa_state ./dixa_state
 RUN python -m venv /opt/dixa-state \
- && /opt/dixa-state/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt .
+ && /opt/dixa-state/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt \
+ && /opt/dixa-state/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /data dixa-state

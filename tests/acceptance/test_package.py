@@ -1,5 +1,6 @@
 """What is shipped: the built wheel holds what the program needs."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,3 +18,13 @@ def test_the_wheel_holds_the_sql_and_the_type_marker(tmp_path: Path) -> None:
     shipped = {name for name in package if name.endswith((".py", ".sql", ".typed"))}
     assert shipped <= names
     assert not [name for name in names if name.startswith("tests")]
+
+
+def test_what_is_installed_by_hashes_has_the_versions_that_were_tested() -> None:
+    names = ("requirements.txt", "constraints.txt")
+    installed, tested = (
+        set(re.findall(r"^[\w.-]+==[^\s;]+", (ROOT / name).read_text(), re.MULTILINE))
+        for name in names
+    )
+    assert len(installed) > 20
+    assert installed <= tested
