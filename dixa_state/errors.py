@@ -17,6 +17,10 @@ class NotFoundError(DixaStateError, LookupError):
     """The store holds nothing by that name, or nothing yet at the moment asked for."""
 
 
+class UnknownNameError(NotFoundError, InvalidInputError):
+    """A name that no queue, agent or tag ever had; the message names the nearest."""
+
+
 class AmbiguousError(DixaStateError, LookupError):
     """Several organizations have what was asked for; name one of them."""
 

@@ -1,6 +1,8 @@
 """Lists of conversations, as they are or as of a moment."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,10 +27,14 @@ from dixa_state.questions.question import (
     MAX_VALUES,
     NONE,
     AsOf,
+    Assignees,
     Csid,
+    KnownAt,
     Moment,
     Page,
     PagedQuestion,
+    Queues,
+    Tags,
     Text,
     Texts,
     require_past,
@@ -50,10 +56,10 @@ class Conversations(PagedQuestion[Conversation]):
     ] = ()
     channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT.")
     direction: Texts = Field((), description="INBOUND or OUTBOUND.")
-    queue: Texts = Field((), description="The id or name of a queue, or `none`.")
-    assignee: Texts = Field((), description="The id, name or email of an agent, or `none`.")
+    queue: Queues = ()
+    assignee: Assignees = ()
     requester: Texts = Field((), description="The id or email of an end user.")
-    tag: Texts = Field((), description="The name of a tag, or `none`.")
+    tag: Tags = ()
     sla: Annotated[
         tuple[SlaSummary, ...],
         Field(max_length=MAX_VALUES, description="The worst status of its SLA evaluations."),
@@ -67,19 +73,20 @@ class Conversations(PagedQuestion[Conversation]):
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
     sort: Sort = Field("-last_event_at", description="What to sort by; `-` for descending.")
     as_of: AsOf = None
+    known_at: KnownAt = None
 
     def answer(self, reader: Reader) -> Page[Conversation]:
         """Return a page of the list."""
-        now = reader.now()
-        return self.states(reader).mapped(lambda state: describe(state, now=now, as_of=self.as_of))
+        make = partial(describe, now=reader.now(), as_of=self.as_of, known_at=self.known_at)
+        return self.states(reader).mapped(make)
 
     def states(self, reader: Reader) -> Page[domain.Conversation]:
         """Return a page of the list as states."""
         sort, narrowed = self.sort, None
-        if self.as_of is not None:
-            require_past(reader.now(), as_of=self.as_of)
+        if self.as_of is not None or self.known_at is not None:
+            require_past(reader.now(), as_of=self.as_of, known_at=self.known_at)
             sort = _sort_as_of(sort)
-            narrowed = self.narrowed(self.as_of, reader.tracker.grace)
+            narrowed = self.narrowed(reader.tracker.grace)
         listing = by_sort(sort, self.conditions())
         return listing.page(reader, self, lambda item: item.known_state, narrowed=narrowed)
 
@@ -102,20 +109,28 @@ class Conversations(PagedQuestion[Conversation]):
             *is_set("irregular", "count", wanted=self.irregular),
         ]
 
-    def narrowed(self, as_of: datetime, grace: timedelta) -> Narrowed:
+    def narrowed(self, grace: timedelta) -> Narrowed:
         """Leave out conversations that cannot fit, by the intervals that their fields had.
 
         A field may have been inferred for a moment, within the grace, that the intervals know
         nothing of; so they are taken that much wider, and the folded state has the last word. They
-        do not know all names that an agent or a queue had either, so only that there was one.
+        do not know all names that an agent or a queue had either, so only that there was one. Of
+        what was known at a moment they know nothing at all.
         """
         parameters = Parameters()
+        clauses = [where(of_conversation(self.organization, self.csid), parameters)]
+        if self.as_of is not None and self.known_at is None:
+            clauses += self._intervals(self.as_of, grace, parameters)
+        return Narrowed(" AND ".join(clauses), parameters.values, self.as_of, self.known_at)
+
+    def _intervals(
+        self, as_of: datetime, grace: timedelta, parameters: Parameters
+    ) -> Iterator[str]:
         moment, margin = micros(as_of), grace // timedelta(microseconds=1)
         low, high = parameters.bind(moment - margin), parameters.bind(moment + margin)
         then = (
             f"i.stream = t.stream AND i.since <= {high} AND (i.until IS NULL OR i.until >= {low})"
         )
-        clauses = [where(of_conversation(self.organization, self.csid), parameters)]
         for table, column, values in (
             ("transitions", "after", _before_corrections(self.status)),
             ("tags", "tag", tuple(as_stored(tag) for tag in self.tag)),
@@ -124,8 +139,7 @@ class Conversations(PagedQuestion[Conversation]):
         ):
             if values and NONE not in values:
                 fits = f" AND i.{column} IN {parameters.bind_all(values)}" if column else ""
-                clauses.append(f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then}{fits})")  # noqa: S608
-        return Narrowed(" AND ".join(clauses), parameters.values, as_of)
+                yield f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then}{fits})"  # noqa: S608
 
 
 def by_sort(sort: Sort, conditions: list[Condition]) -> Listing:

@@ -53,7 +53,8 @@ class Narrowed(NamedTuple):
 
     clause: str
     parameters: dict[str, Any]
-    as_of: datetime
+    as_of: datetime | None = None
+    known_at: datetime | None = None
 
 
 class Item(NamedTuple):
@@ -148,17 +149,17 @@ class Listing:
 
         Those that have moved on since the first page keep the place that they had on it.
         """
-        as_of = narrowed.as_of if narrowed else None
+        moment = (narrowed.as_of, narrowed.known_at) if narrowed else ()
         found: list[Item] = []
         for stream in _moved(connection, cursor):
             for at_first in self.places(stream, reader.state_at(stream, cursor.position)):
-                state = reader.state_at(stream, cursor.position, as_of)
+                state = reader.state_at(stream, cursor.position, *moment)
                 found += self.pick(stream, state, cursor, at_first)
         at, unmoved = cursor, 0
         while unmoved <= limit:
             candidates = self.select(connection, at, _BATCH, narrowed=narrowed)
             for candidate in candidates:
-                state = reader.state_at(candidate.stream, cursor.position, as_of)
+                state = reader.state_at(candidate.stream, cursor.position, *moment)
                 picked = self.pick(candidate.stream, state, cursor, candidate.key)
                 found, unmoved = found + picked, unmoved + len(picked)
             if len(candidates) < _BATCH:

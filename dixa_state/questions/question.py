@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -55,8 +55,25 @@ Time = Annotated[
 ]
 """A time in an answer: RFC 3339 in UTC with `Z`."""
 
+
+class NamesOf(NamedTuple):
+    """The mark of a field whose values must be names of something known."""
+
+    kind: Literal["queue", "assignee", "agent", "tag"]
+
+
 Text = Annotated[str, Field(max_length=_MAX_TEXT)]
 Texts = Annotated[tuple[Text, ...], Field(max_length=MAX_VALUES)]
+Queues = Annotated[
+    Texts, NamesOf("queue"), Field(description="The id or name of a queue, or `none`.")
+]
+Assignees = Annotated[
+    Texts, NamesOf("assignee"), Field(description="The id, name or email of an agent, or `none`.")
+]
+Agents = Annotated[
+    Texts, NamesOf("agent"), Field(description="The id or name of an agent, or `none`.")
+]
+Tags = Annotated[Texts, NamesOf("tag"), Field(description="The name of a tag, or `none`.")]
 Csid = Annotated[
     int, Field(ge=1, le=MAX_CSID, description="The number of a conversation.", examples=[70431])
 ]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import StoreUnavailableError
+from dixa_state.questions.names import with_known_names
 from dixa_state.questions.question import PagedQuestion, Question
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Connection, Progress, Views
@@ -29,12 +30,15 @@ class Reader:
         self.views = views
 
     def ask(self, question: Question[A]) -> A:
-        """Return the answer to a question; raises what `Question.answer` raises."""
-        return question.answer(self)
+        """Return the answer to a question, with its names as they are spelled.
+
+        Raises `UnknownNameError` for a name that is not known, and what `Question.answer` raises.
+        """
+        return with_known_names(self, question).answer(self)
 
     def every(self, question: PagedQuestion[T]) -> Iterator[T]:
         """Yield the items of all pages of an answer."""
-        return question.every(self)
+        return with_known_names(self, question).every(self)
 
     def refresh(self) -> None:
         """Bring the views up to date, unless a projector is at work on them."""
@@ -77,14 +81,20 @@ class Reader:
             yield connection, self.views.require_progress(connection)
 
     def state_at(
-        self, stream: str, position: int, as_of: datetime | None = None
+        self,
+        stream: str,
+        position: int,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> Conversation | None:
         """Return the state of a conversation by the events up to a position; None without any.
 
-        Raises `UnfoldableEventError`, as of a moment, for an event that cannot be folded.
+        Raises `UnfoldableEventError` for an event that cannot be folded, if a moment is given.
         """
         stored = self.tracker.event_recorder.select_stream(stream)
-        folded = self.tracker.fold([one for one in stored if one.id <= position], as_of=as_of)
+        events = [one for one in stored if one.id <= position]
+        folded = self.tracker.fold(events, as_of=as_of, known_at=known_at)
         # Rows of now leave out what the projector skipped, and so do the later pages of their list.
-        state = folded.state if as_of is None else folded.require_state()
+        now = as_of is None and known_at is None
+        state = folded.state if now else folded.require_state()
         return state if isinstance(state, Conversation) else None

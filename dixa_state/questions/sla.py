@@ -13,12 +13,15 @@ from dixa_state.questions.paging import Item, Listing
 from dixa_state.questions.question import (
     MAX_VALUES,
     NONE,
+    Agents,
     Answer,
     Csid,
     Moment,
     Page,
     PagedQuestion,
     Question,
+    Queues,
+    Tags,
     Texts,
     Time,
 )
@@ -64,10 +67,10 @@ class _Filtered(Question[Page[Any]]):
         tuple[SlaStatus, ...], Field(max_length=MAX_VALUES, description="The status.")
     ] = ()
     due_before: Moment | None = Field(None, description="Only with a deadline before this time.")
-    queue: Texts = Field((), description="The id or name of a queue, or `none`.")
-    agent: Texts = Field((), description="The id or name of an agent, or `none`.")
+    queue: Queues = ()
+    agent: Agents = ()
     channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
-    tag: Texts = Field((), description="The name of a tag, or `none`.")
+    tag: Tags = ()
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
 
     def conditions(self) -> list[Condition]:

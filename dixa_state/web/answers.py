@@ -19,13 +19,14 @@ class Meta(TypedDict):
     next: Annotated[NotRequired[str], Field(description="The next page; absent on the last.")]
     position: Annotated[int, Field(description="The store position that the list is of.")]
     as_of: Annotated[str | None, Field(description="The moment asked for, in event time.")]
+    known_at: Annotated[str | None, Field(description="The same in receipt time.")]
 
 
 _CONFLICT = (
     "Values that contradict one another, the clock or the store; or several organizations have it."
 )
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Error, "description": "A value that cannot be; the message names it."},
+    400: {"model": Error, "description": "A value that cannot be, or an unknown name."},
     401: {"model": Error, "description": "No token that may read."},
     403: {"model": Error, "description": "Not from this machine, and no tokens are set."},
     404: {"model": Error, "description": "Nothing by that name, or nothing yet at that moment."},
@@ -45,12 +46,17 @@ def answer(document: Any) -> Response:
 
 
 def listed(
-    page: Page[Any], *, as_of: datetime | None = None, next_page: str | None = None
+    page: Page[Any],
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    next_page: str | None = None,
 ) -> Response:
     """Return a response with a page of a list; `next_page` is the address of the next one."""
     meta: dict[str, Any] = {
         "position": page.position,
         "as_of": None if as_of is None else format_time(as_of),
+        "known_at": None if known_at is None else format_time(known_at),
     }
     if next_page is not None:
         meta["next"] = next_page

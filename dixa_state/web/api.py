@@ -216,6 +216,7 @@ async def _answered(service: Service, request: Request, question: Question[Any])
         return listed(
             found,
             as_of=getattr(question, "as_of", None),
+            known_at=getattr(question, "known_at", None),
             next_page=None if next_key is None else _next_page(request, next_key),
         )
 

@@ -21,6 +21,7 @@ from dixa_state.errors import (
     StoreError,
     StoreUnavailableError,
     UnfoldableEventError,
+    UnknownNameError,
 )
 
 UNAVAILABLE = 503
@@ -29,6 +30,7 @@ RETRY_AFTER = "1"
 """Seconds after which to try again what cannot be done now."""
 
 _STATUS: dict[type[DixaStateError], tuple[int, str]] = {
+    UnknownNameError: (400, "unknown_name"),
     NotFoundError: (404, "not_found"),
     AmbiguousError: (409, "ambiguous"),
     ConflictError: (409, "conflict"),

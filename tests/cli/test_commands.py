@@ -406,8 +406,14 @@ def test_output_that_a_program_reads_is_not_wrapped(
 
 
 def test_an_empty_table_says_so(day: Command) -> None:
-    shown = day("list", "--queue", "Nowhere")
+    shown = day("list", "--queue", "Support", "--status", "open")
     assert (shown.code, shown.err) == (0, "nothing to show\n")
+
+
+def test_an_unknown_name_is_not_found_and_the_nearest_are_named(day: Command) -> None:
+    shown = day("list", "--queue", "Suport")
+    assert shown.code == 3
+    assert shown.err.endswith("got 'Suport'; the nearest known: Support\n")
 
 
 def test_a_database_of_another_program_is_left_alone(command: Command, data: Path) -> None:

@@ -1,5 +1,6 @@
 """Lists: what fits by the interface's words, in order, page by page, now and as of a moment."""
 
+import json
 from datetime import datetime
 from itertools import cycle
 from typing import Any, get_args
@@ -20,6 +21,7 @@ from places import (
     new_organization,
 )
 
+from dixa_state import Webhook
 from dixa_state.dixa.catalog import TYPES
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import UnfoldableEventError
@@ -150,7 +152,7 @@ def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_lis
     order = sorted(map(by, listed), reverse=sort.startswith("-"))
     assert list(map(by, listed)) == order
     assert place.in_pages(question, cycle(data.draw(sizes))) == listed
-    assert [one.csid for one in place.reader.every(question)] == [one.csid for one in listed]
+    assert [one.csid for one in question.every(place.reader)] == [one.csid for one in listed]
 
 
 sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
@@ -180,6 +182,25 @@ def test_a_list_as_of_a_moment_is_what_fitted_then_sorted_by_creation(
     order = [csid if sort == "-csid" else today[csid] for csid in (s.csid for s in listed)]
     assert order == sorted(order, reverse=sort.startswith("-"))
     assert place.in_pages(question, cycle(data.draw(sizes))) == listed
+
+
+def test_a_list_as_known_at_a_moment_leaves_out_what_came_later(place: Place) -> None:
+    came = {"created": "09:00", "closed": "10:00", "open": "11:00"}
+    for number, (kind, at) in enumerate(came.items()):
+        event = webhook(f"08:0{number}:00", f"CONVERSATION_{kind.upper()}")
+        received = datetime.fromisoformat(f"2026-03-02T{at}Z")
+        place.tracker.append_many([Webhook(json.dumps(event).encode(), received)])
+    place.receive([])
+
+    def statuses(known_at: str, **more: Any) -> list[str | None]:
+        question = Conversations(known_at=f"2026-03-02T{known_at}Z", **more)
+        return [state.status for state in place.whole(question)]
+
+    assert statuses("08:59") == []
+    assert statuses("09:00") == statuses("12:00", as_of="2026-03-02T08:00:30Z") == ["open"]
+    assert statuses("10:30") == statuses("10:30", status=("closed",)) == ["closed"]
+    assert statuses("10:30", status=("open",)) == []
+    assert statuses("11:00") == ["open"]
 
 
 @given(data=st.data())

@@ -323,7 +323,8 @@ def test_no_filter_as_of_a_moment_reads_a_whole_table(
     big: Place, question: Conversations, as_of: datetime
 ) -> None:
     listing = by_sort("-created_at", [])
-    narrowed = question.narrowed(as_of, big.tracker.grace)
+    then = question.model_copy(update={"as_of": as_of})
+    narrowed = then.narrowed(big.tracker.grace)
     steps = plan_of_list(big, listing, CURSORS[0], 200, narrowed=narrowed)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
