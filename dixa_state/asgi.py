@@ -29,7 +29,7 @@ def open_application(settings: Settings) -> Iterator[Application]:
     only questions about them get an error, until a replay.
     """
     policy = open_policy(settings)
-    with open_tracker(settings.store, grace=settings.grace) as tracker:
+    with open_tracker(settings.store, grace=settings.grace, secrets=policy.secrets) as tracker:
         views = open_views(tracker.event_recorder)
         try:
             yield Application(Service(tracker, views, policy))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
+from dixa_state.dixa.signature import Secrets
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError, SchemaError
 from dixa_state.questions import Reader
@@ -22,19 +23,23 @@ from dixa_state.views.sqlite import SqliteViews
 
 
 def open_tracker(
-    store: str, *, create: bool = True, grace: timedelta = GRACE
+    store: str,
+    *,
+    create: bool = True,
+    grace: timedelta = GRACE,
+    secrets: Secrets = Secrets(),  # noqa: B008 — frozen
 ) -> ConversationTracker:
     """Open a tracker on an event store; use it in a `with` statement, or close it.
 
     `store` is `sqlite:///file.db` (four slashes for an absolute path), `postgresql://…` or
     `memory:`. With `create`, a store is made where there is none, and its role on PostgreSQL must
-    be one that may append. Raises `InvalidInputError` for any other URL, `SchemaError` if there is
-    no usable store, `PermissionDeniedError` if the role may not use it, `StoreUnavailableError` if
-    it cannot be reached.
+    be one that may append. Stored signatures are judged by `secrets`, which
+    `dixa_state.dixa.signature.parse_secrets` reads. Raises `InvalidInputError` for any other URL,
+    `SchemaError` if there is no usable store, `PermissionDeniedError` if the role may not use it,
+    `StoreUnavailableError` if it cannot be reached.
     """
-    return ConversationTracker(
-        open_recorder(store, create=create), grace=grace, open_reader=open_reader
-    )
+    recorder = open_recorder(store, create=create)
+    return ConversationTracker(recorder, grace=grace, secrets=secrets, open_reader=open_reader)
 
 
 def open_recorder(store: str, *, create: bool = True) -> EventRecorder:

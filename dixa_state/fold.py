@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from eventsourcing.persistence import Notification
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain import bans, histories
@@ -81,16 +82,29 @@ def fold_further(
     return _fold(before, stored, mark_late(events), grace, poison)
 
 
-def timeline(stored: Sequence[Notification], read: Read, grace: timedelta) -> Iterator[Step]:
+def timeline(
+    stored: Sequence[Notification],
+    read: Read,
+    grace: timedelta,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> Iterator[Step]:
     """Yield the events of a conversation in event-time order, with the state before and after."""
     events, poison = _read_all(stored, read)
     require_foldable(poison)
-    ordered = sorted(mark_late(events), key=_order)
+    known = believed(mark_late(events), as_of=as_of, known_at=known_at)
+    ordered = sorted(known, key=_order)
     for event, before, after in _steps(None, _stream(stored), ordered, grace, poison):
         require_foldable(poison)
         if isinstance(before, Conversation) and isinstance(after, Conversation):
             yield Step(event, before, after)
     require_foldable(poison)
+
+
+def without_snapshot(step: Step, grace: timedelta) -> Conversation:
+    """Return the state after an event as it would be if its body held no snapshot."""
+    return evolve(step.before, replace(step.event, snapshot=None), grace=grace)
 
 
 def require_foldable(poison: Sequence[Poison]) -> None:

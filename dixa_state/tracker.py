@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dixa_state.dixa.body import read_event
+from dixa_state.dixa.signature import Secrets, Verdict, judge
 from dixa_state.dixa.streams import conversation_stream
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
@@ -83,6 +84,7 @@ class StoredBody(Struct, frozen=True):
     """A stored event: its place in the store, and the webhook byte for byte."""
 
     position: int
+    stream: str
     version: int
     topic: str
     webhook: StoredWebhook
@@ -99,14 +101,29 @@ class StoredWebhooks(EventStore[str]):
     def __call__(
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Iterator[StoredBody]:
-        """Yield the stored webhooks of a conversation in order of arrival.
+        """Return the stored webhooks of a conversation in order of arrival.
 
         Raises what `ConversationTracker.conversation` raises.
         """
         found = self._tracker.notifications(csid, organization=organization, up_to=up_to)
-        for stored in found:
-            webhook = decode_state(stored.state)
-            yield StoredBody(stored.id, stored.originator_version, stored.topic, webhook)
+        return map(_stored_body, found)
+
+    def at(self, position: int) -> StoredBody:
+        """Return the stored webhook at a position; raises `NotFoundError` if there is none."""
+        found = self._tracker.event_recorder.select_notifications(position, 1, stop=position)
+        if not found:
+            raise NotFoundError(f"event {position}: the store has none at that position")
+        return _stored_body(found[0])
+
+
+def _stored_body(stored: Notification) -> StoredBody:
+    return StoredBody(
+        stored.id,
+        str(stored.originator_id),
+        stored.originator_version,
+        stored.topic,
+        decode_state(stored.state),
+    )
 
 
 class ConversationTracker(Application[str]):
@@ -122,16 +139,19 @@ class ConversationTracker(Application[str]):
         *,
         grace: timedelta = GRACE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        secrets: Secrets = Secrets(),  # noqa: B008 — frozen
         open_reader: "Callable[[ConversationTracker], Asks] | None" = None,
     ) -> None:
         """Use an open event store; `grace` is how stale a snapshot may be.
 
-        `open_reader` opens what answers the questions of `ask`.
+        Stored signatures are judged by `secrets`. `open_reader` opens what answers the questions of
+        `ask`.
         """
         self._open_reader = open_reader
         self._reader: Asks | None = None
         self._event_recorder = recorder
         self._grace = grace
+        self._secrets = secrets
         self._clock = clock
         super().__init__()
 
@@ -146,6 +166,16 @@ class ConversationTracker(Application[str]):
     def grace(self) -> timedelta:
         """Return how stale a snapshot may be."""
         return self._grace
+
+    def judge_signature(self, webhook: StoredWebhook, organization_id: str | None) -> Verdict:
+        """Return whether one of the tracker's secrets signs a stored webhook."""
+        return judge(
+            webhook.body,
+            webhook.signature,
+            self._secrets,
+            subscription_id=webhook.subscription_id,
+            organization_id=organization_id,
+        )
 
     def now(self) -> datetime:
         """Return the time by the tracker's clock."""
@@ -274,11 +304,18 @@ class ConversationTracker(Application[str]):
         return state.life.transitions
 
     def timeline(
-        self, csid: int, *, organization: str | None = None, up_to: int | None = None
+        self,
+        csid: int,
+        *,
+        organization: str | None = None,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        up_to: int | None = None,
     ) -> Iterator[Step]:
         """Yield the events of a conversation in event-time order, each with before and after."""
+        _require_zone(as_of=as_of, known_at=known_at)
         stored = self.notifications(csid, organization=organization, up_to=up_to)
-        return timeline(stored, self.read, self._grace)
+        return timeline(stored, self.read, self._grace, as_of=as_of, known_at=known_at)
 
     def notifications(
         self, csid: int, *, organization: str | None = None, up_to: int | None = None

@@ -47,9 +47,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 — one return for each w
     except (click.Abort, KeyboardInterrupt):
         say("dixa-state: interrupted; what is stored stays, the same command goes on from there")
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # whoever reads, such as `head`, has seen enough
         sys.stderr.close()
-        return FAILED
+        return 0
     except OSError as error:
         say(f"dixa-state: {error}")
         return FAILED
@@ -79,6 +79,8 @@ for command in (
     asking.list_command,
     asking.timeline,
     asking.audit,
+    asking.events,
+    asking.why,
     asking.sla,
     asking.stats,
     asking.bans,

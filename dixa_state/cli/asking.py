@@ -1,5 +1,6 @@
 """The commands that ask: their options, their JSON and their tables derive from the questions."""
 
+import sys
 from collections.abc import Iterable
 from itertools import islice
 
@@ -7,8 +8,16 @@ import click
 
 from dixa_state import questions
 from dixa_state.cli import tables
-from dixa_state.cli.options import Given, asked, opened_reader, options_of, with_json, with_store
-from dixa_state.cli.output import print_fields, print_json, print_rows, print_table
+from dixa_state.cli.options import (
+    NUMBER,
+    Given,
+    asked,
+    opened_reader,
+    options_of,
+    with_json,
+    with_store,
+)
+from dixa_state.cli.output import print_fields, print_json, print_rows, print_table, print_text
 
 
 @click.command()
@@ -53,11 +62,62 @@ def timeline(given: Given, store: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
+@options_of(questions.StoredEvents, optional=("csid",))
+@click.option("--position", type=NUMBER, metavar="N", help="The one event at a store position.")
+@click.option("--raw", is_flag=True, help="Its body alone, byte for byte; with --position.")
+@with_store
+@with_json
+def events(
+    given: Given, store: str | None, *, position: int | None, raw: bool, as_json: bool
+) -> None:
+    """List the stored webhooks of a conversation, or print the one at a store position.
+
+    The verdict says whether one of the secrets in DIXA_STATE_WEBHOOK_SECRETS signs the body:
+    `valid`, `unsigned` (it came from a file), `unchecked` (no secret is set), or what is wrong.
+    """
+    if ("csid" in given) == (position is not None) or (raw and position is None):
+        raise click.UsageError("expected a CSID, or --position N, which may have --raw")
+    with opened_reader(store, project=False) as reader:
+        if position is None:
+            found = reader.every(asked(questions.StoredEvents, given))
+            print_rows(tables.EVENTS, tables.event_row, found, as_json=as_json)
+            return
+        one = reader.ask(asked(questions.OneStoredEvent, given | {"position": position}))
+    if raw:
+        sys.stdout.buffer.write(one.body.encode())
+    elif as_json:
+        print_json(one)
+    else:
+        print_fields(one.model_dump(mode="json", exclude={"body"}).items())
+        print_text(one.body)
+
+
+@click.command()
+@options_of(questions.Why, arguments=("csid", "field"))
+@with_store
+@with_json
+def why(given: Given, store: str | None, *, as_json: bool) -> None:
+    """Print the event behind a field of a conversation: when, by whom, on what evidence.
+
+    FIELD is one of `status --json`, or a part of one: status, assignee, times.first_closed_at,
+    custom_attributes.NAME, tags.NAME.
+    """
+    with opened_reader(store, project=False) as reader:
+        cause = reader.ask(asked(questions.Why, given))
+    if as_json:
+        print_json(cause)
+    else:
+        print_fields(tables.cause_fields(cause))
+
+
+@click.command()
 @options_of(questions.ConversationTransitions, optional=("csid",))
 @with_store
 @with_json
 def audit(given: Given, store: str | None, *, as_json: bool) -> None:
     """List lifecycle transitions and their evidence, of one conversation or of all.
+
+    Where Dixa does not say who did it, the agent who had the conversation then is in brackets.
 
     As of a moment, or as known at one, only of one conversation.
     """

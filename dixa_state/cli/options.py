@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.cli.output import progress_bar, say
+from dixa_state.dixa.signature import Secrets, parse_secrets
 from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.errors import InvalidInputError, StoreError
@@ -115,8 +116,9 @@ def options_of(
         decorated: Command = run
         for name, field in reversed(fields.items()):
             if name in (*arguments, *optional):
+                kind = NUMBER if _inner(field.annotation)[0] is int else click.STRING
                 required = name in arguments
-                decorated = click.argument(name, type=NUMBER, required=required)(decorated)
+                decorated = click.argument(name, type=kind, required=required)(decorated)
             else:
                 decorated = _option(name, field)(decorated)
         return decorated
@@ -180,7 +182,12 @@ def with_json(command: Command) -> Command:
 def opened(store: str | None, *, create: bool = False) -> Iterator[ConversationTracker]:
     """Open the tracker that the settings and `--store` name."""
     settings = read_settings()
-    with open_tracker(store or settings.store, create=create, grace=settings.grace) as tracker:
+    with open_tracker(
+        store or settings.store,
+        create=create,
+        grace=settings.grace,
+        secrets=read_secrets(settings),
+    ) as tracker:
         yield tracker
 
 
@@ -234,6 +241,15 @@ def move(bar: Progress, completed: float, events: int, started: float) -> None:
     """Move a bar on."""
     rate = events / max(monotonic() - started, 1e-9)
     bar.update(bar.task_ids[0], completed=completed, events=events, rate=rate)
+
+
+def read_secrets(settings: Settings) -> Secrets:
+    """Read the webhook secrets, where there are any."""
+    given = settings.webhook_secrets
+    try:
+        return parse_secrets(given.get_secret_value()) if given else Secrets()
+    except InvalidInputError as error:
+        raise click.UsageError(f"DIXA_STATE_WEBHOOK_SECRETS: {error}") from error
 
 
 def read_settings() -> Settings:

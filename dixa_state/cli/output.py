@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import click
 from pydantic_core import to_json
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -18,7 +20,17 @@ from rich.text import Text
 
 T = TypeVar("T")
 
-_WHOLE = ("csid", "status", "#", "id", "event")
+_WHOLE = ("csid", "status", "#", "id", "event", "from", "to", "position", "sequence")
+"""Columns whose values are shown whole, beside those of times."""
+
+_WRAPPED = ("changes", "reason", "expected", "got")
+"""Columns of texts that go on in the next line."""
+
+_LEFT_OUT = ("event id", "received (UTC)", "requester", "signature", "remarks")
+"""Columns that are left out where there is no room, in this order."""
+
+_SHORTEST, _SHORTEST_WRAPPED = 8, 30
+_STYLES = {"breached": "bold red", "overdue": "bold red", "waiting": "yellow"}
 _ANY_WIDTH = 1_000
 _CONTROLS = re.compile("[\x7f-\x9f]")
 
@@ -30,15 +42,48 @@ def print_json(document: Any, *, exclude: set[str] | None = None) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table that fits the terminal; times stay on their line."""
+    """Print a table that fits the terminal: columns are shortened, or even left out."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    widths = _fitted(columns, cells, _width())
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap="(UTC)" in column or column in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+    for column, width in widths.items():
+        wrapped = column in _WRAPPED
+        table.add_column(column, width=width, no_wrap=not wrapped, overflow="ellipsis")
+    shown = [place for place, column in enumerate(columns) if column in widths]
+    for row in cells:
+        table.add_row(*(Text(row[place], _STYLES.get(row[place], "")) for place in shown))
     _print(table)
-    if not table.row_count:
+    if not cells:
         say("nothing to show")
+
+
+def _fitted(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> dict[str, int]:
+    """Return the columns to show, each with its width, so that all of them fit in the room."""
+    longest = {
+        column: max((cell_len(row[place]) for row in cells), default=0)
+        for place, column in enumerate(columns)
+    }
+    widths = {column: max(width, cell_len(column)) for column, width in longest.items()}
+    least = {
+        column: width if "(UTC)" in column or column in _WHOLE else min(width, _shortest(column))
+        for column, width in widths.items()
+    }
+    room -= 2 * (len(columns) - 1)
+    empty = [column for column in columns if not longest[column]]
+    for column in (*empty, *_LEFT_OUT):
+        if sum(least.values()) > room and least.pop(column, None) is not None:
+            room += 2
+    widths = {column: widths[column] for column in least}
+    while sum(widths.values()) > room:
+        widest = max(widths, key=lambda column: widths[column] - least[column])
+        if widths[widest] == least[widest]:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _shortest(column: str) -> int:
+    return _SHORTEST_WRAPPED if column in _WRAPPED else _SHORTEST
 
 
 def print_rows(
@@ -56,6 +101,11 @@ def print_rows(
         print_table(columns, map(row, items))
 
 
+def print_text(text: str) -> None:
+    """Print a text of several lines, after an empty one."""
+    sys.stdout.write("\n" + "".join(f"{plain(line)}\n" for line in text.splitlines()))
+
+
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one a line; what has no value is left out."""
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -67,17 +117,24 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     _print(table)
 
 
-def _print(table: Table) -> None:
-    """Print a table: as wide as the terminal, or as wide as it is where a program reads it."""
+def _width() -> int:
+    """Return the width of the terminal, or enough where a program reads what is printed."""
     if sys.stdout.isatty():
-        Console(highlight=False).print(table)
-        return
+        return Console().width
     asked = os.environ.get("COLUMNS", "")
-    width = int(asked) if asked.isdecimal() else 0
-    console = Console(highlight=False, width=width or _ANY_WIDTH)
+    return int(asked) if asked.isdecimal() and int(asked) else _ANY_WIDTH
+
+
+def _print(table: Table) -> None:
+    """Print a table, on a terminal by its pager where it is longer than that."""
+    console = Console(highlight=False, width=_width())
     with console.capture() as capture:
         console.print(table)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    lines = [f"{line.rstrip()}\n" for line in capture.get().splitlines()]
+    if console.is_terminal and len(lines) >= console.height:
+        click.echo_via_pager(lines, color=True)
+    else:
+        sys.stdout.writelines(lines)
 
 
 def say(message: str) -> None:

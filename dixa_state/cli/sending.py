@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dixa_state.cli.options import Command, read_settings, with_json
+from dixa_state.cli.options import Command, read_secrets, read_settings, with_json
 from dixa_state.cli.output import print_fields, print_json, say
 from dixa_state.cli.store import read_sources, reading_progress
-from dixa_state.cli.upkeep import read_secrets
 from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import InvalidInputError
 from dixa_state.files.ingest import until_broken

@@ -17,7 +17,15 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
-from dixa_state.cli.output import plain, print_fields, print_json, print_rows, progress_bar, say
+from dixa_state.cli.output import (
+    plain,
+    print_fields,
+    print_json,
+    print_rows,
+    print_text,
+    progress_bar,
+    say,
+)
 from dixa_state.errors import NotFoundError
 from dixa_state.files.ingest import Report, ingest
 from dixa_state.files.sources import Source
@@ -127,8 +135,7 @@ def quarantine_show(quarantine_id: int, store: str | None, *, as_json: bool) -> 
         print_json(found)
         return
     print_fields(found.model_dump(mode="json", exclude={"body"}).items())
-    click.echo()
-    click.echo("\n".join(plain(line) for line in found.body.splitlines()))
+    print_text(found.body)
 
 
 @quarantine.command("retry")

@@ -3,14 +3,18 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic_core import to_json
+
 from dixa_state.domain.timestamps import format_time, shorten
 from dixa_state.questions import (
     Ban,
+    Cause,
     Conversation,
     DailyCounts,
     SlaAttainment,
     SlaEvaluation,
     Statistics,
+    StoredEvent,
     TimelineStep,
     Transition,
 )
@@ -25,8 +29,9 @@ _HOURS_SHOWN = 48
 _LONGEST_TEXT = 60  # of a message; --json has the whole
 _SECONDS = len("2026-03-02 08:00:00")
 
+EVENTS = ("position", "at (UTC)", "received (UTC)", "event", "event id", "signature")
 TIMELINE = ("at (UTC)", "event", "by", "changes")
-AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks")
+AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks", "event id")
 AUDIT_OF_ALL = ("at (UTC)", "csid", *AUDIT[2:])
 LIST = ("csid", "status", "last event (UTC)", "queue", "assignee", "requester", "SLA")
 SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
@@ -74,6 +79,50 @@ def timeline_row(step: TimelineStep) -> Row:
     return clock(step.at), event, person(step.actor) or "", "; ".join(changed + _said(step) + marks)
 
 
+def event_row(stored: StoredEvent) -> Row:
+    """Return the row of a stored webhook."""
+    event = stored.event.removeprefix("conversation.")
+    received = clock(stored.received_at)
+    return stored.position, clock(stored.at), received, event, stored.event_id, stored.verdict
+
+
+def cause_fields(cause: Cause) -> Iterator[tuple[str, object]]:
+    """Yield the names and values of what is behind a field."""
+    yield cause.field, _shown(cause.value)
+    yield "as of", clock(cause.as_of)
+    yield "known at", clock(cause.known_at)
+    if cause.event is None:
+        yield "event", "none: no webhook told of it"
+        return
+    yield "before", _shown(cause.before)
+    yield "event", f"{cause.event} at position {cause.position}"
+    yield "event id", cause.event_id
+    yield "happened", f"{clock(cause.at)}, which decides the order"
+    yield "received", f"{clock(cause.received_at)}{', late' if cause.late else ''}"
+    yield "evidence", _EVIDENCE[cause.evidence or "event"]
+    yield "by", person(cause.actor) or "not said"
+    yield "signature", cause.verdict
+
+
+_EVIDENCE = {
+    "event": "the event says so",
+    "snapshot": "the conversation shown in the event's body",
+}
+
+
+def _shown(value: Any) -> str:
+    """Return a value of any field: people and queues by their names."""
+    match value:
+        case _ if value in (None, [], {}):
+            return "none"
+        case {"name": name, "id": key}:
+            return str(name or key)
+        case str():
+            return value
+        case _:
+            return to_json(value).decode()
+
+
 def _said(step: TimelineStep) -> list[str]:
     """Return the beginning of a message or note, and the names of its attachments."""
     text = " ".join((step.details.get("text") or "").split())
@@ -91,15 +140,24 @@ def audit_row(transition: Transition) -> Row:
         transition.from_status or "",
         transition.to_status,
         transition.event.removeprefix("conversation."),
-        person(transition.actor) or "",
+        _by(transition),
         ", ".join(filter(None, [transition.irregular, *marks])),
+        transition.event_id,
     )
 
 
 def audit_of_all_row(transition: Transition) -> Row:
     """Return the row of one transition among those of many conversations."""
-    _, at, before, after, event, by, remarks = audit_row(transition)
-    return at, transition.csid, before, after, event, by, remarks
+    _, at, *rest = audit_row(transition)
+    return at, transition.csid, *rest
+
+
+def _by(transition: Transition) -> str:
+    """Return who did it, or in brackets who had the conversation then."""
+    if transition.actor or transition.holder is None:
+        return person(transition.actor) or ""
+    holder = transition.holder
+    return f"({shorten(holder.name or holder.email or holder.id or '?', 40)})"
 
 
 def list_row(state: Conversation) -> Row:

@@ -10,14 +10,13 @@ from dixa_state.cli import tables
 from dixa_state.cli.options import (
     counting,
     opened,
+    read_secrets,
     read_settings,
     rebuild,
     with_json,
     with_store,
 )
 from dixa_state.cli.output import print_fields, print_json, print_table, say
-from dixa_state.dixa.signature import Secrets, parse_secrets
-from dixa_state.settings import Settings
 from dixa_state.views.verify import verify
 
 FAILED = 1
@@ -45,12 +44,6 @@ def replay_command(store: str | None, *, as_json: bool) -> None:
         print_json(document)
     else:
         print_fields(document.items())
-
-
-def read_secrets(settings: Settings) -> Secrets:
-    """Read the webhook secrets, where there are any."""
-    given = settings.webhook_secrets
-    return parse_secrets(given.get_secret_value()) if given else Secrets()
 
 
 @click.command("verify")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 
 from dixa_state.errors import InvalidInputError, SignatureError
 
@@ -120,6 +120,39 @@ def verify(  # noqa: PLR0913 - all that the decision depends on, time included, 
     if now is not None and tolerance is not None:
         _require_recent(int(t), now, tolerance)
     return secrets.organizations(key for key, match in zip(keys, matches, strict=True) if match)
+
+
+Verdict = Literal[
+    "valid",
+    "unsigned",
+    "unchecked",
+    "malformed",
+    "unknown_subscription",
+    "mismatch",
+    "organization",
+]
+"""What is found of a stored signature; `unchecked` where there are no secrets to try."""
+
+
+def judge(
+    body: bytes,
+    header: str | None,
+    secrets: Secrets,
+    *,
+    subscription_id: str | None,
+    organization_id: str | None,
+) -> Verdict:
+    """Return whether a stored body is signed with one of the secrets, or what is wrong with it."""
+    if not header:
+        return "unsigned"  # read from a file, or received where that was allowed
+    if not secrets:
+        return "unchecked"
+    try:
+        organizations = verify(body, header, secrets, subscription_id=subscription_id)
+    except SignatureError as error:
+        return cast("Verdict", error.reason)
+    owned = organizations is None or organization_id in organizations
+    return "valid" if owned else "organization"
 
 
 def is_well_formed(header: str) -> bool:

@@ -8,14 +8,17 @@ from dixa_state.questions.reader import Reader
 from dixa_state.questions.search import Search, SearchBody
 from dixa_state.questions.sla import Attainment, SlaAttainment, SlaEvaluation, SlaEvaluations
 from dixa_state.questions.stats import Daily, DailyCounts, Statistics, Stats
-from dixa_state.questions.timeline import StoredEvent, StoredEvents, Timeline, TimelineStep
+from dixa_state.questions.stored import OneStoredEvent, StoredEvent, StoredEvents
+from dixa_state.questions.timeline import Timeline, TimelineStep
 from dixa_state.questions.transitions import ConversationTransitions, Transition, Transitions
+from dixa_state.questions.why import Cause, Why
 
 __all__ = [
     "Answer",
     "Attainment",
     "Ban",
     "Bans",
+    "Cause",
     "Conversation",
     "ConversationTransitions",
     "Conversations",
@@ -24,6 +27,7 @@ __all__ = [
     "EndUser",
     "OneConversation",
     "OneEndUser",
+    "OneStoredEvent",
     "Page",
     "PagedQuestion",
     "Question",
@@ -41,5 +45,6 @@ __all__ = [
     "TimelineStep",
     "Transition",
     "Transitions",
+    "Why",
     "describe",
 ]

@@ -77,6 +77,9 @@ Tags = Annotated[Texts, NamesOf("tag"), Field(description="The name of a tag, or
 Csid = Annotated[
     int, Field(ge=1, le=MAX_CSID, description="The number of a conversation.", examples=[70431])
 ]
+Position = Annotated[
+    int, Field(ge=1, le=MAX_CSID, description="The store position of an event.", examples=[17])
+]
 AsOf = Annotated[Moment | None, Field(description="As it was at that time, which has passed.")]
 KnownAt = Annotated[Moment | None, Field(description="By what had been received until that time.")]
 

@@ -1,4 +1,4 @@
-"""Every event of one conversation: what it changed, and the webhook as it came."""
+"""Every event of one conversation, with what it changed."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,6 @@ from dixa_state.questions.conversation import (
 from dixa_state.questions.paging import Keyed, WholeQuestion
 from dixa_state.questions.question import Answer, Csid, Page, Time
 from dixa_state.questions.reader import Reader
-from dixa_state.tracker import StoredBody
 
 
 class Change(Answer):
@@ -47,18 +46,6 @@ class TimelineStep(Answer):
     changes: dict[str, Change] = Field(description="The fields that changed.")
 
 
-class StoredEvent(Answer):
-    """A webhook as it came."""
-
-    position: int = Field(description="The event's store position.")
-    version: int = Field(description="Its place in the conversation's stream, from 1.")
-    event: str = Field(description="The event, for example conversation.closed.")
-    received_at: Time = Field(description="When it was received.")
-    subscription_id: str | None = Field(description="The header X-Dixa-Subscription-Id.")
-    signature: str | None = Field(description="The header X-Dixa-Signature.")
-    body: str = Field(description="Its text, character by character, so that the signature holds.")
-
-
 class Timeline(WholeQuestion[TimelineStep]):
     """List every event of one conversation, in event-time order, with what it changed."""
 
@@ -72,21 +59,6 @@ class Timeline(WholeQuestion[TimelineStep]):
         """Return every step, numbered."""
         steps = reader.tracker.timeline(self.csid, organization=self.organization, up_to=position)
         return (((number,), describe_step(step)) for number, step in enumerate(steps))
-
-
-class StoredEvents(WholeQuestion[StoredEvent]):
-    """List the stored webhooks of one conversation as they came, in order of arrival."""
-
-    csid: Csid
-
-    def answer(self, reader: Reader) -> Page[StoredEvent]:
-        """Return a page of the webhooks."""
-        return self.slice(reader)
-
-    def keyed(self, reader: Reader, position: int) -> Iterable[Keyed[StoredEvent]]:
-        """Return every webhook, by its version."""
-        found = reader.tracker.events(self.csid, organization=self.organization, up_to=position)
-        return (((stored.version,), describe_stored(stored)) for stored in found)
 
 
 def describe_step(step: Step) -> TimelineStep:
@@ -106,20 +78,6 @@ def describe_step(step: Step) -> TimelineStep:
         actor=describe_user(event.actor),
         details=_details(event),
         changes=changes(step.before, step.after),
-    )
-
-
-def describe_stored(stored: StoredBody) -> StoredEvent:
-    """Return a stored webhook as JSON has it."""
-    webhook = stored.webhook
-    return StoredEvent(
-        position=stored.position,
-        version=stored.version,
-        event=stored.topic,
-        received_at=webhook.received_at,
-        subscription_id=webhook.subscription_id,
-        signature=webhook.signature,
-        body=webhook.body.decode(),
     )
 
 

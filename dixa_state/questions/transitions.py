@@ -1,6 +1,8 @@
 """Lifecycle transitions and their evidence, of one conversation or of all."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from pydantic import Field
 
@@ -8,10 +10,17 @@ from dixa_state.domain import conversation as domain
 from dixa_state.domain import lifecycle
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.states import decode_transition
-from dixa_state.questions.conditions import Condition
+from dixa_state.questions.conditions import Condition, Parameters
 from dixa_state.questions.conversation import User, describe_user
 from dixa_state.questions.filters import between, is_set, of_conversation, one_of
-from dixa_state.questions.paging import Cursor, Item, Keyed, Listing, WholeQuestion
+from dixa_state.questions.paging import (
+    Cursor,
+    Item,
+    Keyed,
+    Listing,
+    WholeQuestion,
+    read_cursor,
+)
 from dixa_state.questions.question import (
     Answer,
     AsOf,
@@ -25,6 +34,17 @@ from dixa_state.questions.question import (
     require_past,
 )
 from dixa_state.questions.reader import Reader
+from dixa_state.views.generations import Connection
+from dixa_state.views.rows import rows
+from dixa_state.views.tables import AssignmentRow, group, micros
+
+
+class Holder(Answer):
+    """The agent who had a conversation at some time."""
+
+    id: str | None = Field(description="Dixa's id.")
+    name: str | None = Field(description="The name that Dixa displays.")
+    email: str | None = Field(description="The email address.")
 
 
 class Transition(Answer):
@@ -40,6 +60,9 @@ class Transition(Answer):
     event_id: str = Field(description="The webhook's id.")
     event: str = Field(description="The event, for example conversation.closed.")
     actor: User | None = Field(description="Who did it, where Dixa says so.")
+    holder: Holder | None = Field(
+        description="The agent who had the conversation then, whoever did it."
+    )
     irregular: str | None = Field(description="Why the lifecycle does not foresee it, if so.")
     inferred: bool = Field(description="Known from a snapshot: a webhook was missed.")
     late: bool = Field(description="Its webhook was received after later ones.")
@@ -87,7 +110,11 @@ class Transitions(_Filtered, PagedQuestion[Transition]):
         listing = Listing(
             "transitions", ("since", "stream", "sequence"), self.conditions(self.csid)
         )
-        return listing.page(reader, self, _transition)
+        with reader.moment() as (connection, at):
+            cursor = read_cursor(self, at.position, listing.kinds)
+            page = listing.page_after(reader, connection, self, cursor, lambda item: item)
+            held = _assignments(connection, page.items)
+        return page.mapped(lambda item: _transition(item, held[item.stream]))
 
 
 class ConversationTransitions(_Filtered, WholeQuestion[Transition]):
@@ -115,13 +142,17 @@ class ConversationTransitions(_Filtered, WholeQuestion[Transition]):
 
     def _fitting(self, state: domain.Conversation) -> list[Transition]:
         listing = Listing("transitions", ("since", "sequence"), self.conditions())
-        return [_transition(item) for item in listing.pick("", state, Cursor(0, None))]
+        held = assignments_of(state)
+        return [_transition(item, held) for item in listing.pick("", state, Cursor(0, None))]
 
 
 def describe_transition(
-    organization_id: str | None, csid: int, transition: lifecycle.Transition
+    organization_id: str | None,
+    csid: int,
+    transition: lifecycle.Transition,
+    held: Iterable[AssignmentRow] = (),
 ) -> Transition:
-    """Return a transition as JSON has it."""
+    """Return a transition as JSON has it; `held` are the assignments of the conversation."""
     return Transition(
         organization_id=organization_id,
         csid=csid,
@@ -133,6 +164,7 @@ def describe_transition(
         event_id=transition.event_id,
         event=transition.topic,
         actor=describe_user(transition.actor),
+        holder=_holder(held, micros(transition.at)),
         irregular=transition.irregular,
         inferred=transition.inferred,
         late=transition.late,
@@ -140,6 +172,36 @@ def describe_transition(
     )
 
 
-def _transition(item: Item) -> Transition:
+def assignments_of(state: domain.Conversation) -> list[AssignmentRow]:
+    """Return the assignments of a conversation as the views have them."""
+    return cast("list[AssignmentRow]", group(rows("", state))["assignments"])
+
+
+def _transition(item: Item, held: Iterable[AssignmentRow]) -> Transition:
     transition = decode_transition(bytes(item.row.move))
-    return describe_transition(item.row.organization_id, item.row.csid, transition)
+    return describe_transition(item.row.organization_id, item.row.csid, transition, held)
+
+
+def _assignments(
+    connection: Connection, items: Iterable[Item]
+) -> Mapping[str, list[AssignmentRow]]:
+    """Return the assignments of the conversations on a page: from their rows, or as folded."""
+    held: dict[str, list[AssignmentRow]] = defaultdict(list)
+    folded = {item.stream: item.state for item in items if item.state}
+    held.update({stream: assignments_of(state) for stream, state in folded.items()})
+    streams = {item.stream for item in items} - folded.keys()
+    if streams:
+        parameters = Parameters()
+        wanted = ", ".join(AssignmentRow._fields)
+        among = parameters.bind_all(sorted(streams))
+        sql = f"SELECT {wanted} FROM assignments WHERE stream IN {among}"  # noqa: S608
+        for row in map(AssignmentRow._make, connection.run(sql, **parameters.values)):
+            held[row.stream].append(row)
+    return held
+
+
+def _holder(held: Iterable[AssignmentRow], at: int) -> Holder | None:
+    for row in held:
+        if row.since <= at and (row.until is None or at < row.until):
+            return Holder(id=row.agent_id, name=row.agent_name, email=row.agent_email)
+    return None

@@ -47,6 +47,8 @@ ROUTES = (
         _ONE,
     ),
     Route("/conversations/{csid}/events", questions.StoredEvents, "list_stored_events", _ONE),
+    Route("/conversations/{csid}/why/{field}", questions.Why, "explain_field", _ONE),
+    Route("/events/{position}", questions.OneStoredEvent, "get_stored_event", _ALL),
     Route("/transitions", questions.Transitions, "list_transitions", _ALL),
     Route("/sla", questions.SlaEvaluations, "list_sla_evaluations", _ALL),
     Route("/sla/attainment", questions.Attainment, "get_sla_attainment", _ALL),

@@ -54,6 +54,7 @@ def test_help_is_there_for_every_command(command: Command) -> None:
     names = [line.split()[0] for line in shown.out.partition("Commands:\n")[2].splitlines()]
     assert set(names) == {
         *("ingest", "status", "list", "timeline", "audit", "sla", "stats", "bans"),
+        *("events", "why"),
         *("replay", "verify", "quarantine", "schema", "serve", "demo", "simulate", "send"),
     }
     for name in names:
@@ -266,6 +267,11 @@ def test_a_transition_is_the_object_of_the_contract(day: Command) -> None:
         "event_id": "154dfc1f-42b3-57af-9dc2-78939811ef7f",
         "event": "conversation.pending",
         "actor": None,
+        "holder": {
+            "id": "ecaacea3-18ce-5d04-8767-788cc6344f63",
+            "name": "Ida Holm",
+            "email": "ida@aurora.example",
+        },
         "irregular": None,
         "inferred": False,
         "late": False,
@@ -378,7 +384,7 @@ def test_a_long_ingest_shows_how_far_it_is(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("day")
 def test_output_into_a_closed_pipe_is_no_traceback() -> None:
-    line = "dixa-state timeline 70431 --json | head -1"
+    line = "set -o pipefail; dixa-state timeline 70431 --json | head -1"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""

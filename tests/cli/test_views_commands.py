@@ -73,8 +73,8 @@ def test_a_table_of_conversations(day: Command) -> None:
 
 def test_a_table_of_transitions_of_all_conversations(day: Command) -> None:
     assert day("audit", "--to", "abandoned").table == [
-        "at (UTC)             csid   from  to         event      by  remarks",
-        "2026-03-02 08:31:15  70432  open  abandoned  abandoned",
+        "at (UTC)             csid   from  to         event      by  remarks  event id",
+        "2026-03-02 08:31:15  70432  open  abandoned  abandoned               23593162-d…",
     ]
 
 
