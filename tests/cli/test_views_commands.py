@@ -85,7 +85,8 @@ def test_tables_of_evaluations_and_of_shares(day: Command) -> None:
     ]
     assert day("sla", "--attainment", "--by", "agent").table == [
         "           achieved  breached  pending  voided  attainment",
-        "Omar Lind  1         1         0        0       50.0%",
+        "Ida Holm   1         0         0        0       100.0%",
+        "Omar Lind  0         1         0        0       0.0%",
         "none       0         0         0        1",
     ]
 
