@@ -15,6 +15,7 @@ from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
 from dixa_state.errors import SchemaError
 from dixa_state.fold import Poison
+from dixa_state.views import reporting
 from dixa_state.views.sql import state_column, views_indexes, views_statements, views_tables
 from dixa_state.views.tables import KEYS, TABLES, VIEW_VERSION, Row, group
 
@@ -204,12 +205,18 @@ class Views(TrackingRecorder, ABC):
             connection.run(f"DROP TABLE IF EXISTS {prefix(generation)}{table}")
 
     def publish(self, connection: Connection, generation: int) -> None:
-        """Make the SQL views select from a generation."""
+        """Make the SQL views select from a generation, and those for analysts too."""
+        live = self.read_progress(connection)
+        if live and live.view_version != VIEW_VERSION:  # their columns may be others now
+            for statement in reporting.drop_statements(self.dialect):
+                connection.run(statement)
         for table in [*TABLES, "poison"]:
             connection.run(f"DROP VIEW IF EXISTS {table}")
             columns = self._columns(table, prefix(generation))
             rows = f"SELECT {columns} FROM {prefix(generation)}{table} AS t"  # noqa: S608
             connection.run(f"CREATE VIEW {table} AS {rows}")
+        for statement in reporting.create_statements(self.dialect, prefix(generation)):
+            connection.run(statement)
 
     def _columns(self, table: str, prefix: str) -> str:
         names = TABLES[table]._fields if table in TABLES else Poison._fields

@@ -6,6 +6,7 @@
 -- dixa_state_writer  adds events and keeps the views up to date: for `serve` and `ingest`. It has no
 --                    right to change or delete events, nor anything that lets it have one.
 -- dixa_state_reader  reads everything and writes nothing.
+-- dixa_state_analyst reads the views in the schema `reporting`, and nothing else.
 
 BEGIN;
 
@@ -14,9 +15,14 @@ DECLARE
     name TEXT;
     relation REGCLASS;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['dixa_state_owner', 'dixa_state_writer', 'dixa_state_reader'] LOOP
+    FOREACH name IN ARRAY ARRAY[
+        'dixa_state_owner', 'dixa_state_writer', 'dixa_state_reader', 'dixa_state_analyst'
+    ] LOOP
         IF to_regrole(name) IS NULL THEN
             EXECUTE format('CREATE ROLE %I LOGIN', name);
+        END IF;
+        IF name = 'dixa_state_analyst' THEN
+            CONTINUE;
         END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema, name);
     END LOOP;
@@ -43,6 +49,17 @@ BEGIN
             EXECUTE format('GRANT INSERT, DELETE ON %s TO dixa_state_writer', relation);
         END IF;
     END LOOP;
+
+    GRANT USAGE, CREATE ON SCHEMA reporting TO dixa_state_owner;
+    GRANT USAGE ON SCHEMA reporting TO dixa_state_analyst, dixa_state_reader;
+    FOR relation IN
+        SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace('reporting') AND relkind = 'v'
+    LOOP
+        EXECUTE format('ALTER VIEW %s OWNER TO dixa_state_owner', relation);
+    END LOOP;
+    GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO dixa_state_analyst, dixa_state_reader;
+    ALTER DEFAULT PRIVILEGES FOR ROLE dixa_state_owner IN SCHEMA reporting
+    GRANT SELECT ON TABLES TO dixa_state_analyst;
 END;
 $$;
 

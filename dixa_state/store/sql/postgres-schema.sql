@@ -73,3 +73,12 @@ FOR EACH STATEMENT EXECUTE FUNCTION stored_events_refuse_change('stored_events')
 CREATE OR REPLACE TRIGGER deduplication_refuse_change
 BEFORE UPDATE OR DELETE ON deduplication
 FOR EACH ROW EXECUTE FUNCTION stored_events_refuse_change('known_events');
+
+-- Where analysts read; IF NOT EXISTS would ask for the right to make it even if it is there.
+DO $$
+BEGIN
+    IF to_regnamespace('reporting') IS NULL THEN
+        CREATE SCHEMA reporting;
+    END IF;
+END;
+$$;
