@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from dixa_state.dixa.fields import spelling
 from dixa_state.domain import histories, sla
 from dixa_state.domain.bans import Ban
-from dixa_state.domain.conversation import Conversation, missed
+from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.lifecycle import ENDED, status_from_dixa
+from dixa_state.domain.losses import Loss
 from dixa_state.domain.metrics import (
     first_resolution,
     first_response,
@@ -313,31 +314,47 @@ def _sla_tags(stream: str, state: Conversation) -> Iterator[SlaTagRow]:
             yield SlaTagRow(stream, number, tag)
 
 
+def _first_sla_change(before: Conversation, after: Conversation) -> int | None:
+    """Return the place of the first evaluation whose rows may differ.
+
+    Those without an outcome count for who has the conversation now.
+    """
+    start = histories.common_prefix(before.sla, after.sla)
+    if _current(before) != _current(after):
+        pending = (n for n, one in enumerate(after.sla[:start]) if one.attribution is None)
+        start = next(pending, start)
+    return None if start == len(before.sla) == len(after.sla) else start
+
+
 def _current(state: Conversation) -> Attribution:
     return Attribution(state.queue, state.assignee, state.channel, state.tags)
 
 
-def _missed(stream: str, state: Conversation) -> Iterator[MissedRow]:
-    for number, loss in enumerate(missed(state), start=1):
-        yield MissedRow(
-            stream=stream,
-            number=number,
-            organization_id=storable(state.organization_id),
-            csid=state.csid,
-            proof=loss.proof,
-            field=loss.field,
-            detail=storable(loss.detail),
-            event_id=storable(loss.event_id) or "",
-            topic=loss.topic,
-            after=micros(loss.after),
-            at=micros(loss.at),
-        )
+def _missed_of_status(stream: str, state: Conversation) -> Iterator[MissedRow]:
+    """Yield those of the status with odd numbers, so that one more renumbers none of the others."""
+    for place, loss in enumerate(state.life.losses):
+        yield _missed(stream, state, loss, 2 * place + 1)
 
 
-def _first_loss_change(before: Conversation, after: Conversation) -> int | None:
-    """Return 0 where a loss came or went: those of the status and of other fields are one list."""
-    same = before.losses is after.losses and before.life.losses is after.life.losses
-    return None if same else 0
+def _missed_of_fields(stream: str, state: Conversation) -> Iterator[MissedRow]:
+    for place, loss in enumerate(state.losses):
+        yield _missed(stream, state, loss, 2 * place + 2)
+
+
+def _missed(stream: str, state: Conversation, loss: Loss, number: int) -> MissedRow:
+    return MissedRow(
+        stream=stream,
+        number=number,
+        organization_id=storable(state.organization_id),
+        csid=state.csid,
+        proof=loss.proof,
+        field=loss.field,
+        detail=storable(loss.detail),
+        event_id=storable(loss.event_id) or "",
+        topic=loss.topic,
+        after=micros(loss.after),
+        at=micros(loss.at),
+    )
 
 
 def _ratings(stream: str, state: Conversation) -> Iterator[RatingRow]:
@@ -375,13 +392,14 @@ class _Part(NamedTuple):
     """How the rows of a table are made, and what they depend on.
 
     `history` is where they come from item by item: then those of the items that two states share
-    are not made. All are where one of `fields` differs.
+    are not made. All are where one of `fields` differs. An item takes `numbers` numbers.
     """
 
     rows: Callable[[str, Conversation], Iterator[Row]]
     history: str | None
     fields: tuple[str, ...] = ()
     first_change_in: Callable[[Conversation, Conversation], int | None] | None = None
+    numbers: int = 1
 
     def make(self, stream: str, state: Conversation, start: int) -> Iterator[Row]:
         """Make the rows of the items from a place on."""
@@ -389,7 +407,7 @@ class _Part(NamedTuple):
             return self.rows(stream, state)
         items = histories.get(state, self.history)[start:]
         made = self.rows(stream, histories.put(state, self.history, items))
-        return (_renumbered(row, start) for row in made)
+        return (_renumbered(row, start * self.numbers) for row in made)
 
     def first_change(self, before: Conversation, after: Conversation) -> int | None:
         """Return the place from which the rows of two states differ, None if none do."""
@@ -418,10 +436,11 @@ _PARTS = (
     _Part(_queue_visits, "visits"),
     _Part(_tags, "tag_history", first_change_in=_first_tag_change),
     _Part(_attributes, None, ("custom_attributes", "attribute_ids")),
-    _Part(_sla_evaluations, "sla", ("channel", "queue", "assignee")),
-    _Part(_sla_tags, "sla", ("tags",)),
+    _Part(_sla_evaluations, "sla", first_change_in=_first_sla_change),
+    _Part(_sla_tags, "sla", first_change_in=_first_sla_change),
     _Part(_ratings, "ratings"),
-    _Part(_missed, "losses", first_change_in=_first_loss_change),
+    _Part(_missed_of_status, "life.losses", numbers=2),
+    _Part(_missed_of_fields, "losses", numbers=2),
     _Part(_words, None, ("subject", "requester")),
 )
 
