@@ -33,8 +33,9 @@ class Attribution(Struct, frozen=True):
 class SlaEvaluation(Struct, frozen=True):
     """One evaluation: its status, the deadline when Dixa gave one, and what was reported of it.
 
-    `history` has the first report of each status; it would grow without a bound otherwise. A breach sticks: `breached_late_at` is when another outcome followed it. `attribution` is that
-    of the outcome; None as long as there is none, when it counts for who has the conversation.
+    `history` has the first report of each status, since a status may be repeated without end. A
+    breach sticks: `breached_late_at` is when another outcome followed it. `attribution` is that of
+    the outcome; None as long as there is none, when it counts for who has the conversation.
     """
 
     id: str | None

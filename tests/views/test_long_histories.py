@@ -59,7 +59,7 @@ def evaluations(number: int) -> dict[str, Any]:
     return {"event_fqn": f"SLA_EVALUATION_{kind}", "data": data}
 
 
-def one_evaluation(number: int) -> dict[str, Any]:
+def one_evaluation(_number: int) -> dict[str, Any]:
     data = {"conversation": {"csid": 1}, "id": "sla-1"}
     return {"event_fqn": "SLA_EVALUATION_PENDING", "data": data}
 
