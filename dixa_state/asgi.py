@@ -32,7 +32,8 @@ def open_application(settings: Settings) -> Iterator[Application]:
     with open_tracker(settings.store, grace=settings.grace, secrets=policy.secrets) as tracker:
         views = open_views(tracker.event_recorder)
         try:
-            yield Application(Service(tracker, views, policy))
+            service = Service(tracker, views, policy)
+            yield Application(service, settings.root_path, settings.cors_origins or "")
         finally:
             views.close()
 

@@ -1,18 +1,24 @@
 """Settings: from `DIXA_STATE_…` in the environment, or from `.env`; flags go before both."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dixa_state.errors import InvalidInputError
+
+PREFIX = "DIXA_STATE_"
+
 
 class Settings(BaseSettings):
     """What can be set from outside; what is secret shows in no message and no repr."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DIXA_STATE_", env_file=".env", env_ignore_empty=True, extra="ignore"
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore"
     )
 
     store: str = Field(
@@ -40,8 +46,8 @@ class Settings(BaseSettings):
     )
     api_tokens: SecretStr | None = Field(
         None,
-        description="bearer tokens for reading, comma-separated, of 16 characters or more; "
-        "without one, only loopback may be bound",
+        description="bearer tokens for reading, `token` or `name=token`, comma-separated, of 16 "
+        "characters or more; the log names who asked; without one, only loopback may be bound",
     )
     trusted_proxies: str | None = Field(
         None,
@@ -60,6 +66,17 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="the address that is listened on")
     port: int = Field(8000, ge=0, le=65_535, description="the port; 0 takes any that is free")
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="the path under which a proxy serves this, such as `/dixa`, for every link; "
+        "requests may come with it or without",
+    )
+    cors_origins: str | None = Field(
+        None,
+        description="origins, comma-separated, such as `https://desk.example`, whose pages may "
+        "read with a token from a browser; none if not set",
+    )
     max_body: int = Field(
         1_048_576, ge=1, le=64 << 20, description="bytes that a body may have; beyond: 413"
     )
@@ -88,6 +105,16 @@ class Settings(BaseSettings):
     def grace(self) -> timedelta:
         """The grace as the fold takes it."""
         return timedelta(seconds=self.snapshot_grace)
+
+
+def require_known(names: Iterable[str]) -> None:
+    """Raise `InvalidInputError` if one of these variables is meant for us and is no setting."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in sorted({name.upper() for name in names} - known):
+        if name.startswith(PREFIX):
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidInputError(f"{name}: expected the name of a setting{hint}")
 
 
 _SECRETS = ("store", "webhook_secrets", "webhook_authorization", "api_tokens")

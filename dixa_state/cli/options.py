@@ -1,5 +1,6 @@
 """What commands share: types of arguments, options, and how they open a store."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -9,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rich.progress import Progress
@@ -21,7 +23,7 @@ from dixa_state.domain.timestamps import parse_time
 from dixa_state.errors import InvalidInputError, StoreError
 from dixa_state.questions import Question, Reader
 from dixa_state.questions.question import describe_errors
-from dixa_state.settings import Settings
+from dixa_state.settings import Settings, require_known
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Progress as Reached
 from dixa_state.views.generations import Views
@@ -255,7 +257,10 @@ def read_secrets(settings: Settings) -> Secrets:
 def read_settings() -> Settings:
     """Read the settings; a wrong one is wrong usage."""
     try:
+        require_known([*os.environ, *dotenv_values(".env")])
         return Settings()
+    except InvalidInputError as error:
+        raise click.UsageError(str(error)) from error
     except UnicodeDecodeError as error:
         raise click.UsageError(
             f".env: expected text in UTF-8, got something else: {error}"

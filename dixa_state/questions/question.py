@@ -4,6 +4,7 @@ A question is a pydantic model with a description per field; its method `answer`
 answer has. HTTP parameters, the command's options, OpenAPI and the library call derive from it.
 """
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,12 +40,18 @@ _MAX_REPR = 76
 
 A_co = TypeVar("A_co", covariant=True)
 T = TypeVar("T")
+_LOST_PLUS = re.compile(r"(?<=:\d\d) (?=\d\d:\d\d$)|(?<=\.\d{3}) (?=\d\d:\d\d$)")
 _TIME_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-03-02T08:30:00.000Z"]}
 
 
 def _parse(value: object) -> datetime:
-    """Read a time; a datetime without a zone is in UTC, as a text without one is."""
-    return parse_time(value.isoformat() if isinstance(value, datetime) else str(value))
+    """Read a time; a datetime without a zone is in UTC, as a text without one is.
+
+    A space before the zone is the `+` that a query's text loses where nobody escapes it.
+    """
+    if isinstance(value, datetime):
+        return parse_time(value.isoformat())
+    return parse_time(_LOST_PLUS.sub("+", str(value)))
 
 
 Moment = Annotated[datetime, BeforeValidator(_parse), WithJsonSchema(_TIME_SCHEMA)]

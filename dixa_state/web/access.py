@@ -5,8 +5,12 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from dixa_state.web.middleware import add_log_fields
 from dixa_state.web.policy import came_through_proxy, names_loopback
 from dixa_state.web.service import TheService
+
+_LOGGED = ("csid", "position")
+"""What the log says of the path: numbers only, since an end user's id may be an email address."""
 
 _bearer = HTTPBearer(
     auto_error=False, description="One of the tokens in `DIXA_STATE_API_TOKENS`, if any is set."
@@ -24,14 +28,18 @@ async def require_reader(
     a name of its own (DNS rebinding) nor a stranger whom a proxy lets through: the request must
     name this machine, and must have come from it.
     """
-    policy = service.policy
-    if not policy.may_read(bearer.credentials if bearer else None):
+    policy, token = service.policy, bearer.credentials if bearer else None
+    if token is None and request.url.path.endswith("/stream"):
+        token = request.query_params.get("access_token")
+    if not policy.may_read(token):
         raise HTTPException(
             401,
             "expected a bearer token that may read",
             {"WWW-Authenticate": 'Bearer realm="dixa_state"'},
         )
     if policy.tokens:
+        asked = {name: request.path_params.get(name) for name in _LOGGED}
+        add_log_fields(request.scope, lambda: {"reader": policy.reader_of(token), **asked})
         return
     if came_through_proxy(request.headers.keys()):
         raise HTTPException(

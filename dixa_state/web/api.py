@@ -232,7 +232,8 @@ def _next_page(request: Request, key: str) -> str:
         for name, value in parse_qsl(request.url.query, keep_blank_values=True)
         if name != "pageKey"
     ]
-    return f"{request.url.path}?{urlencode([*query, ('pageKey', key)])}"
+    path = f"{request.app.state.root_path}{request.url.path}"
+    return f"{path}?{urlencode([*query, ('pageKey', key)])}"
 
 
 for _route in ROUTES:

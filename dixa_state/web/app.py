@@ -9,14 +9,15 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dixa_state.errors import DixaStateError
+from dixa_state.errors import DixaStateError, StoreError
 from dixa_state.questions.question import describe_errors
 from dixa_state.web import api, description, operations, server_sent_events
 from dixa_state.web.errors import error_response, internal_error, render_error
-from dixa_state.web.middleware import WEBHOOKS, RequestMiddleware, request_id
+from dixa_state.web.middleware import WEBHOOKS, RequestMiddleware, add_log_fields, request_id
 from dixa_state.web.service import Service
 
 WITH_HEAD = ("/", "/healthz", "/readyz", "/docs")
@@ -30,15 +31,22 @@ class Application:
     receiver takes to do its work.
     """
 
-    def __init__(self, service: Service) -> None:
-        """Serve this service."""
+    def __init__(self, service: Service, root_path: str = "", cors_origins: str = "") -> None:
+        """Serve this service; links begin with `root_path`, which requests may have or not."""
         self.service = service
-        self._api = _make_api(service)
-        self._middleware = RequestMiddleware(self._dispatch, service.metrics)
+        self._root_path = root_path
+        self._api = _make_api(service, root_path)
+        app: ASGIApp = RequestMiddleware(self._dispatch, service.metrics)
+        if origins := [origin.strip() for origin in cors_origins.split(",") if origin.strip()]:
+            app = CORSMiddleware(app, origins, allow_headers=["Authorization", "Last-Event-ID"])
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        await self._middleware(scope, receive, send)
+        prefix = self._root_path
+        if prefix and f"{scope.get('path', '')}/".startswith(f"{prefix}/"):
+            scope["path"] = scope["path"].removeprefix(prefix) or "/"
+        await self._app(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == WEBHOOKS:
@@ -49,25 +57,26 @@ class Application:
         await self._api(scope, receive, send)
 
 
-def _make_api(service: Service) -> FastAPI:
+def _make_api(service: Service, root_path: str) -> FastAPI:
     app = FastAPI(
         title="dixa_state",
         summary="The state of Dixa conversations, at any moment, and how it is known.",
         description=description.INTRODUCTION,
         version=version("dixa-state"),
         openapi_url=None,  # `description` serves it and the page, each rendered once
+        servers=[{"url": root_path}] if root_path else None,
         redirect_slashes=False,
         lifespan=_lifespan,
         generate_unique_id_function=_operation_id,
     )
-    app.state.service = service
+    app.state.service, app.state.root_path = service, root_path
     app.add_exception_handler(Exception, _internal_error)
     app.add_exception_handler(DixaStateError, _error)
     app.add_exception_handler(HTTPException, _error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     for module in (description, api, server_sent_events, operations):
         app.include_router(module.router)
-    description.describe(app, guarded=bool(service.policy.tokens))
+    description.describe(app, root_path, guarded=bool(service.policy.tokens))
     return app
 
 
@@ -86,7 +95,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _error(_request: Request, error: Exception) -> Response:
+async def _error(request: Request, error: Exception) -> Response:
+    if isinstance(error, StoreError):
+        add_log_fields(request.scope, lambda: {"why": str(error)})
     return error_response(cast("DixaStateError | HTTPException", error))
 
 

@@ -45,10 +45,10 @@ _ERRORS = {
 }
 
 
-def describe(app: FastAPI, *, guarded: bool) -> None:
+def describe(app: FastAPI, root_path: str, *, guarded: bool) -> None:
     """Add the OpenAPI document, its page and the files of that to an application.
 
-    `guarded` is whether reading takes a token.
+    Links begin with `root_path`; `guarded` is whether reading takes a token.
     """
     lock = Lock()
 
@@ -57,11 +57,11 @@ def describe(app: FastAPI, *, guarded: bool) -> None:
         return to_json(_corrected(app.openapi(), guarded=guarded))
 
     page = get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{root_path}/openapi.json",
         title="dixa_state: HTTP API",
-        swagger_js_url="/static/swagger-ui-bundle.js",
-        swagger_css_url="/static/swagger-ui.css",
-        swagger_favicon_url="/static/favicon.png",
+        swagger_js_url=f"{root_path}/static/swagger-ui-bundle.js",
+        swagger_css_url=f"{root_path}/static/swagger-ui.css",
+        swagger_favicon_url=f"{root_path}/static/favicon.png",
     )
     html = bytes(page.body)
     headers = {CONTENT_SECURITY_POLICY.decode(): _content_security_policy(html.decode())}
@@ -105,9 +105,9 @@ def _content_security_policy(page: str) -> str:
 
 
 @router.get("/", include_in_schema=False)
-async def home() -> Response:
+async def home(request: Request) -> Response:
     """Redirect people to the page that describes the API."""
-    return RedirectResponse("/docs", 303)
+    return RedirectResponse(f"{request.app.state.root_path}/docs", 303)
 
 
 @router.post(

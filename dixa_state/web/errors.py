@@ -26,6 +26,9 @@ from dixa_state.errors import (
 
 UNAVAILABLE = 503
 
+UNUSABLE = "the store cannot be used now; the log says why"
+"""All that is shown to strangers: what a database says may name hosts and users."""
+
 RETRY_AFTER = "1"
 """Seconds after which to try again what cannot be done now."""
 
@@ -79,14 +82,18 @@ def code_of(error: DixaStateError | HTTPException) -> str:
 
 
 def error_response(error: DixaStateError | HTTPException) -> Response:
-    """Return the response to an error; what is wrong with a signature stays in the log."""
+    """Return the response to an error.
+
+    What is wrong with a signature stays in the log, and so does what a driver said.
+    """
     status, code = _status_and_code(error)
     if isinstance(error, HTTPException):
         message = _MESSAGES.get(error.detail, error.detail)
         return render_error(status, code, message, headers=error.headers)
     if isinstance(error, SignatureError):
         return render_error(status, code, "expected a webhook that Dixa signed")
-    return render_error(status, code, str(error))
+    hidden = isinstance(error, StoreError) and error.__cause__ is not None
+    return render_error(status, code, UNUSABLE if hidden else str(error))
 
 
 def internal_error(request_id: str) -> Response:

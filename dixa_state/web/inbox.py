@@ -150,5 +150,7 @@ class Inbox:
 
 def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.outcome.done():
-        kind = "" if isinstance(error, DixaStateError) else f"{type(error).__name__}: "
-        waiting.outcome.set_exception(StoreUnavailableError(f"{kind}{error}"))
+        ours = isinstance(error, DixaStateError)
+        failure = StoreUnavailableError(str(error) if ours else f"{type(error).__name__}: {error}")
+        failure.__cause__ = error.__cause__ if ours else error
+        waiting.outcome.set_exception(failure)

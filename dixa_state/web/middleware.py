@@ -51,7 +51,7 @@ async def send_json(send: Send, body: bytes) -> None:
 def add_log_fields(scope: Scope, fields: Callable[[], Mapping[str, Any]]) -> None:
     """Add to the line in the log about a request; `fields` is called if there is one."""
     exchange: _Exchange = scope[_EXCHANGE]
-    exchange.fields = fields
+    exchange.fields.append(fields)
 
 
 def request_id(scope: Scope) -> str:
@@ -121,7 +121,7 @@ class _Exchange:
         # The system's entropy costs more, and nobody gains by guessing an id.
         self.request_id = _given_id(scope) or f"{getrandbits(128):032x}"
         self.status: int | None = None
-        self.fields: Callable[[], Mapping[str, Any]] | None = None
+        self.fields: list[Callable[[], Mapping[str, Any]]] = []
         self._send = send
         self._started = perf_counter()
         scope[_EXCHANGE] = self
@@ -129,7 +129,7 @@ class _Exchange:
     def log_fields(self, scope: Scope) -> dict[str, Any]:
         """Return what the log gets."""
         client = scope.get("client")
-        fields = self.fields() if self.fields else {}
+        fields = {name: value for made in self.fields for name, value in made().items()}
         return {
             "request_id": self.request_id,
             "client": client[0] if client else None,

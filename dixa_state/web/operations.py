@@ -17,7 +17,7 @@ from dixa_state.errors import DixaStateError
 from dixa_state.questions.changes import health
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, answer
-from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE
+from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE, UNUSABLE
 from dixa_state.web.service import Service, TheService
 
 PROBE_TIMEOUT = 3.0
@@ -25,9 +25,6 @@ PROBE_TIMEOUT = 3.0
 
 PROBE_INTERVAL = 1.0
 """Seconds for which the result of a probe is returned again."""
-
-UNUSABLE = "the store cannot be used now; the log says why"
-"""All that is shown to strangers: what a database says may name hosts and users."""
 
 _log = logging.getLogger("dixa_state.web")
 

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from dixa_state.dixa.body import UnreadableError, identify
 from dixa_state.dixa.signature import Secrets, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
 _SHORTEST_TOKEN = 16
+_NAMED_TOKEN = re.compile(rf"([A-Za-z0-9._-]{{1,40}})=(.{{{_SHORTEST_TOKEN},}})")
 _HOST = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _ADDED_BY_PROXIES = frozenset(
     ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -20,20 +22,27 @@ _ADDED_BY_PROXIES = frozenset(
 _AUTHORIZATION = re.compile(r"(Basic|Bearer) [A-Za-z0-9._~+/=-]+")
 
 
+class Token(NamedTuple):
+    """A token that may read: the name that the log has for it, and its SHA-256 digest."""
+
+    name: str
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Policy:
     """What a service accepts; holds secrets, so its repr shows nothing.
 
     `authorizations` are the headers one of which webhooks must carry besides their signature, none
-    where they need not; `tokens` those of who may read, none where everyone on this machine may.
-    Both are SHA-256 digests.
+    where they need not, as SHA-256 digests; `tokens` are those of who may read, none where everyone
+    on this machine may.
     """
 
     secrets: Secrets = field(default_factory=Secrets)
     allow_unsigned: bool = False
     tolerance: timedelta | None = None
     authorizations: tuple[bytes, ...] = ()
-    tokens: tuple[bytes, ...] = ()
+    tokens: tuple[Token, ...] = ()
     max_body: int = 1 << 20
 
     def require_sender(self, authorization: str | None) -> None:
@@ -66,8 +75,14 @@ class Policy:
             _require_organization(body, organizations)
 
     def may_read(self, token: str | None) -> bool:
-        """Return whether a bearer of this token may read; every known token is compared."""
-        return not self.tokens or _is_among(token, self.tokens)
+        """Return whether a bearer of this token may read."""
+        return not self.tokens or self.reader_of(token) is not None
+
+    def reader_of(self, token: str | None) -> str | None:
+        """Return the name of a token; every known token is compared."""
+        given = _digest(token or "")
+        names = [known.name for known in self.tokens if compare_digest(given, known.digest)]
+        return names[0] if names else None
 
 
 def _require_organization(body: bytes, organizations: frozenset[str]) -> None:
@@ -79,21 +94,26 @@ def _require_organization(body: bytes, organizations: frozenset[str]) -> None:
         raise SignatureError("organization", "The key is bound to another organization")
 
 
-def parse_tokens(text: str) -> tuple[bytes, ...]:
-    """Return the digests of the tokens in the setting, which are comma-separated.
+def parse_tokens(text: str) -> tuple[Token, ...]:
+    """Return the tokens in the setting: each a token or `name=token`, comma-separated.
 
-    Raises `InvalidInputError`, which names a token by its number and never shows it.
+    What has no name is called by its number, `token 1`. A token may itself contain `=`, so what
+    stands before it is a name only where enough for a token follows. Raises `InvalidInputError`,
+    which names a token by its number and never shows it.
     """
     if not text.strip():
         return ()
-    tokens = [token.strip() for token in text.split(",")]
-    for number, token in enumerate(tokens, start=1):
+    tokens = []
+    for number, item in enumerate(text.split(","), start=1):
+        named = _NAMED_TOKEN.fullmatch(item.strip())
+        name, token = (named[1], named[2]) if named else (f"token {number}", item.strip())
         if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
             raise InvalidInputError(
                 f"Token {number}: expected at least {_SHORTEST_TOKEN} printable ASCII characters; "
                 f"{len(token)} characters came"
             )
-    return tuple(_digest(token) for token in tokens)
+        tokens.append(Token(name, _digest(token)))
+    return tuple(tokens)
 
 
 def parse_authorizations(text: str) -> tuple[bytes, ...]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +23,17 @@ router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], r
 
 _Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
 _EXAMPLE = 'id: 34\nevent: conversation\ndata: {"csid":70431,"status":"closed",…}\n\n'
+
+
+class StreamParameters(BaseModel):
+    """Where a subscriber begins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: _Position | None = Field(None, description="As `Last-Event-ID`.")
+    access_token: str | None = Field(
+        None, description="A token that may read: browsers' `EventSource` sends no headers."
+    )
 
 
 class ServerSentEvents(StreamingResponse):
@@ -54,7 +65,7 @@ async def stream_changes(
     last_event_id: Annotated[
         _Position | None, Header(description="The position after which to resume.")
     ] = None,
-    after: Annotated[_Position | None, Query(description="As `Last-Event-ID`.")] = None,
+    query: Annotated[StreamParameters, Query()] = StreamParameters(),  # noqa: B008 — frozen
 ) -> Response:
     """Stream conversations as they change, each as `GET /v1/conversations/{csid}` returns it.
 
@@ -64,7 +75,7 @@ async def stream_changes(
     The first event, `ready`, holds the position at which it begins. After 15 s of silence comes a
     comment.
     """
-    requested = last_event_id if last_event_id is not None else after
+    requested = last_event_id if last_event_id is not None else query.after
     return ServerSentEvents(service.live_updates, await _first_position(service, requested))
 
 

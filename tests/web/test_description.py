@@ -17,6 +17,8 @@ ROUTES = {
     ("get", "/v1/conversations/{csid}/timeline"),
     ("get", "/v1/conversations/{csid}/transitions"),
     ("get", "/v1/conversations/{csid}/events"),
+    ("get", "/v1/conversations/{csid}/why/{field}"),
+    ("get", "/v1/events/{position}"),
     ("get", "/v1/transitions"),
     ("get", "/v1/sla"),
     ("get", "/v1/stats"),

@@ -134,7 +134,8 @@ def test_a_webhook_that_the_store_will_not_take_fails_by_itself(
         eventually(lambda: sqlite_server.service.inbox.waiting > 10)
     assert statuses(answers) == {200: 19, 503: 1}
     refused = answers[13].result()
-    assert "not this one" in refused.json()["error"]["message"]
+    message = refused.json()["error"]["message"]
+    assert message == "the store cannot be used now; the log says why"
     assert refused.headers["retry-after"] == "1"
     with closing(sqlite3.connect(path)) as other:
         other.execute("DROP TRIGGER refuse")
