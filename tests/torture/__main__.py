@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 PARTS = Path(__file__).resolve().parent
-COMMANDS = ("kill", "faults", "concurrency", "order", "fuzz")
+COMMANDS = ("kill", "faults", "concurrency", "order", "fuzz", "soak")
 
 
 class Torture(click.Group):

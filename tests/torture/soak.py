@@ -1,0 +1,160 @@
+"""Soak: a steady rate of webhooks, with readers and subscribers, for as long as one likes."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from statistics import mean, quantiles
+from threading import Event as Signal
+from threading import Thread
+from time import monotonic
+
+import click
+import psutil
+import psycopg
+from judgement import conclude
+from kill import stores
+from ledger import Ledger
+from listener import Listener
+from load import Load
+from prober import Prober
+from programs import HarnessError, Program, Programs, until
+from reports import Report, progress, with_report, with_seed
+from stock import Stock
+
+from dixa_state import open_tracker
+from dixa_state.bootstrap import open_views
+
+CLIENTS = 32
+LISTENERS = 3
+_EVERY = 1.0
+_WARM_UP = 0.5  # of the time: caches fill meanwhile
+_GROWTH = 1.10
+_LAG = 0.1
+_WAL = {"sqlite": 128 << 20, "postgres": 2 << 30}  # bytes: a checkpoint follows at half of it
+
+
+class Watch:
+    """What a service takes and how far its views are behind, noted all the time."""
+
+    def __init__(self, store: str, server: Program, ledger: Ledger) -> None:
+        self.memory: list[int] = []
+        self.wal = 0
+        self.lags: list[float] = []
+        self._store, self._server, self._ledger = store, server, ledger
+        self._stop = Signal()
+        self._threads = [Thread(target=run, daemon=True) for run in (self._sizes, self._views)]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for thread in self._threads:
+                thread.join()
+
+    def _sizes(self) -> None:
+        process = psutil.Process(self._server.process.pid)
+        while not self._stop.wait(_EVERY):
+            self.memory.append(process.memory_info().rss)
+            self.wal = max(self.wal, _wal(self._store))
+
+    def _views(self) -> None:
+        """Measure how long the views take to reach the newest position that was answered."""
+        with open_tracker(self._store, create=False) as tracker:
+            views = open_views(tracker.event_recorder)
+            while not self._stop.wait(0.02):
+                position, begun = self._ledger.highest, monotonic()
+                while views.progress().position < position and not self._stop.is_set():
+                    views.changed(0.005)
+                self.lags.append(monotonic() - begun)
+            views.close()
+
+    def findings(self, kind: str) -> list[str]:
+        settled = self.memory[int(len(self.memory) * _WARM_UP) :]
+        third = max(len(settled) // 3, 1)
+        growth = mean(settled[-third:]) / mean(settled[:third])
+        lag = quantiles(self.lags, n=100)[98]
+        found = [f"memory has grown to {growth:.0%}"] if growth > _GROWTH else []
+        found += (
+            [f"the log of the database has {self.wal:,} bytes"] if self.wal > _WAL[kind] else []
+        )
+        return found + ([f"the views are {lag:.3f} s behind at p99"] if lag > _LAG else [])
+
+
+def _wal(store: str) -> int:
+    if store.startswith("sqlite"):
+        with suppress(FileNotFoundError):
+            return Path(store.removeprefix("sqlite:///") + "-wal").stat().st_size
+        return 0
+    with psycopg.connect(store, user="postgres") as connection:
+        row = connection.execute("SELECT sum(size)::bigint FROM pg_ls_waldir()").fetchone()
+    return int(row[0]) if row else 0
+
+
+def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> Report:
+    """Keep up a rate of webhooks; all are answered 200, and nothing grows but the store."""
+    kind = "postgres" if store.startswith("postgres") else "sqlite"
+    report = Report("soak", {"store": kind, "rate": rate, "seed": seed})
+    ledger, programs = Ledger(), Programs(store, folder)
+    try:
+        server = programs.serve()
+        load = Load(Stock(seed), ledger, clients=CLIENTS, rest=CLIENTS / rate, seed=seed)
+        load.addresses = (server.address(),)
+        listeners = [Listener(load.addresses, seed + number) for number in range(LISTENERS)]
+        watch = Watch(store, server, ledger)
+        with load, Prober(server) as prober, watch.running():
+            end = monotonic() + seconds
+            until(lambda: load.answered and monotonic() > end, seconds + 60, "the end")
+            answered = load.answered
+            load.finish()
+            prober.resting = True
+        for listener in listeners:
+            listener.end()
+        report.findings += chain(
+            ledger.findings,
+            prober.findings,
+            *(listener.findings for listener in listeners),
+            [f"{load.refused} webhooks were refused"] if load.refused else [],
+            watch.findings(kind),
+            server.tracebacks(),
+            [f"serve ends with {code}"] if (code := server.stop()) else [],
+            conclude(programs, ledger),
+        )
+        report.figures |= {
+            "webhooks": answered,
+            "a second": round(answered / seconds),
+            "longest answer, s": round(load.longest, 2),
+            "lag p99, ms": round(quantiles(watch.lags, n=100)[98] * 1_000),
+            "memory, MB": [size >> 20 for size in watch.memory[:: max(len(watch.memory) // 6, 1)]],
+            "log, MB": watch.wal >> 20,
+        }
+    except HarnessError as error:
+        report.findings.append(str(error))
+    finally:
+        programs.close()
+    return report
+
+
+@click.command("soak")
+@click.option("--store", "kind", type=click.Choice(["sqlite", "postgres"]), multiple=True)
+@click.option("--rate", type=click.IntRange(1), default=300, show_default=True, metavar="N")
+@click.option("--minutes", type=click.FloatRange(0.1), default=10, show_default=True, metavar="N")
+@with_seed
+@with_report
+def command(kind: tuple[str, ...], rate: int, minutes: float, seed: int, path: Path | None) -> None:
+    """Send so many webhooks a second, with readers and subscribers; nothing may grow."""
+    whole = Report("soak", {"rate": rate, "minutes": minutes, "seed": seed})
+    kinds = kind or ("postgres", "sqlite")
+    with progress("soak", len(kinds)) as done:
+        for one in kinds:
+            with stores(one) as (store, folder):
+                report = torture(store, folder, rate, minutes * 60, seed)
+            whole.rows.append({"store": one, **report.figures})
+            whole.findings += [f"{one}: {finding}" for finding in report.findings]
+            done(f"{one}, {len(whole.findings)} findings")
+    sys.exit(whole.conclude(path))
