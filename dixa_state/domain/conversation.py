@@ -26,6 +26,7 @@ from dixa_state.domain.queueing import (
     Visits,
     abandon,
     enter_queue,
+    is_waiting,
     leave_queue,
     lose_end,
     resume_visit,
@@ -142,6 +143,11 @@ class Conversation(Struct, frozen=True):
         """The last visit to the queue that the conversation belongs to."""
         last = self.visits[-1] if self.visits and self.queue else None
         return last if last is not None and same(last.queue, self.queue) else None
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since when it waits in a queue; None where an agent took it or it has ended."""
+        return self.visits[-1].enqueued_at if is_waiting(self.visits) else None
 
 
 def initial(organization_id: str | None, csid: int) -> Conversation:

@@ -84,6 +84,7 @@ class Summary(Struct, frozen=True):
     irregular: int = 0
     inferred: int = 0
     reopens: int = 0
+    reopened_at: datetime | None = None
     ended_at: datetime | None = None
     first_closed_at: datetime | None = None
     last_closed_at: datetime | None = None
@@ -267,6 +268,7 @@ def _summarised(summary: Summary, transition: Transition) -> Summary:
         + (transition.irregular is not None and not transition.starts_midlife),
         inferred=summary.inferred + transition.inferred,
         reopens=summary.reopens + transition.is_reopen,
+        reopened_at=transition.at if transition.is_reopen else summary.reopened_at,
         ended_at=transition.at if transition.after in ENDED else summary.ended_at,
         first_closed_at=transition.at if first else summary.first_closed_at,
         last_closed_at=transition.at if closed else summary.last_closed_at,

@@ -3,6 +3,7 @@
 from dixa_state.questions.bans import Ban, Bans, EndUser, OneEndUser
 from dixa_state.questions.conversation import Conversation, OneConversation, describe
 from dixa_state.questions.conversations import Conversations
+from dixa_state.questions.current import Current, CurrentCounts
 from dixa_state.questions.question import Answer, Page, PagedQuestion, Question
 from dixa_state.questions.reader import Reader
 from dixa_state.questions.search import Search, SearchBody
@@ -22,6 +23,8 @@ __all__ = [
     "Conversation",
     "ConversationTransitions",
     "Conversations",
+    "Current",
+    "CurrentCounts",
     "Daily",
     "DailyCounts",
     "EndUser",

@@ -138,6 +138,7 @@ class Conversation(Answer):
     assigned_at: Time | None = Field(description="Since when that agent has had it.")
     queue: Queue | None = Field(description="The queue that it is in or was taken from.")
     enqueued_at: Time | None = Field(description="When it entered that queue.")
+    waiting_since: Time | None = Field(description="Since when it waits there for an agent.")
     tags: list[str] = Field(description="The names of its tags, sorted.")
     custom_attributes: dict[str, Any] = Field(description="Values by identifier.")
     sla_status: SlaSummary = Field(description="The worst status of its SLA evaluations.")
@@ -207,6 +208,7 @@ def describe(
         assigned_at=assignment.since if assignment else None,
         queue=describe_queue(state.queue),
         enqueued_at=visit.enqueued_at if visit else None,
+        waiting_since=state.waiting_since,
         tags=sorted(state.tags),
         custom_attributes=dict(sorted(state.custom_attributes.items())),
         sla_status=sla.summarise(state.sla),

@@ -42,7 +42,9 @@ from dixa_state.questions.question import (
 from dixa_state.questions.reader import Reader
 from dixa_state.views.tables import micros
 
-Sort = Literal["-last_event_at", "last_event_at", "-created_at", "created_at", "-csid", "csid"]
+Sort = Literal[
+    "-last_event_at", "last_event_at", "-created_at", "created_at", "-csid", "csid", "waiting_since"
+]
 
 
 class Conversations(PagedQuestion[Conversation]):
@@ -69,6 +71,10 @@ class Conversations(PagedQuestion[Conversation]):
     created_until: Moment | None = Field(None, description="Created before this time.")
     updated_since: Moment | None = Field(None, description="Newest event at or after this time.")
     updated_until: Moment | None = Field(None, description="Newest event before this time.")
+    closed_since: Moment | None = Field(None, description="Ended last at or after this time.")
+    closed_until: Moment | None = Field(None, description="Ended last before this time.")
+    reopened_since: Moment | None = Field(None, description="Reopened at or after this time.")
+    waiting: bool = Field(default=False, description="Only those that wait in a queue.")
     irregular: bool = Field(default=False, description="Only with an irregular transition.")
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
     sort: Sort = Field("-last_event_at", description="What to sort by; `-` for descending.")
@@ -106,6 +112,9 @@ class Conversations(PagedQuestion[Conversation]):
             *worded("text", self.text),
             *between("created_since", "created_at", self.created_since, self.created_until),
             *between("updated_since", "last_event_at", self.updated_since, self.updated_until),
+            *between("closed_since", "closed_at", self.closed_since, self.closed_until),
+            *between("reopened_since", "reopened_at", self.reopened_since, None),
+            *is_set("waiting_since", "text", wanted=self.waiting or self.sort == "waiting_since"),
             *is_set("irregular", "count", wanted=self.irregular),
         ]
 
@@ -152,7 +161,7 @@ def _sort_as_of(sort: Sort) -> Sort:
     """Return the order of a list as of a moment: views do not know the newest event of then."""
     if sort == "-last_event_at":
         return "-created_at"
-    if sort == "last_event_at":
+    if sort in ("last_event_at", "waiting_since"):
         raise ConflictError(
             f"sort: expected created_at or csid for a list as of a moment, got {sort!r}"
         )

@@ -136,6 +136,8 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         last_event_at=micros(state.last_event_at or first_event),
         last_message_at=_optional_micros(state.messages.last_at),
         assigned_at=_optional_micros(held.since if held and held.until is None else None),
+        waiting_since=_optional_micros(state.waiting_since),
+        reopened_at=_optional_micros(summary.reopened_at),
         closed_at=ended,
         duration=_duration(state, created, ended),
         entered_queue=bool(state.visits),

@@ -17,8 +17,10 @@ class ConversationRow(NamedTuple):
     """The state of a conversation: what lists filter and sort by, and all of it as JSON.
 
     `dixa_status` is Dixa's own word where it is none of ours, as `spelling` reduces it.
-    `assigned_at` is when the agent who has it now got it. `closed_at` is when it was closed or
-    abandoned last, which is a close to Dixa too; it stays when the conversation is opened again.
+    `assigned_at` is when the agent who has it now got it, `waiting_since` when it entered the queue
+    that nobody has taken it from yet, `reopened_at` when it was last reopened. `closed_at` is when
+    it was closed or abandoned last, which is a close to Dixa too; it stays when the conversation is
+    opened again.
     `duration` is from creation to there, None as long as the conversation has not ended.
     `chunks` counts the rows of `histories` that belong to the state; the SQL view appends them to
     it, a line each.
@@ -47,6 +49,8 @@ class ConversationRow(NamedTuple):
     last_event_at: int
     last_message_at: int | None
     assigned_at: int | None
+    waiting_since: int | None
+    reopened_at: int | None
     closed_at: int | None
     duration: float | None
     entered_queue: bool

@@ -6,7 +6,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dixa_state.web.middleware import add_log_fields
-from dixa_state.web.policy import came_through_proxy, names_loopback
+from dixa_state.web.policy import Policy, came_through_proxy, names_loopback
 from dixa_state.web.service import TheService
 
 _LOGGED = ("csid", "position")
@@ -22,15 +22,20 @@ async def require_reader(
     service: TheService,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> None:
+    """Raise `HTTPException` for a request whose bearer token may not read."""
+    token = bearer.credentials if bearer else None
+    if token is None and request.url.path.endswith("/stream"):
+        token = request.query_params.get("access_token")
+    check_reader(request, service.policy, token)
+
+
+def check_reader(request: Request, policy: Policy, token: str | None) -> None:
     """Raise `HTTPException` for a request that may not read.
 
     Without tokens everyone on this machine may, but neither a web page that leads a browser here by
     a name of its own (DNS rebinding) nor a stranger whom a proxy lets through: the request must
     name this machine, and must have come from it.
     """
-    policy, token = service.policy, bearer.credentials if bearer else None
-    if token is None and request.url.path.endswith("/stream"):
-        token = request.query_params.get("access_token")
     if not policy.may_read(token):
         raise HTTPException(
             401,
@@ -38,8 +43,7 @@ async def require_reader(
             {"WWW-Authenticate": 'Bearer realm="dixa_state"'},
         )
     if policy.tokens:
-        asked = {name: request.path_params.get(name) for name in _LOGGED}
-        add_log_fields(request.scope, lambda: {"reader": policy.reader_of(token), **asked})
+        log_reader(request, policy.reader_of(token))
         return
     if came_through_proxy(request.headers.keys()):
         raise HTTPException(
@@ -50,6 +54,12 @@ async def require_reader(
         raise HTTPException(
             403, f"Host: expected localhost, as long as no API tokens are set, got {host[:80]!r}"
         )
+
+
+def log_reader(request: Request, name: str | None) -> None:
+    """Have the log say who asked, and for what."""
+    asked = {name: request.path_params.get(name) for name in _LOGGED}
+    add_log_fields(request.scope, lambda: {"reader": name, **asked})
 
 
 Reader = Depends(require_reader)

@@ -53,6 +53,7 @@ ROUTES = (
     Route("/sla", questions.SlaEvaluations, "list_sla_evaluations", _ALL),
     Route("/sla/attainment", questions.Attainment, "get_sla_attainment", _ALL),
     Route("/stats", questions.Stats, "get_statistics", _ALL),
+    Route("/stats/current", questions.Current, "get_current_counts", _ALL),
     Route("/stats/daily", questions.Daily, "get_daily_counts", _ALL),
     Route("/bans", questions.Bans, "list_bans", _BANS),
     Route("/endusers/{id}", questions.OneEndUser, "get_end_user", _BANS),

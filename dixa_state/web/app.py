@@ -18,6 +18,7 @@ from dixa_state.questions.question import describe_errors
 from dixa_state.web import api, description, operations, server_sent_events
 from dixa_state.web.errors import error_response, internal_error, render_error
 from dixa_state.web.middleware import WEBHOOKS, RequestMiddleware, add_log_fields, request_id
+from dixa_state.web.pages import routes as pages
 from dixa_state.web.service import Service
 
 WITH_HEAD = ("/", "/healthz", "/readyz", "/docs")
@@ -76,6 +77,7 @@ def _make_api(service: Service, root_path: str) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     for module in (description, api, server_sent_events, operations):
         app.include_router(module.router)
+    pages.include(app)
     description.describe(app, root_path, guarded=bool(service.policy.tokens))
     return app
 
@@ -98,15 +100,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _error(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreError):
         add_log_fields(request.scope, lambda: {"why": str(error)})
-    return error_response(cast("DixaStateError | HTTPException", error))
+    return pages.for_reader(request, error_response(cast("DixaStateError | HTTPException", error)))
 
 
 async def _internal_error(request: Request, _error: Exception) -> Response:
     """Answer in the usual shape before the middleware, to which the framework raises it again."""
-    return internal_error(request_id(request.scope))
+    return pages.for_reader(request, internal_error(request_id(request.scope)))
 
 
-async def _invalid_request(_request: Request, error: Exception) -> Response:
+async def _invalid_request(request: Request, error: Exception) -> Response:
     found = cast("RequestValidationError", error).errors()
     message, detail = describe_errors(found, skip=1)
-    return render_error(400, "invalid", message, detail=detail)
+    return pages.for_reader(request, render_error(400, "invalid", message, detail=detail))

@@ -38,14 +38,21 @@ class BodyReader:
         self._bytes = 0
 
     async def read(
-        self, headers: Headers, receive: Receive, limit: int, *, declared: bool = False
+        self,
+        headers: Headers,
+        receive: Receive,
+        limit: int,
+        *,
+        declared: bool = False,
+        form: bool = False,
     ) -> bytes:
-        """Return the body of a request that carries JSON, and with `declared` says so.
+        """Return the body of a request that carries JSON, and with `declared` says so, or a form.
 
         Raises `HTTPException` with 415 for another type or a compressed body, 413 for one beyond
         `limit` bytes, 408 for one that is too slow; `OverloadedError` for one that was given up.
         """
-        require_json(headers, declared=declared)
+        if not form:
+            require_json(headers, declared=declared)
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length[:20]) > limit:
             raise _too_large(limit)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, FastAPI, Header, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic_core import to_json
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from dixa_state.questions.quarantine import WebhookOutcome
@@ -102,12 +102,6 @@ def _content_security_policy(page: str) -> str:
         "img-src 'self' data:; connect-src 'self'; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     )
-
-
-@router.get("/", include_in_schema=False)
-async def home(request: Request) -> Response:
-    """Redirect people to the page that describes the API."""
-    return RedirectResponse(f"{request.app.state.root_path}/docs", 303)
 
 
 @router.post(

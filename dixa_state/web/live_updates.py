@@ -7,12 +7,13 @@ however often it has changed. So nothing queues up for a slow subscriber.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from threading import Event as Signal
 from threading import Thread
-from typing import NamedTuple
 
 from pydantic_core import to_json
 
@@ -21,6 +22,8 @@ from dixa_state.errors import DixaStateError, SchemaError
 from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
+from dixa_state.views.rows import rows
+from dixa_state.views.tables import Row, group
 from dixa_state.web.executor import QueryExecutor
 
 MAX_RECENT = 1_000
@@ -34,12 +37,23 @@ _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
 
 
-class Change(NamedTuple):
-    """A conversation that changed: the position of its newest event, and its state as JSON."""
+@dataclass(frozen=True)
+class Change:
+    """A conversation that changed: the position of its newest event, and its state as JSON too."""
 
     position: int
     document: bytes
-    conversation: tuple[str | None, int]
+    state: Conversation
+
+    @property
+    def conversation(self) -> tuple[str | None, int]:
+        """The organization and the number."""
+        return self.state.organization_id, self.state.csid
+
+    @cached_property
+    def rows(self) -> Mapping[str, Sequence[Row]]:
+        """All rows that it makes in the views, by table: by these it fits a list or does not."""
+        return group(rows("", self.state))
 
 
 class LiveUpdates:
@@ -168,7 +182,7 @@ class LiveUpdates:
 
     def _change(self, state: Conversation) -> Change:
         document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
-        return Change(state.position, document, (state.organization_id, state.csid))
+        return Change(state.position, document, state)
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()

@@ -80,7 +80,7 @@ class Policy:
 
     def reader_of(self, token: str | None) -> str | None:
         """Return the name of a token; every known token is compared."""
-        given = _digest(token or "")
+        given = digest_of(token or "")
         names = [known.name for known in self.tokens if compare_digest(given, known.digest)]
         return names[0] if names else None
 
@@ -112,7 +112,7 @@ def parse_tokens(text: str) -> tuple[Token, ...]:
                 f"Token {number}: expected at least {_SHORTEST_TOKEN} printable ASCII characters; "
                 f"{len(token)} characters came"
             )
-        tokens.append(Token(name, _digest(token)))
+        tokens.append(Token(name, digest_of(token)))
     return tuple(tokens)
 
 
@@ -128,7 +128,7 @@ def parse_authorizations(text: str) -> tuple[bytes, ...]:
                 f"Header {number}: expected `Basic …` or `Bearer …` as the webhook sends it, got "
                 "something else"
             )
-    return tuple(map(_digest, headers))
+    return tuple(map(digest_of, headers))
 
 
 def is_loopback(host: str) -> bool:
@@ -155,9 +155,10 @@ def names_loopback(host: str) -> bool:
 
 def _is_among(given: str | None, known: tuple[bytes, ...]) -> bool:
     """Compare with every known digest, so that the time taken says nothing."""
-    digest = _digest(given or "")
+    digest = digest_of(given or "")
     return True in [compare_digest(digest, one) for one in known]
 
 
-def _digest(text: str) -> bytes:
+def digest_of(text: str) -> bytes:
+    """Return the digest by which a token or a header is known."""
     return sha256(text.encode("utf-8", "surrogateescape")).digest()

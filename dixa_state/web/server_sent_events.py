@@ -1,6 +1,6 @@
 """Live updates as server-sent events, by the WHATWG's specification of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -41,9 +41,14 @@ class ServerSentEvents(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, updates: LiveUpdates, after: int) -> None:
-        """Send what changes after a position."""
-        super().__init__(_events(updates, after))
+    def __init__(
+        self,
+        updates: LiveUpdates,
+        events: AsyncIterator[bytes],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send these events."""
+        super().__init__(events, headers=headers)
         self._updates = updates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,10 +81,11 @@ async def stream_changes(
     comment.
     """
     requested = last_event_id if last_event_id is not None else query.after
-    return ServerSentEvents(service.live_updates, await _first_position(service, requested))
+    after = await first_position(service, requested)
+    return ServerSentEvents(service.live_updates, _events(service.live_updates, after))
 
 
-async def _first_position(service: Service, requested: int | None) -> int:
+async def first_position(service: Service, requested: int | None) -> int:
     """Return the position to begin after.
 
     An id may be ahead of what this process has seen: it came from another one on the same store.

@@ -233,9 +233,9 @@ def test_status_is_the_object_of_the_contract(day: Command) -> None:
     assert list(status) == [
         *("organization_id", "csid", "status", "status_since", "dixa_status", "channel"),
         *("direction", "subject", "contact_point", "created_at", "requester", "assignee"),
-        *("assigned_at", "queue", "enqueued_at", "tags", "custom_attributes", "sla_status"),
-        *("sla", "ratings", "counts", "times", "durations", "starts_midlife", "version"),
-        *("position", "as_of", "known_at"),
+        *("assigned_at", "queue", "enqueued_at", "waiting_since", "tags", "custom_attributes"),
+        *("sla_status", "sla", "ratings", "counts", "times", "durations", "starts_midlife"),
+        *("version", "position", "as_of", "known_at"),
     ]
     assert list(status["requester"]) == ["id", "name", "email", "phone", "user_type"]
     assert list(status["queue"]) == ["id", "name"]

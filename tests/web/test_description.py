@@ -110,8 +110,3 @@ def test_the_api_does_what_its_description_says_whatever_it_is_asked(
     words += ["--exclude-path", "/v1/stream"]  # it has no end; tests of its own see to it
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8_000:]
-
-
-def test_who_opens_the_address_is_led_to_the_page(shared: Running) -> None:
-    answer = shared.client.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/docs")

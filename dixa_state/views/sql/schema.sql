@@ -24,6 +24,8 @@ CREATE TABLE {v}conversations (
     last_event_at BIGINT NOT NULL,
     last_message_at BIGINT,
     assigned_at BIGINT,
+    waiting_since BIGINT,
+    reopened_at BIGINT,
     closed_at BIGINT,
     duration DOUBLE PRECISION,
     entered_queue BOOLEAN NOT NULL,

@@ -1,0 +1,133 @@
+"""How many conversations there are now of each kind: the numbers above a board."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from dixa_state.domain.lifecycle import Status
+from dixa_state.questions.conditions import Parameters, where
+from dixa_state.questions.conversations import Conversations
+from dixa_state.questions.filters import of_conversation
+from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.question import Answer, Moment, Question
+from dixa_state.questions.reader import Reader
+from dixa_state.views.generations import Connection
+from dixa_state.views.tables import micros
+
+Group = Literal["queue", "assignee", "channel"]
+RUNNING: tuple[Status, ...] = ("open", "pending")
+
+
+class Tally(Answer):
+    """Counts of conversations that have not ended; each is that of the list with its filters."""
+
+    value: str | None = Field(description="The value of `by`, as a filter takes it.")
+    open: int = Field(description="Conversations that are open.")
+    pending: int = Field(description="Conversations that are pending.")
+    unassigned: int = Field(description="Open ones that nobody has.")
+    waiting: int = Field(description="Those that wait in a queue.")
+    longest_wait: float | None = Field(description="Seconds that the first of them has waited.")
+    breached: int = Field(description="Those that have breached an SLA.")
+
+
+class CurrentCounts(Answer):
+    """Counts of conversations as they are now, and of what has ended since a time."""
+
+    position: int = Field(description="The store position that the counts are of.")
+    total: Tally = Field(description="Over all conversations.")
+    groups: list[Tally] = Field(description="By the value that was asked for, most open first.")
+    closed: int = Field(description="Closed since then, and so still.")
+    abandoned: int = Field(description="Abandoned since then, and so still.")
+    reopened: int = Field(description="Reopened since then.")
+
+
+class Current(Question[CurrentCounts]):
+    """Count conversations as they are now, by what they wait for and where."""
+
+    by: Group = Field("queue", description="Break the counts down by this.")
+    since: Moment | None = Field(
+        None, description="Count as ended what has ended since; by default since midnight (UTC)."
+    )
+
+    def answer(self, reader: Reader) -> CurrentCounts:
+        """Return the counts, all of one moment."""
+        now = reader.now()
+        since = self.since or now.replace(hour=0, minute=0, second=0, microsecond=0)
+        with reader.moment() as (connection, at):
+            found = self._tallies(connection)
+            made = [_tally(value, some, micros(now)) for value, some in found.items()]
+
+            def ended(**filters: Any) -> int:
+                return _count(connection, Conversations(organization=self.organization, **filters))
+
+            return CurrentCounts(
+                position=at.position,
+                total=_tally(None, [one for some in found.values() for one in some], micros(now)),
+                groups=sorted(made, key=lambda one: (-one.open, -one.pending, one.value or "")),
+                closed=ended(status=("closed",), closed_since=since),
+                abandoned=ended(status=("abandoned",), closed_since=since),
+                reopened=ended(reopened_since=since),
+            )
+
+    def _tallies(self, connection: Connection) -> Mapping[str | None, list["_Counted"]]:
+        """Count by what the columns hold, and put together what is one value to a filter."""
+        parameters = Parameters()
+        columns = _COLUMNS[self.by]
+        of = where(of_conversation(self.organization), parameters)
+        sql = (
+            f"SELECT {_COUNTS}, {columns} FROM conversations AS t "  # noqa: S608
+            f"WHERE t.status IN {parameters.bind_all(RUNNING)} AND {of} GROUP BY {columns}"
+        )
+        rows = connection.run(sql, **parameters.values)
+        size = len(_Counted._fields)
+        values = distinct_values({row[size:] for row in rows})
+        found: dict[str | None, list[_Counted]] = {}
+        for row in rows:
+            found.setdefault(values[row[size:]], []).append(_Counted(*row[:size]))
+        return found
+
+
+class _Counted(NamedTuple):
+    open: int
+    pending: int
+    unassigned: int
+    waiting: int
+    first: int | None
+    breached: int
+
+
+_COUNTS = (
+    "sum(CASE WHEN t.status = 'open' THEN 1 ELSE 0 END), "
+    "sum(CASE WHEN t.status = 'pending' THEN 1 ELSE 0 END), "
+    "sum(CASE WHEN t.status = 'open' AND t.assignee_id IS NULL THEN 1 ELSE 0 END), "
+    "count(t.waiting_since), min(t.waiting_since), "
+    "sum(CASE WHEN t.sla_status = 'breached' THEN 1 ELSE 0 END)"
+)
+_COLUMNS = {
+    "queue": "t.queue_id, t.queue_name",
+    "assignee": "t.assignee_id, t.assignee_name, t.assignee_email",
+    "channel": "t.channel, t.channel",
+}
+
+
+def _tally(value: str | None, counted: Iterable[_Counted], now: int) -> Tally:
+    found = list(counted)
+    first = min((one.first for one in found if one.first is not None), default=None)
+    return Tally(
+        value=value,
+        open=sum(one.open for one in found),
+        pending=sum(one.pending for one in found),
+        unassigned=sum(one.unassigned for one in found),
+        waiting=sum(one.waiting for one in found),
+        longest_wait=None if first is None else max(now - first, 0) / 1_000_000,
+        breached=sum(one.breached for one in found),
+    )
+
+
+def _count(connection: Connection, question: Conversations) -> int:
+    """Count the rows that a list has."""
+    parameters = Parameters()
+    clause = where(question.conditions(), parameters)
+    sql = f"SELECT count(*) FROM conversations AS t WHERE {clause}"  # noqa: S608
+    return int(connection.run(sql, **parameters.values)[0][0])

@@ -1,0 +1,39 @@
+"""The pages as part of the application, and errors as pages for those who ask as people do."""
+
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+from pydantic_core import from_json
+from starlette.responses import RedirectResponse, Response
+
+from dixa_state.questions import CurrentCounts
+from dixa_state.web.pages import board, conversation, login
+from dixa_state.web.pages.frame import ASSETS, Assets, View, page, wants_page
+from dixa_state.web.pages.live import COUNTS_KEPT, Shared
+
+_UNAUTHENTICATED = 401
+_KEPT = ("allow", "connection", "retry-after")
+
+
+def include(app: FastAPI) -> None:
+    """Add the pages and their files."""
+    for module in (login, board, conversation):
+        app.include_router(module.router)
+    app.state.board_counts = Shared[CurrentCounts](COUNTS_KEPT)
+    app.mount(ASSETS, Assets())
+
+
+def for_reader(request: Request, error: Response) -> Response:
+    """Return an error as a page if a person asked; who has to sign in first is sent there."""
+    if not wants_page(request):
+        return error
+    if error.status_code == _UNAUTHENTICATED:
+        view = View(request, request.app.state.service.tracker.now())
+        asked = f"{view.path}?{urlencode(view.query)}" if view.query else view.path
+        return RedirectResponse(view.url("/login", to=asked), 303)
+    message = from_json(bytes(error.body))["error"]["message"]
+    response = page(
+        request, "error.html", error.status_code, message=message, status=error.status_code
+    )
+    response.headers.update({name: error.headers[name] for name in _KEPT if name in error.headers})
+    return response

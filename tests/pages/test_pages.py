@@ -1,0 +1,222 @@
+"""The pages in a real browser: what people do with them, under the policy they are sent with."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from servers import Running
+from stories import HOSTILE, LATE, LIVE, NAME, SCRIPT, webhook
+from visits import TOKEN, Opener, violations
+
+PAGES = ("/", f"/conversations/{LATE}", "/login")
+ROWS = "table.list tbody tr"
+
+
+def shown_numbers(page: Page) -> list[str]:
+    return page.locator(f"{ROWS} th a").all_inner_texts()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_barriers_and_fits_wide_and_narrow_windows(
+    visit: Opener, path: str, scheme: str, width: int
+) -> None:
+    options = {"storage_state": None} if path == "/login" else {}
+    page = visit(path, color_scheme=scheme, width=width, **options)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.querySelectorAll('h1').length") == 1
+
+
+def test_errors_are_pages_for_people_and_json_for_programs(desk: Running) -> None:
+    for path, status in (("/nowhere", 404), ("/conversations/1", 404), ("/?sort=x", 400)):
+        page = desk.client.get(path, headers={"Accept": "text/html"})
+        assert page.status_code == status
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<h1>" in page.text
+        assert desk.client.get(path).json()["error"]["message"]
+    assert desk.client.get("/v1/nowhere", headers={"Accept": "text/html"}).json()["error"]
+
+
+def test_who_has_not_signed_in_is_asked_to_and_comes_back_to_the_page(
+    browser: Browser, desk: Running
+) -> None:
+    with browser.new_context(base_url=desk.url) as context:
+        page = context.new_page()
+        page.goto(f"/conversations/{LATE}?depth=all")
+        token = page.get_by_label("Reading token")
+        token.fill("a-token-that-may-not-read")
+        token.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("may not read")
+        page.get_by_label("Reading token").fill(TOKEN)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(str(LATE))
+        assert page.url.endswith("?depth=all")
+        [cookie] = [one for one in context.cookies() if one["name"] == "dixa_state_session"]
+        assert cookie["httpOnly"]
+        assert cookie["sameSite"] == "Strict"
+        page.get_by_role("button", name="Sign out").click()
+        page.goto("/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_the_board_s_numbers_are_those_of_the_rows_that_they_open(
+    desk: Running, visit: Opener
+) -> None:
+    page = visit("/", java_script_enabled=False)
+    tiles = page.locator(".tiles a")
+    for index in range(tiles.count()):
+        count = int(tiles.nth(index).locator(".count").inner_text().replace(",", ""))
+        link = tiles.nth(index).get_attribute("href") or ""
+        assert len(rows_behind(desk, link)) == count, link
+    links = page.locator(".groups td a")
+    assert links.count() > 5
+    for index in range(links.count()):
+        link = links.nth(index).get_attribute("href") or ""
+        assert len(rows_behind(desk, link)) == int(links.nth(index).inner_text()), link
+
+
+def rows_behind(desk: Running, link: str) -> list[str]:
+    """Follow the pages of a list."""
+    found: list[str] = []
+    while True:
+        text = desk.client.get(link + ("&" if "?" in link else "?") + "pageLimit=200").text
+        found += re.findall(r'<tr id="(c-[^"]+)"', text)
+        following = re.search(r'href="([^"]*pageKey=[^"]*)" rel="next"', text)
+        if following is None:
+            return found
+        link = following[1].replace("&amp;", "&")
+
+
+def test_without_scripts_lists_are_filtered_sorted_paged_and_searched(visit: Opener) -> None:
+    page = visit("/?pageLimit=10&status=any", java_script_enabled=False)
+    first = shown_numbers(page)
+    page.get_by_role("link", name="Next page").click()
+    second = shown_numbers(page)
+    assert len(first) == len(second) == 10
+    assert not set(first) & set(second)
+    page.get_by_role("link", name="Conversation").click()
+    assert shown_numbers(page) == sorted(shown_numbers(page), key=int)
+    page.locator("select[name=status]").select_option("closed")
+    page.locator("input[name=queue]").fill("Support")
+    page.get_by_role("button", name="Filter").click()
+    assert set(page.locator(f"{ROWS} .status:not(.breached)").all_inner_texts()) == {"closed"}
+    assert "queue=Support" in page.url
+    page.get_by_label("Find a conversation").fill(NAME.split()[0])
+    page.get_by_label("Find a conversation").press("Enter")
+    assert sorted(shown_numbers(page)) == [str(LATE), str(HOSTILE)]
+    page.get_by_label("Find a conversation").fill(f"#{LATE}")
+    page.get_by_label("Find a conversation").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(str(LATE))
+    page.get_by_role("link", name="Earlier: what had happened by").click()
+    expect(page.locator("tr[data-field=status]")).to_contain_text("was pending")
+    page.get_by_role("link", name="Earlier: what was known by").click()
+    assert page.url.count("_at=") + page.url.count("as_of=") == 2
+
+
+def test_customers_text_is_shown_and_never_run(visit: Opener) -> None:
+    page = visit(f"/conversations/{HOSTILE}?depth=bodies")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(SCRIPT)
+    expect(page.locator("blockquote")).to_have_text(SCRIPT)
+    expect(page.locator("tr[data-field=requester]")).to_contain_text(NAME)
+    page.goto("/?status=open&queue=Support")
+    row = page.locator(ROWS, has_text=str(HOSTILE))
+    expect(row).to_contain_text(SCRIPT)
+
+
+def test_every_pair_of_stops_shows_what_status_answers(desk: Running) -> None:
+    address = f"/conversations/{LATE}"
+    page = desk.client.get(address).text
+    as_of, known_at = (
+        re.findall(r'<option value="([^"]*)"', part) for part in page.split("<select")[1:]
+    )
+    assert len(as_of) == 7
+    assert len(known_at) == 7
+    for pair in product(as_of, known_at):
+        query = {name: v for name, v in zip(("as_of", "known_at"), pair, strict=True) if v}
+        shown = desk.client.get(address, params=query)
+        asked = desk.client.get(f"/v1{address}", params=query)
+        document = re.search(r'<pre id="document"[^>]*>(.*?)</pre>', shown.text, re.DOTALL)
+        if asked.status_code == 404:
+            assert document is None
+            assert "nothing was known" in shown.text
+            continue
+        assert document is not None
+        expected, found = asked.json(), json.loads(unescape(document[1]))
+        expected.pop("durations"), found.pop("durations")  # these run on between the two
+        assert found == expected
+
+
+def unescape(text: str) -> str:
+    for entity, character in (("&#34;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    return text
+
+
+def test_sliders_move_by_keys_and_the_address_follows(visit: Opener) -> None:
+    page = visit(f"/conversations/{LATE}")
+    slider = page.get_by_role("slider", name="What had happened by")
+    slider.focus()
+    slider.press("ArrowLeft")
+    page.wait_for_url("**/*as_of=*")
+    slider.press("ArrowLeft")
+    expect(page.locator("tr[data-field=status]")).to_contain_text("pending")
+    expect(slider).to_be_focused()
+    known = page.get_by_role("slider", name="What was known by")
+    known.focus()
+    known.press("Home")
+    expect(page.locator("tr[data-field=status]")).to_contain_text("open")
+    page.go_back()
+    expect(page.locator("tr[data-field=status]")).to_contain_text("pending")
+
+
+def test_an_open_board_changes_where_it_stands(desk: Running, visit: Opener) -> None:
+    page = visit("/?status=open&queue=Support&sort=-created_at")
+    expect(page.locator("#live")).to_have_text("live")
+    order, now = shown_numbers(page), datetime.now(UTC)
+    row = page.locator(ROWS).first
+    number = int(order[0])
+    desk.post(webhook("CONVERSATION_CLOSED", number, now, "CLOSED")).raise_for_status()
+    expect(row.locator(".status").first).to_have_text("closed")
+    created = webhook(
+        "CONVERSATION_CREATED", LIVE, now, "OPEN", queue={"id": "q-1", "name": "Support"}
+    )
+    desk.post(created).raise_for_status()
+    expect(page.locator("#new")).to_contain_text("1 new")
+    assert shown_numbers(page) == order
+    page.get_by_role("link", name="1 new").click()
+    expect(page.locator(ROWS, has_text=str(LIVE))).to_be_visible()
+
+
+def test_a_board_says_that_it_is_cut_off_and_goes_on(desk: Running, visit: Opener) -> None:
+    page = visit("/")
+    expect(page.locator("#live")).to_have_text("live")
+    page.context.set_offline(True)
+    desk.service.live_updates._wake()  # noqa: SLF001
+    page.evaluate("document.querySelector('.list')._htmx.sse.reader.cancel()")
+    expect(page.locator("#live")).to_contain_text("disconnected")
+    page.context.set_offline(False)
+    expect(page.locator("#live")).to_have_text("live", timeout=10_000)
+
+
+def test_everything_can_be_reached_by_keyboard(visit: Opener) -> None:
+    page = visit("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator(".tiles a").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".tiles a").first).to_have_attribute("aria-current", "true")
+
+
+def test_times_are_in_the_zone_of_the_reader_with_utc_on_hover(visit: Opener) -> None:
+    page = visit(f"/conversations/{LATE}", timezone_id="Asia/Tokyo")
+    expect(page.get_by_text("Times in Asia/Tokyo")).to_be_visible()
+    time = page.locator(".facts time").first
+    utc = (time.get_attribute("title") or "").removesuffix(" UTC")
+    moment = datetime.fromisoformat(utc) + timedelta(hours=9)
+    expect(time).to_contain_text(f"{moment:%H:%M}")
