@@ -96,11 +96,12 @@ _POSTGRES = ("postgresql", "postgres")
 def _unknown(store: str) -> InvalidInputError:
     return InvalidInputError(
         "store: expected sqlite:///file.db or postgresql://user:password@host/db, "
-        f"got {_redacted(store)!r}"
+        f"got {redacted(store)!r}"
     )
 
 
-def _redacted(store: str) -> str:
+def redacted(store: str) -> str:
+    """Return a store's URL without user and password."""
     return re.sub(r"//.*@", "//…@", store)
 
 
@@ -124,7 +125,7 @@ def _sqlite_path(store: str, *, create: bool) -> Path:
     parts = urlsplit(store)
     path = Path(unquote(parts.path.removeprefix("/")))
     if parts.netloc or parts.query or parts.fragment or not path.name:
-        raise InvalidInputError(f"store: expected sqlite:///file.db, got {_redacted(store)!r}")
+        raise InvalidInputError(f"store: expected sqlite:///file.db, got {redacted(store)!r}")
     if create and not path.parent.is_dir():
         raise InvalidInputError(f"store: expected a folder {path.parent}, found none")
     if not create and not path.exists():

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from dixa_state.cli import asking, sending, serving, simulation, store, upkeep
+from dixa_state.cli import asking, doctor, sending, serving, simulation, store, upkeep
 from dixa_state.cli.output import say
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 
@@ -86,6 +86,7 @@ for command in (
     asking.bans,
     upkeep.replay_command,
     upkeep.verify_command,
+    doctor.doctor,
     store.quarantine,
     store.schema,
     simulation.simulate,

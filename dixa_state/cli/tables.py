@@ -46,7 +46,7 @@ QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
 def status_fields(state: Conversation) -> Iterator[tuple[str, object]]:
     """Yield the names and values of a conversation's state."""
     counts = {name: count for name, count in state.counts if count}
-    durations = {name: _span(seconds) for name, seconds in state.durations if seconds}
+    durations = {name: span(seconds) for name, seconds in state.durations if seconds}
     yield "conversation", state.csid
     yield "organization", state.organization_id
     yield "status", f"{state.status or 'unknown'} since {clock(state.status_since)}"
@@ -216,7 +216,7 @@ def measure_rows(stats: Statistics) -> Iterator[Row]:
     """Yield the rows of durations."""
     for name, measure in stats.durations.items():
         times = (measure.p50, measure.p90, measure.average)
-        spans = ("" if time is None else _span(time) for time in times)
+        spans = ("" if time is None else span(time) for time in times)
         yield name, *spans, measure.count, measure.cohort
 
 
@@ -303,7 +303,8 @@ def _rating(rating: Rating) -> str:
     return f"{rating.type or 'rating'} {rating.score}{comment}"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a duration: hours, minutes and seconds, or days and hours where it is long."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours >= _HOURS_SHOWN:

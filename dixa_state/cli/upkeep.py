@@ -66,11 +66,11 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
             found = list(verify((tracker, views), worker, advance, read_secrets(settings)))
         waiting = tracker.event_recorder.last_position() - views.progress().position
         views.close()
-    if found:
-        for finding in found if as_json else ():
-            print_json(finding._asdict())
-        if not as_json:
-            print_table(tables.FINDINGS, map(tables.finding_row, found))
+    if as_json:
+        findings = [finding._asdict() for finding in found]
+        print_json({"events": events, "behind": max(waiting, 0), "findings": findings})
+    elif found:
+        print_table(tables.FINDINGS, map(tables.finding_row, found))
     compared = f"{events:,} events refolded and compared with the views, row by row"
     verdict = f"{len(found)} differences found" if found else "everything is as the events say"
     behind = f"; the views are {waiting:,} events behind" if waiting > 0 else ""

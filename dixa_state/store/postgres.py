@@ -97,7 +97,9 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
                         "`dixa-state schema --roles` shows the rights of each role"
                     )
         except psycopg.errors.UndefinedTable as error:
-            raise SchemaError(f"expected a dixa_state store, found none: {error}") from error
+            raise SchemaError(
+                "no store in this database: `dixa-state schema --apply` makes one"
+            ) from error
         except psycopg.Error as error:
             raise unavailable(error) from error
         require_schema_version(found)

@@ -121,9 +121,20 @@ def _compared(
 ) -> Iterator[Finding]:
     made, found = {_plain(row) for row in expected}, {_plain(row) for row in got}
     for row in sorted(made - found, key=repr):
-        yield Finding(f"{table} of {_stream(table, row)}", shorten(repr(row), 300), "no such row")
+        yield Finding(f"{table} of {_stream(table, row)}", _spelled(table, row), "no such row")
     for row in sorted(found - made, key=repr):
-        yield Finding(f"{table} of {_stream(table, row)}", "no such row", shorten(repr(row), 300))
+        yield Finding(f"{table} of {_stream(table, row)}", "no such row", _spelled(table, row))
+
+
+def _spelled(table: str, row: tuple[Any, ...]) -> str:
+    """Return the values of a row by their columns; those that have none are left out."""
+    named = zip(TABLES[table]._fields, row, strict=True)
+    texts = (
+        f"{name} {value.decode('utf-8', 'replace') if isinstance(value, bytes) else value}"
+        for name, value in named
+        if name != "stream" and value is not None
+    )
+    return shorten(", ".join(texts), 300)
 
 
 def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dixa_state.questions.workload import Workload
+
 _RESPONSE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 _BATCH_EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 _GAUGES = {
@@ -15,6 +17,15 @@ _GAUGES = {
     "lag": ("projector_lag_events", "Events that the views are behind"),
     "poison": ("poison_events", "Events that could not be folded"),
     "last_event_age": ("last_event_age_seconds", "Since the newest event was received"),
+}
+
+
+_WORKLOAD = {
+    "open_conversations": "Conversations in status open",
+    "pending_conversations": "Conversations in status pending",
+    "unassigned_conversations": "Open conversations without an agent",
+    "breached_conversations": "Open or pending conversations with a breached SLA evaluation",
+    "missed_webhooks": "Proofs of a webhook that was lost",
 }
 
 
@@ -83,6 +94,31 @@ class Metrics:
             name: Gauge(f"dixa_state_{metric}", help_text, registry=registry)
             for name, (metric, help_text) in _GAUGES.items()
         }
+
+        self._workload = {
+            name: Gauge(f"dixa_state_{name}", help_text, registry=registry)
+            for name, help_text in _WORKLOAD.items()
+        }
+        self._waiting = Gauge(
+            "dixa_state_waiting_conversations", "In a queue", ["queue"], registry=registry
+        )
+        self._longest_wait = Gauge(
+            "dixa_state_longest_wait_seconds",
+            "Since the first of those in a queue entered it",
+            ["queue"],
+            registry=registry,
+        )
+
+    def set_workload(self, found: Workload | None) -> None:
+        """Set what the desk has before it; what is not known is NaN, and no queue waits."""
+        values = found._asdict() if found else {}
+        for name, gauge in self._workload.items():
+            gauge.set(values.get(name.removesuffix("_conversations"), math.nan))
+        self._waiting.clear()
+        self._longest_wait.clear()
+        for name, queue in (found.queues if found else {}).items():
+            self._waiting.labels(name).set(queue.waiting)
+            self._longest_wait.labels(name).set(queue.longest_wait)
 
     def set_gauges(self, values: Mapping[str, object], *, alive: bool) -> None:
         """Set what is only known when somebody asks; a value that is not known is NaN."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Annotated
@@ -15,6 +16,7 @@ from typing_extensions import TypedDict
 
 from dixa_state.errors import DixaStateError
 from dixa_state.questions.changes import health
+from dixa_state.questions.workload import Workload, workload
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, answer
 from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE, UNUSABLE
@@ -85,8 +87,18 @@ async def readyz(service: TheService) -> Response:
 )
 async def metrics(service: TheService) -> Response:
     """Return the metrics in Prometheus' text format."""
-    service.metrics.set_gauges(await readiness(service), alive=service.projection.alive)
+    found = await readiness(service)
+    service.metrics.set_gauges(found, alive=service.projection.alive)
+    service.metrics.set_workload(await _workload(service) if found["ready"] else None)
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _workload(service: Service) -> Workload | None:
+    """Return what the desk has before it; None while the views are of another version or busy."""
+    with suppress(DixaStateError, TimeoutError):
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            return await service.probes.run(partial(workload, service.reader))
+    return None
 
 
 async def readiness(service: Service) -> Readiness:

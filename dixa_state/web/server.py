@@ -337,8 +337,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
+        why = os.strerror(error.errno or 0)  # its own text repeats the address
         raise OSError(
-            f"port {port} of {host}: expected one that is free, got {error.strerror}; "
+            f"port {port} of {host}: expected one that is free, got: {why}; "
             "name another with --port"
         ) from error
 

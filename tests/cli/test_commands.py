@@ -55,7 +55,8 @@ def test_help_is_there_for_every_command(command: Command) -> None:
     assert set(names) == {
         *("ingest", "status", "list", "timeline", "audit", "sla", "stats", "bans"),
         *("events", "why"),
-        *("replay", "verify", "quarantine", "schema", "serve", "demo", "simulate", "send"),
+        *("replay", "verify", "quarantine", "schema", "serve", "demo", "simulate"),
+        *("send", "doctor"),
     }
     for name in names:
         assert command(name, "--help").out.startswith(f"Usage: dixa-state {name}")
@@ -462,3 +463,40 @@ def test_a_full_disk_under_the_output_is_one_line(
     )
     assert done.returncode == 1
     assert done.stderr == "dixa-state: [Errno 28] No space left on device\n"
+
+
+def test_the_doctor_says_on_one_page_how_everything_is(
+    day: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = day("doctor")
+    assert (shown.code, shown.err) == (
+        1,
+        "problem: no webhook secret is set: `serve` will not start\n",
+    )
+    monkeypatch.setenv("DIXA_STATE_WEBHOOK_SECRETS", "00" * 32)
+    Path("bad.jsonl").write_text("{half\n")
+    day("ingest", "bad.jsonl")
+    day("list")
+    [found] = day("doctor", "--json").rows
+    assert (found["events"], found["views"], found["poison"]) == (45, "0 events behind", 0)
+    assert found["settings"] == "DIXA_STATE_WEBHOOK_SECRETS"
+    assert found["problems"] == ["1 bodies wait in quarantine: `quarantine list` shows them"]
+
+
+def test_the_doctor_finds_no_store(command: Command) -> None:
+    [found] = command("doctor", "--json").rows
+    assert "no store at dixa-state.db" in found["problems"][1]
+    assert not list(Path().iterdir())
+
+
+def test_a_setting_that_does_not_exist_is_refused_with_the_nearest(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("DIXA_STATE_WEBHOOK_SECRET=00\nPOSTGRES_PASSWORD=x\n")
+    shown = command("list")
+    assert shown.code == 2
+    assert "DIXA_STATE_WEBHOOK_SECRET: expected the name of a setting" in shown.err
+    assert "did you mean DIXA_STATE_WEBHOOK_SECRETS?" in shown.err
+    Path(".env").unlink()
+    monkeypatch.setenv("DIXA_STATE_STOER", "x")
+    assert "did you mean DIXA_STATE_STORE?" in command("list").err

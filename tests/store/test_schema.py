@@ -192,7 +192,7 @@ def test_a_store_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None
 
 
 def test_a_postgresql_database_without_our_schema_is_told_apart(postgres_server: str) -> None:
-    with pytest.raises(SchemaError, match="expected a dixa_state store, found none"):
+    with pytest.raises(SchemaError, match="no store in this database: `dixa-state schema --app"):
         open_tracker(postgres_server, create=False)
 
 

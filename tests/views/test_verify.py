@@ -1,5 +1,6 @@
 """Verify: whatever somebody changes in the views or in the store, it finds."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -303,6 +304,8 @@ def test_the_command_says_that_all_is_well_and_exits_with_0(
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.endswith("row by row: everything is as the events say\n")
+    assert run(["verify", "--store", day_store, "--json"]) == 0
+    assert capsys.readouterr().out == '{"events":45,"behind":0,"findings":[]}\n'
 
 
 def test_the_command_shows_what_it_found_and_exits_with_1(
@@ -311,5 +314,10 @@ def test_the_command_shows_what_it_found_and_exits_with_1(
     execute("DELETE FROM v1_words WHERE word = '70431'")
     assert run(["verify", "--store", day_store, "--json"]) == 1
     out, err = capsys.readouterr()
-    assert f"words of {CONVERSATION}" in out
+    [finding] = json.loads(out)["findings"]
+    assert finding == {
+        "where": f"words of {CONVERSATION}",
+        "expected": "word 70431",
+        "got": "no such row",
+    }
     assert err.endswith("1 differences found\n")

@@ -1,5 +1,6 @@
 """What operators look at: whether it lives, whether it can work, how far it has got."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from service_process import service as service_process
 
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.catalog import TYPES
+from dixa_state.questions import workload
 from dixa_state.store import postgres
 from dixa_state.views.replay import replay
 from dixa_state.views.tables import VIEW_VERSION
@@ -299,3 +301,39 @@ def test_it_replays_views_of_another_version_while_it_serves_if_it_is_told_to(
         eventually(lambda: httpx.get(f"{address}/v1/conversations").status_code == 200)
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_the_metrics_count_what_the_desk_has_before_it(day: Running) -> None:
+    text = day.client.get("/metrics").text
+    metrics = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if not sample.labels
+    }
+    assert metrics["dixa_state_open_conversations"] == 0
+    assert metrics["dixa_state_missed_webhooks"] == 0
+
+
+def test_the_queues_that_have_a_label_are_bounded(
+    sqlite_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workload, "MAX_QUEUES", 2)
+    for csid in range(1, 7):
+        body = {
+            "event_id": f"e{csid}",
+            "event_fqn": "CONVERSATION_ENQUEUED",
+            "event_timestamp": f"2026-03-02T08:00:{csid:02}Z",
+            "data": {
+                "conversation": {"csid": csid, "status": "OPEN", "assignee": None},
+                "queue": {"id": f"q{csid // 2}", "name": f"Queue {csid // 2}"},
+            },
+        }
+        sqlite_server.send([json.dumps(body).encode()])
+    found = workload.workload(sqlite_server.service.reader)
+    assert (found.open, found.unassigned, found.breached) == (6, 6, 0)
+    waiting = {name: queue.waiting for name, queue in found.queues.items()}
+    assert waiting == {"Queue 1": 2, "Queue 2": 2, "other queues": 2}
+    assert found.queues["Queue 1"].longest_wait > found.queues["Queue 2"].longest_wait
+    text = sqlite_server.client.get("/metrics").text
+    assert 'dixa_state_waiting_conversations{queue="other queues"} 2.0' in text
