@@ -86,6 +86,7 @@ DO $$ DECLARE name text; BEGIN
     EXECUTE format('DROP SCHEMA %I CASCADE', name);
   END LOOP;
   CREATE SCHEMA public;
+  EXECUTE format('ALTER DATABASE %I RESET ALL', current_database());
 END $$;
 """
 
