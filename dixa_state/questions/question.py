@@ -94,7 +94,11 @@ KnownAt = Annotated[Moment | None, Field(description="By what had been received 
 class Answer(BaseModel):
     """A part of the JSON that programs rely on; a field without a value is null, never absent."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        populate_by_name=True,
+        defer_build=True,  # a command builds the models of its own answer only: it starts sooner
+    )
 
     def __repr__(self) -> str:
         """Return the first fields that have a value, on one line."""

@@ -75,11 +75,11 @@ def same_moves(moves: list[Document], truth: Document) -> bool:
 def test_with_duplicates_and_delays_every_conversation_and_ban_is_told_as_it_truly_is(
     simulated: Callable[..., Any], call: Callable[..., Any], tracker: ConversationTracker
 ) -> None:
-    files = simulated(2_000, "--duplicates", 0.1, "--shuffle", 3600)
+    files = simulated(500, "--duplicates", 0.1, "--shuffle", 3600)
     truths = files.conversations
     assert call("ingest", files.bodies).code == 0
 
-    assert len(truths) == 2_000
+    assert len(truths) == 500
     for truth in truths.values():
         status, wanted = status_of(tracker, truth), without(truth, MADE_BY_DROPS)
         assert same_moves(status.pop("transitions"), wanted)
@@ -104,7 +104,7 @@ def test_with_duplicates_and_delays_every_conversation_and_ban_is_told_as_it_tru
 def test_where_a_later_snapshot_reveals_what_was_dropped_the_status_is_the_true_one(
     simulated: Callable[..., Any], call: Callable[..., Any], tracker: ConversationTracker
 ) -> None:
-    files = simulated(2_000, "--duplicates", 0.1, "--shuffle", 3600, "--drop", 0.02, seed=2)
+    files = simulated(600, "--duplicates", 0.1, "--shuffle", 3600, "--drop", 0.04, seed=2)
     assert call("ingest", files.bodies).code == 0
 
     revealed = 0

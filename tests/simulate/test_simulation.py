@@ -338,7 +338,7 @@ def test_extremes_are_possible() -> None:
 
 def test_memory_holds_what_is_under_way_not_what_has_arrived() -> None:
     def peak(days: float) -> int:
-        plan = Plan(conversations=int(80 * days), days=days, shuffle=3600, duplicates=0.1)
+        plan = Plan(conversations=int(60 * days), days=days, shuffle=3600, duplicates=0.1)
         tracemalloc.start()
         for _ in bodies(plan):
             pass
@@ -346,7 +346,7 @@ def test_memory_holds_what_is_under_way_not_what_has_arrived() -> None:
         tracemalloc.stop()
         return reached
 
-    assert peak(21) < 1.3 * peak(7)
+    assert peak(14) < 1.3 * peak(7)
 
 
 def test_no_copy_comes_more_than_an_hour_after_the_body_it_repeats() -> None:

@@ -1,4 +1,4 @@
-"""Bugs that are planted, to see that `order` finds them."""
+"""Bugs that are planted, to see that `order` finds them: one in every run, others on demand."""
 
 from collections.abc import Callable, Iterable, Sequence
 from os import urandom
@@ -46,6 +46,7 @@ def test_a_fold_in_the_order_of_arrival_is_found(
     assert any("the state of conversation/" in finding for finding in findings())
 
 
+@pytest.mark.long
 def test_a_page_that_is_folded_on_top_of_what_is_later_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +63,7 @@ def half(result: BatchResult) -> BatchResult:
     return result._replace(deleted=deleted, inserted=inserted)
 
 
+@pytest.mark.long
 def test_a_projector_that_loses_half_a_page_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_projector_that_loses_half_a_page_is_found(
     assert any("rows of conversations: expected" in finding for finding in findings())
 
 
+@pytest.mark.long
 def test_a_projector_that_writes_the_rows_of_a_page_twice_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +92,7 @@ def test_a_projector_that_writes_the_rows_of_a_page_twice_is_found(
     assert any("rows of tags: expected no such row" in finding for finding in findings())
 
 
+@pytest.mark.long
 def test_a_page_that_is_folded_twice_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +109,7 @@ def test_a_page_that_is_folded_twice_is_found(
     assert any("rows of conversations: expected" in finding for finding in findings())
 
 
+@pytest.mark.long
 def test_an_append_that_recognises_no_duplicate_is_found(
     findings: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
