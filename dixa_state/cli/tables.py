@@ -255,10 +255,11 @@ def person(user: User | None) -> str | None:
 
 
 def clock(time: Any) -> str | None:
-    """Return a time without what a reader does not need."""
+    """Return a time without what a reader does not need: milliseconds, where there are any."""
     if time is None:
         return None
-    return format_time(time).replace("T", " ").removesuffix("Z").removesuffix(".000")
+    shown = time.replace(microsecond=time.microsecond // 1_000 * 1_000)
+    return format_time(shown).replace("T", " ").removesuffix("Z").removesuffix(".000")
 
 
 def _who(ban: Ban) -> str:
