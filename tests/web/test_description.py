@@ -103,21 +103,22 @@ EVERYTHING = pytest.mark.long
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("token", "phases"),
+    "asked",
     [
         ("a-token-for-the-tests", "examples,coverage"),
-        pytest.param("a-token-for-the-tests", "fuzzing,stateful", marks=EVERYTHING),
-        pytest.param(None, "examples,coverage,fuzzing,stateful", marks=EVERYTHING),
+        pytest.param(("a-token-for-the-tests", "fuzzing,stateful"), marks=EVERYTHING),
+        pytest.param((None, "examples,coverage,fuzzing,stateful"), marks=EVERYTHING),
     ],
+    ids=["briefly", "guarded", "open"],
 )
 def test_the_api_does_what_its_description_says_whatever_it_is_asked(
     serve: Serve,
     sqlite_url: str,
     day_lines: list[bytes],
     tmp_path: Path,
-    token: str | None,
-    phases: str,
+    asked: tuple[str | None, str],
 ) -> None:
+    token, phases = asked
     server = serve(sqlite_url, allow_unsigned=True, api_tokens=token)
     for line in day_lines:
         server.post(line)
