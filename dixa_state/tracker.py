@@ -157,6 +157,11 @@ class ConversationTracker(Application[str]):
 
     events: StoredWebhooks
 
+    def __dir__(self) -> list[str]:
+        """List what is of use here: not what the library has for aggregates."""
+        own = [name for name in vars(ConversationTracker) if not name.startswith("_")]
+        return ["events", *(name for name in own if not name.startswith("construct_"))]
+
     @property
     def event_recorder(self) -> EventRecorder:
         """Return the event store."""

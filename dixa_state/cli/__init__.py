@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from dixa_state.cli import asking, doctor, sending, serving, simulation, store, upkeep
-from dixa_state.cli.output import say
+from dixa_state.cli.output import program, say
 from dixa_state.errors import AmbiguousError, DixaStateError, InvalidInputError, NotFoundError
 
 FAILED, WRONG_USAGE, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
@@ -36,7 +36,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:  # noqa: PLR0911 — one return for each way to end
     """Run one command and give its exit code."""
     try:
-        code = commands.main(arguments, prog_name="dixa-state", standalone_mode=False)
+        code = commands.main(arguments, prog_name=program(), standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as help_wanted:
         help_wanted.show()

@@ -17,7 +17,14 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
-from dixa_state.cli.output import print_fields, print_json, print_rows, print_table, print_text
+from dixa_state.cli.output import (
+    print_fields,
+    print_first_rows,
+    print_json,
+    print_rows,
+    print_table,
+    print_text,
+)
 
 
 @click.command()
@@ -43,11 +50,14 @@ def list_command(given: Given, store: str | None, *, limit: int | None, as_json:
     """List conversations that fit, as they are or as of a moment.
 
     An option given several times means one of its values. A list as of a moment is sorted by
-    creation.
+    creation. On a terminal, the first 50 and the number of the others.
     """
     with opened_reader(store) as reader:
         found = islice(reader.every(asked(questions.Conversations, given)), limit)
-        print_rows(tables.LIST, tables.list_row, found, as_json=as_json)
+        if limit is None and not as_json and sys.stdout.isatty():
+            print_first_rows(tables.LIST, tables.list_row, found)
+        else:
+            print_rows(tables.LIST, tables.list_row, found, as_json=as_json)
 
 
 @click.command()

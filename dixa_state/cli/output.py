@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
@@ -29,6 +30,7 @@ _WRAPPED = ("changes", "reason", "expected", "got")
 _LEFT_OUT = ("event id", "received (UTC)", "requester", "signature", "remarks")
 """Columns that are left out where there is no room, in this order."""
 
+_ROWS, _COUNTED = 50, 1_000
 _SHORTEST, _SHORTEST_WRAPPED = 8, 30
 _STYLES = {"breached": "bold red", "overdue": "bold red", "waiting": "yellow"}
 _ANY_WIDTH = 1_000
@@ -101,6 +103,17 @@ def print_rows(
         print_table(columns, map(row, items))
 
 
+def print_first_rows(
+    columns: Sequence[str], row: Callable[[T], Sequence[object]], items: Iterator[T]
+) -> None:
+    """Print some rows on a terminal, and how many more there are."""
+    print_table(columns, map(row, islice(items, _ROWS)))
+    more = sum(1 for _ in islice(items, _COUNTED + 1))
+    if more:
+        count = f"{more:,}" if more <= _COUNTED else f"more than {_COUNTED:,}"
+        say(f"… and {count} more: --limit N shows more of them, --json all")
+
+
 def print_text(text: str) -> None:
     """Print a text of several lines, after an empty one."""
     sys.stdout.write("\n" + "".join(f"{plain(line)}\n" for line in text.splitlines()))
@@ -139,7 +152,13 @@ def _print(table: Table) -> None:
 
 def say(message: str) -> None:
     """Print a message to standard error."""
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(plain(message))
+    told = plain(message).replace("`dixa-state ", f"`{program()} ")
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(told)
+
+
+def program() -> str:
+    """Return the command as it was started: hints must name one that the reader has."""
+    return os.environ.get("_DIXA_STATE_COMMAND") or "dixa-state"
 
 
 def plain(value: object) -> str:
