@@ -11,8 +11,10 @@ import pytest
 from projections import HOME, Place, deliver, findings, opened, project, rows
 
 from dixa_state.cli import run
-from dixa_state.dixa.signature import parse_secrets, sign
+from dixa_state.dixa.signature import Secrets, parse_secrets, sign
+from dixa_state.views.ranges import Range
 from dixa_state.views.tables import TABLES
+from dixa_state.views.verify import check_range
 
 CONVERSATION = "conversation/5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11/70431"
 ELSEWHERE = "conversation/5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11/70432"
@@ -286,6 +288,12 @@ def test_it_finds_what_no_secret_has_signed(
     assert [finding.where for finding in found] == ["event 2", "event 3"]
     assert found[0].got.startswith("mismatch")
     assert found[1].got.startswith("unknown_subscription")
+
+
+def test_it_finds_nothing_wrong_where_a_service_goes_on_meanwhile(day_store: str) -> None:
+    with opened(day_store) as place:
+        behind = Range("", "~", 20)  # the position when it began
+        assert check_range(Secrets(), place, behind) == (45, [])
 
 
 def test_it_writes_nothing(day_store: str, day_lines: list[bytes]) -> None:
