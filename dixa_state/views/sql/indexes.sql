@@ -18,9 +18,10 @@ CREATE INDEX {v}conversations_missed ON {v}conversations (last_event_at, stream)
 CREATE INDEX {v}conversations_assignee_name ON {v}conversations (assignee_name, last_event_at, stream);
 CREATE INDEX {v}conversations_assignee_email ON {v}conversations (assignee_email, last_event_at, stream);
 CREATE INDEX {v}conversations_channel ON {v}conversations (channel, last_event_at, stream);
-CREATE INDEX {v}conversations_closed ON {v}conversations (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX {v}conversations_closed ON {v}conversations (closed_at, status) WHERE closed_at IS NOT NULL;
 CREATE INDEX {v}conversations_assigned ON {v}conversations (assigned_at) WHERE assigned_at IS NOT NULL;
 CREATE INDEX {v}conversations_waiting ON {v}conversations (waiting_since, stream) WHERE waiting_since IS NOT NULL;
+CREATE INDEX {v}conversations_running ON {v}conversations (queue_id, queue_name, assignee_id, assignee_name, assignee_email, channel, organization_id, status, waiting_since, sla_status) WHERE status IN ('open', 'pending');
 CREATE INDEX {v}conversations_reopened ON {v}conversations (reopened_at) WHERE reopened_at IS NOT NULL;
 CREATE INDEX {v}conversations_message ON {v}conversations (last_message_at) WHERE last_message_at IS NOT NULL;
 CREATE INDEX {v}conversations_duration ON {v}conversations (duration) WHERE duration IS NOT NULL;
