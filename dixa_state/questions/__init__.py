@@ -4,6 +4,7 @@ from dixa_state.questions.bans import Ban, Bans, EndUser, OneEndUser
 from dixa_state.questions.conversation import Conversation, OneConversation, describe
 from dixa_state.questions.conversations import Conversations
 from dixa_state.questions.current import Current, CurrentCounts
+from dixa_state.questions.matrix import TransitionCount, TransitionMatrix
 from dixa_state.questions.question import Answer, Page, PagedQuestion, Question
 from dixa_state.questions.reader import Reader
 from dixa_state.questions.search import Search, SearchBody
@@ -47,6 +48,8 @@ __all__ = [
     "Timeline",
     "TimelineStep",
     "Transition",
+    "TransitionCount",
+    "TransitionMatrix",
     "Transitions",
     "Why",
     "describe",

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -69,7 +69,7 @@ class Transition(Answer):
     seconds_in_previous: float | None = Field(description="Seconds in the status before.")
 
 
-class _Filtered(Question[Page[Transition]]):
+class TransitionFilters(Question[Page[Any]]):
     """The filters on transitions."""
 
     from_status: Status | None = Field(
@@ -100,7 +100,7 @@ class _Filtered(Question[Page[Transition]]):
         ]
 
 
-class Transitions(_Filtered, PagedQuestion[Transition]):
+class Transitions(TransitionFilters, PagedQuestion[Transition]):
     """List lifecycle transitions and their evidence, oldest first."""
 
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
@@ -117,7 +117,7 @@ class Transitions(_Filtered, PagedQuestion[Transition]):
         return page.mapped(lambda item: _transition(item, held[item.stream]))
 
 
-class ConversationTransitions(_Filtered, WholeQuestion[Transition]):
+class ConversationTransitions(TransitionFilters, WholeQuestion[Transition]):
     """List the lifecycle transitions of one conversation and their evidence, oldest first."""
 
     csid: Csid

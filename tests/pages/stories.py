@@ -55,4 +55,5 @@ def stories(start: datetime) -> Iterator[tuple[bytes, datetime]]:
     assigned = {"agent": AGENT}
     yield webhook("CONVERSATION_ASSIGNED", LATE, at(5), "OPEN", assigned, **taken), at(100)
     yield webhook("CONVERSATION_PENDING", LATE, at(90), "PENDING", None, **taken), at(91)
-    yield webhook("CONVERSATION_CLOSED", LATE, at(200), "CLOSED", None, **taken), at(200)
+    by = {"user": {"id": "a-2", "name": "=cmd|' /C calc'!A0", "user_type": "Member"}}
+    yield webhook("CONVERSATION_CLOSED", LATE, at(200), "CLOSED", by, **taken), at(200)

@@ -1,5 +1,6 @@
 """The pages in a real browser: what people do with them, under the policy they are sent with."""
 
+import csv
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,9 @@ from servers import Running
 from stories import HOSTILE, LATE, LIVE, NAME, SCRIPT, webhook
 from visits import TOKEN, Opener, violations
 
-PAGES = ("/", f"/conversations/{LATE}", "/login")
+from dixa_state.web.pages.frame import span
+
+PAGES = ("/", f"/conversations/{LATE}", "/audit", "/login")
 ROWS = "table.list tbody tr"
 
 
@@ -89,6 +92,27 @@ def rows_behind(desk: Running, link: str) -> list[str]:
         if following is None:
             return found
         link = following[1].replace("&amp;", "&")
+
+
+def test_the_matrix_of_an_audit_opens_as_many_rows_as_each_cell_counts(
+    desk: Running, visit: Opener
+) -> None:
+    page = visit("/audit?since=always", java_script_enabled=False)
+    cells = page.locator(".matrix td", has=page.locator("a"))
+    assert cells.count() > 3
+    for cell in cells.all():
+        link = cell.locator("a").get_attribute("href") or ""
+        text = desk.client.get(link.replace("/audit", "/audit.csv")).text
+        rows = list(csv.DictReader(text.splitlines()))
+        assert len(rows) == int(cell.locator("a").inner_text().replace(",", "")), link
+        waits = sorted(float(row["seconds_in_previous"]) for row in rows)
+        assert cell.locator(".was").inner_text() == span(waits[(len(waits) + 1) // 2 - 1])
+
+
+def test_a_cell_of_a_spreadsheet_holds_no_formula(desk: Running) -> None:
+    text = desk.client.get("/audit.csv?since=always").text
+    assert "'=cmd" in text
+    assert ",=cmd" not in text
 
 
 def test_without_scripts_lists_are_filtered_sorted_paged_and_searched(visit: Opener) -> None:
