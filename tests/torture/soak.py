@@ -26,7 +26,7 @@ from stock import Stock
 from dixa_state import open_tracker
 from dixa_state.bootstrap import open_views
 
-CLIENTS = 32
+CLIENTS = 64
 LISTENERS = 3
 _EVERY = 1.0
 _WARM_UP = 0.5  # of the time: caches fill meanwhile
@@ -120,6 +120,7 @@ def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> R
             prober.findings,
             *(listener.findings for listener in listeners),
             [f"{load.refused} webhooks were refused"] if load.refused else [],
+            [f"only {answered / seconds:.0f} a second"] if answered < 0.9 * rate * seconds else [],
             watch.findings(kind),
             server.tracebacks(),
             [f"serve ends with {code}"] if (code := server.stop()) else [],
