@@ -152,8 +152,8 @@ def _print(table: Table) -> None:
 
 def say(message: str) -> None:
     """Print a message to standard error."""
-    told = plain(message).replace("`dixa-state ", f"`{program()} ")
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(told)
+    text = plain(message).replace("`dixa-state ", f"`{program()} ")
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(text)
 
 
 def program() -> str:

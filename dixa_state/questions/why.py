@@ -1,7 +1,8 @@
 """Why a field has its value: the event behind it, by both clocks, and what it replaced."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -12,7 +13,13 @@ from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event
 from dixa_state.errors import InvalidInputError
 from dixa_state.fold import Step, without_snapshot
-from dixa_state.questions.conversation import Conversation, User, describe, describe_user
+from dixa_state.questions.conversation import (
+    Conversation,
+    User,
+    describe,
+    describe_queue,
+    describe_user,
+)
 from dixa_state.questions.question import (
     Answer,
     AsOf,
@@ -56,6 +63,31 @@ class Cause(Answer):
     verdict: Verdict | None = Field(description="Whether a configured secret signs the webhook.")
     as_of: Time | None = Field(description="The moment that was asked for, in event time.")
     known_at: Time | None = Field(description="The moment that was asked for, in receipt time.")
+
+
+_CHEAP: dict[str, Callable[[domain.Conversation], Any]] = {
+    "status": lambda state: state.life.status,
+    **{
+        name: attrgetter(name)
+        for name in ("dixa_status", "channel", "direction", "subject", "contact_point")
+    },
+    "requester": lambda state: describe_user(state.requester),
+    "assignee": lambda state: describe_user(state.assignee),
+    "queue": lambda state: describe_queue(state.queue),
+    "tags": lambda state: sorted(state.tags),
+    "custom_attributes": lambda state: dict(sorted(state.custom_attributes.items())),
+}
+"""Fields that are found without the whole answer, which walks through the history: asked after each
+of 3,000 events, that took 16 s.
+"""
+
+
+def field_value(state: domain.Conversation, name: str, now: datetime) -> Any:
+    """Return a field of the answer about a conversation, as JSON has it."""
+    if name in _CHEAP:
+        found = _CHEAP[name](state)
+        return found.model_dump(mode="json") if isinstance(found, Answer) else found
+    return describe(state, now=now).model_dump(mode="json", include={name})[name]
 
 
 class _Found(NamedTuple):
@@ -146,7 +178,7 @@ class Why(Question[Cause]):
     def _value(self, state: domain.Conversation, now: datetime) -> Any:
         """Return the value in the answer about the conversation, as JSON has it."""
         root, _, part = self.field.partition(".")
-        value = describe(state, now=now).model_dump(mode="json", include={root})[root]
+        value = field_value(state, root, now)
         if not part or value is None:
             return value
         return value.get(part) if isinstance(value, dict) else part in value

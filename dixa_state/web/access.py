@@ -57,7 +57,7 @@ def check_reader(request: Request, policy: Policy, token: str | None) -> None:
 
 
 def log_reader(request: Request, name: str | None) -> None:
-    """Have the log say who asked, and for what."""
+    """Add to the log who asked, and for what."""
     asked = {name: request.path_params.get(name) for name in _LOGGED}
     add_log_fields(request.scope, lambda: {"reader": name, **asked})
 

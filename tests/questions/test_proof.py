@@ -17,7 +17,9 @@ from dixa_state.questions import (
     StoredEvents,
     Transitions,
     Why,
+    describe,
 )
+from dixa_state.questions.why import FIELDS, field_value
 
 KEY, OTHER = "00" * 32, "ff" * 32
 ORGANIZATION = "5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11"
@@ -161,3 +163,14 @@ def test_a_transition_says_who_held_the_conversation_then(day: ConversationTrack
     assert [*page.items, *again.items] == sorted(
         [*one, *day.every(Transitions(csid=70432))], key=lambda move: move.at
     )
+
+
+def test_the_fields_are_those_of_the_answer_about_the_conversation(
+    day: ConversationTracker,
+) -> None:
+    now = datetime.now(UTC)
+    for step in day.timeline(70431):
+        whole = describe(step.after, now=now).model_dump(mode="json")
+        assert {name: field_value(step.after, name, now) for name in FIELDS} == {
+            name: whole[name] for name in FIELDS
+        }
