@@ -6,6 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from dixa_state import open_tracker
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,3 +30,11 @@ def test_what_is_installed_by_hashes_has_the_versions_that_were_tested() -> None
     )
     assert len(installed) > 20
     assert installed <= tested
+
+
+def test_a_tracker_lists_what_is_of_use_and_no_names_of_the_library() -> None:
+    with open_tracker("memory:") as tracker:
+        listed = dir(tracker)
+        assert {"append", "ask", "conversation", "events", "every", "timeline"} <= set(listed)
+        assert not {"repository", "save", "take_snapshot", "notification_log"} & set(listed)
+        assert all(hasattr(tracker, name) for name in listed)
