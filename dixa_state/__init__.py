@@ -7,7 +7,6 @@ state at any moment: as of a time, and as known at a time.
 from dixa_state.bootstrap import open_tracker
 from dixa_state.errors import (
     AmbiguousError,
-    ConflictError,
     DixaStateError,
     InvalidInputError,
     NotFoundError,
@@ -25,7 +24,6 @@ from dixa_state.tracker import ConversationTracker
 
 __all__ = [
     "AmbiguousError",
-    "ConflictError",
     "ConversationTracker",
     "DixaStateError",
     "InvalidInputError",

@@ -9,10 +9,6 @@ class InvalidInputError(DixaStateError, ValueError):
     """Something that was given does not fit; the message says what was expected and what came."""
 
 
-class ConflictError(InvalidInputError):
-    """Each thing that was given could be, but not together, or not now."""
-
-
 class NotFoundError(DixaStateError, LookupError):
     """The store holds nothing by that name, or nothing yet at the moment asked for."""
 

@@ -32,7 +32,7 @@ from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.fold import FoldResult, State, Step, fold_further, fold_stream, timeline
 from dixa_state.store.append import Outcome, prepare
 from dixa_state.store.events import StoredWebhook, Webhook, decode_received, decode_state
-from dixa_state.store.recorder import EventRecorder, Quarantined
+from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
@@ -343,10 +343,14 @@ class ConversationTracker(Application[str]):
                     yield state
 
     def quarantined(
-        self, ids: Sequence[int] | None = None, *, resolved: bool = False
+        self,
+        ids: Sequence[int] | None = None,
+        *,
+        resolved: bool = False,
+        limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
         """List the bodies that could not become events; with `resolved`, also the settled ones."""
-        return self._event_recorder.select_quarantined(ids=ids, resolved=resolved)
+        return self._event_recorder.select_quarantined(ids=ids, resolved=resolved, limit=limit)
 
     def retry_quarantined(self, ids: Sequence[int] | None = None) -> list[Outcome]:
         """Append quarantined bodies again, all or those of these ids.
@@ -358,20 +362,19 @@ class ConversationTracker(Application[str]):
         for item in self.quarantined(ids):
             outcome = self.append_many([replace(item.webhook, received_at=self._clock())])[0]
             if outcome.kind != "quarantined":
-                self._event_recorder.resolve(item.id, outcome.kind, self._clock())
+                self._event_recorder.resolve([item.id], outcome.kind, self._clock())
             outcomes.append(outcome)
         return outcomes
 
-    def discard_quarantined(self, quarantine_id: int) -> None:
-        """Settle a quarantined body as not wanted; it stays stored but is no longer listed.
+    def discard_quarantined(self, ids: Sequence[int]) -> None:
+        """Settle quarantined bodies as not wanted; they stay stored but are no longer listed.
 
-        Raises `NotFoundError` if no such body waits in quarantine.
+        Raises `NotFoundError`, and settles nothing, if one of them does not wait in quarantine.
         """
-        if not self.quarantined([quarantine_id]):
-            raise NotFoundError(
-                f"quarantine: expected the number of a body in it, got {quarantine_id}"
-            )
-        self._event_recorder.resolve(quarantine_id, "discarded", self._clock())
+        missing = sorted(set(ids) - {item.id for item in self.quarantined(ids)})
+        if missing:
+            raise NotFoundError(f"quarantine: expected numbers of bodies in it, got {missing}")
+        self._event_recorder.resolve(ids, "discarded", self._clock())
 
     def _stream_of(self, csid: int, organization: str | None) -> str:
         if organization is not None:
@@ -400,11 +403,11 @@ class ConversationTracker(Application[str]):
 
     def _nothing_yet(self, csid: int, stored: Sequence[Notification]) -> NotFoundError:
         events = [self.read(event) for event in stored]
-        exists = format_time(min(event.at for event in events))
+        first = format_time(min(event.at for event in events))
         known = format_time(min(event.received_at for event in events))
         return NotFoundError(
-            f"conversation {csid}: nothing at that moment; it exists since {exists} and is known "
-            f"since {known}"
+            f"conversation {csid}: nothing at that moment; its first webhook is of {first}, and it "
+            f"is known since {known}"
         )
 
 

@@ -122,15 +122,24 @@ def why(given: Given, store: str | None, *, as_json: bool) -> None:
 
 @click.command()
 @options_of(questions.ConversationTransitions, optional=("csid",))
+@click.option("--missed", is_flag=True, help="What proves a lost webhook instead.")
 @with_store
 @with_json
-def audit(given: Given, store: str | None, *, as_json: bool) -> None:
+def audit(given: Given, store: str | None, *, missed: bool, as_json: bool) -> None:
     """List lifecycle transitions and their evidence, of one conversation or of all.
 
     Where Dixa does not say who did it, the agent who had the conversation then is in brackets.
 
-    As of a moment, or as known at one, only of one conversation.
+    As of a moment, or as known at one, only of one conversation. With --missed, list everything
+    that proves a lost webhook: the window in which it was lost, and the event that is the evidence.
     """
+    if missed:
+        if given.keys() - questions.Missed.model_fields.keys():
+            raise click.UsageError("--missed: expected only --since, --until and --org beside it")
+        with opened_reader(store) as reader:
+            losses = reader.every(asked(questions.Missed, given))
+            print_rows(tables.MISSED, tables.missed_row, losses, as_json=as_json)
+        return
     if "csid" in given:
         one = asked(questions.ConversationTransitions, given)
         with opened_reader(store, project=False) as reader:
@@ -186,12 +195,15 @@ def stats(given: Given, store: str | None, *, daily: bool, as_json: bool) -> Non
 
 
 @click.command()
-@options_of(questions.Bans, hidden=("organization", "banned"))
-@click.option("--history", is_flag=True, help="Also how each ban began and ended.")
+@options_of(questions.Bans)
 @with_store
 @with_json
-def bans(given: Given, store: str | None, *, history: bool, as_json: bool) -> None:
-    """List every end user and IP address that was ever banned, and whether they still are."""
+def bans(given: Given, store: str | None, *, as_json: bool) -> None:
+    """List the end users and IP addresses that are banned now.
+
+    With --history also those that no longer are, and how each ban began and ended.
+    """
+    history = "history" in given
     with opened_reader(store) as reader:
         found = list(reader.every(asked(questions.Bans, given)))
     if as_json:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
+from typing import get_args
 
 import click
 
@@ -26,25 +27,33 @@ from dixa_state.cli.output import (
     progress_bar,
     say,
 )
+from dixa_state.dixa.body import Problem
 from dixa_state.errors import NotFoundError
 from dixa_state.files.ingest import Report, ingest
 from dixa_state.files.sources import Source
 from dixa_state.questions.quarantine import describe_body, describe_outcome, describe_quarantined
+from dixa_state.store.recorder import NO_LIMIT
 from dixa_state.store.sql import roles as roles_of_postgres
 from dixa_state.store.sql import schema as schema_of
 
 FAILED = 1
+PROBLEMS = (*get_args(Problem), "conflict")
 
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
+@click.option("--anyway", is_flag=True, help="Also files that do not begin with webhooks.")
 @with_store
 @with_json
-def ingest_command(paths: tuple[str, ...], store: str | None, *, as_json: bool) -> int:
+def ingest_command(
+    paths: tuple[str, ...], store: str | None, *, anyway: bool, as_json: bool
+) -> int:
     """Read webhook bodies from files, or from standard input.
 
-    JSON Lines, a JSON array, or single JSON bodies; .gz and .zst too. What cannot become an event
-    is set aside in quarantine, and the rest goes on. To ingest a file twice does no harm.
+    JSON Lines, a JSON array, JSON bodies over several lines, or Dixa's delivery logs; .gz and .zst
+    too. What cannot become an event is set aside in quarantine, and the rest goes on. A file of
+    which the first 20 bodies are no webhooks at all is refused. To ingest a file twice does no
+    harm.
     """
     sources = read_sources(paths)
     started = monotonic()
@@ -52,7 +61,7 @@ def ingest_command(paths: tuple[str, ...], store: str | None, *, as_json: bool) 
         opened(store, create=True) as tracker,
         reading_progress("Ingesting", sources) as advance,
     ):
-        report = ingest(tracker, sources, progress=advance)
+        report = ingest(tracker, sources, anyway=anyway, progress=advance)
     _print_report(report, monotonic() - started, as_json=as_json)
     return FAILED if report.failures else 0
 
@@ -110,12 +119,15 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that were settled.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=NO_LIMIT, metavar="N", help="Only the first N."
+)
 @with_store
 @with_json
-def quarantine_list(store: str | None, *, everything: bool, as_json: bool) -> None:
+def quarantine_list(store: str | None, *, everything: bool, limit: int, as_json: bool) -> None:
     """List the bodies in quarantine, each with the reason."""
     with opened(store) as tracker:
-        items = tracker.quarantined(resolved=everything)
+        items = tracker.quarantined(resolved=everything, limit=limit)
     rows = map(describe_quarantined, items)
     print_rows(tables.QUARANTINE, tables.quarantine_row, rows, as_json=as_json)
 
@@ -158,13 +170,21 @@ def quarantine_retry(ids: tuple[int, ...], store: str | None, *, as_json: bool) 
 
 
 @quarantine.command("discard")
-@click.argument("quarantine_id", metavar="ID", type=NUMBER)
+@click.argument("ids", metavar="[ID…]", type=NUMBER, nargs=-1)
+@click.option("--reason", type=click.Choice(PROBLEMS), help="All that are there for this.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
 @with_store
-def quarantine_discard(quarantine_id: int, store: str | None) -> None:
-    """Settle that a body is not wanted; it is listed no more, but kept."""
+def quarantine_discard(
+    ids: tuple[int, ...], reason: str | None, store: str | None, *, everything: bool
+) -> None:
+    """Settle that bodies are not wanted; they are listed no more, but kept."""
+    if sum(map(bool, (ids, reason, everything))) != 1:
+        raise click.UsageError("expected numbers, or --reason, or --all")
     with opened(store) as tracker:
-        tracker.discard_quarantined(quarantine_id)
-    say(f"discarded {quarantine_id}; `dixa-state quarantine list --all` still shows it")
+        waiting = tracker.quarantined() if not ids else ()
+        chosen = ids or [item.id for item in waiting if everything or item.problem == reason]
+        tracker.discard_quarantined(chosen)
+    say(f"discarded {len(chosen):,}; `dixa-state quarantine list --all` still shows them")
 
 
 @click.command()

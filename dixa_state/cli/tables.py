@@ -11,6 +11,7 @@ from dixa_state.questions import (
     Cause,
     Conversation,
     DailyCounts,
+    Loss,
     SlaAttainment,
     SlaEvaluation,
     Statistics,
@@ -33,10 +34,11 @@ EVENTS = ("position", "at (UTC)", "received (UTC)", "event", "event id", "signat
 TIMELINE = ("at (UTC)", "event", "by", "changes")
 AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks", "event id")
 AUDIT_OF_ALL = ("at (UTC)", "csid", *AUDIT[2:])
+MISSED = ("csid", "lost", "after (UTC)", "before (UTC)", "proof", "event", "event id")
 LIST = ("csid", "status", "last event (UTC)", "queue", "assignee", "requester", "SLA")
 SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
 ATTAINMENT = ("", "achieved", "breached", "pending", "voided", "attainment")
-MEASURES = ("duration", "p50", "p90", "average", "of", "by date")
+MEASURES = ("duration", "p50", "p90", "average", "of", "upper bounds", "by date")
 DAYS = ("day", "began", "opened", "pending", "closed", "abandoned", "reopens")
 FINDINGS = ("where", "expected", "got")
 BANS = ("who", "banned", "since (UTC)", "by")
@@ -46,7 +48,12 @@ QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
 def status_fields(state: Conversation) -> Iterator[tuple[str, object]]:
     """Yield the names and values of a conversation's state."""
     counts = {name: count for name, count in state.counts if count}
-    durations = {name: span(seconds) for name, seconds in state.durations if seconds}
+    bounds = {*state.times.upper_bounds, *state.durations.upper_bounds}
+    durations = {
+        name: f"{'≤ ' if name in bounds else ''}{_lasting(spent)}"
+        for name, spent in state.durations
+        if spent and name != "upper_bounds"
+    }
     yield "conversation", state.csid
     yield "organization", state.organization_id
     yield "status", f"{state.status or 'unknown'} since {clock(state.status_since)}"
@@ -160,6 +167,19 @@ def _by(transition: Transition) -> str:
     return f"({shorten(holder.name or holder.email or holder.id or '?', 40)})"
 
 
+def missed_row(loss: Loss) -> Row:
+    """Return the row of a lost webhook."""
+    return (
+        loss.csid,
+        loss.field if loss.tag is None else f"tag {shorten(loss.tag)}",
+        clock(loss.after),
+        clock(loss.before),
+        loss.proof,
+        loss.event.removeprefix("conversation."),
+        loss.event_id,
+    )
+
+
 def list_row(state: Conversation) -> Row:
     """Return the row of a conversation."""
     return (
@@ -205,9 +225,10 @@ def stats_fields(stats: Statistics) -> Iterator[tuple[str, object]]:
     yield "transitions", f"{stats.transitions:,}"
     remarks = ("reopens", "irregular", "inferred", "late")
     yield "of these", _pairs({name: getattr(stats, name) for name in remarks})
-    for name in ("abandon_rate", "csat"):
+    yield "missed", stats.missed and f"{stats.missed:,}"
+    for name, of in (("abandon_rate", stats.visits), ("csat", stats.csat_responses)):
         if (share := getattr(stats, name)) is not None:
-            yield name.replace("_", " "), f"{share:.1%}"
+            yield name.replace("_", " "), f"{share:.1%} of {of:,}"
     for poison in stats.poison:
         yield "poison", f"{poison.position} {poison.event}: {poison.error}"
 
@@ -217,7 +238,7 @@ def measure_rows(stats: Statistics) -> Iterator[Row]:
     for name, measure in stats.durations.items():
         times = (measure.p50, measure.p90, measure.average)
         spans = ("" if time is None else span(time) for time in times)
-        yield name, *spans, measure.count, measure.cohort
+        yield name, *spans, measure.count, measure.upper_bounds or "", measure.cohort
 
 
 def day_row(day: DailyCounts) -> Row:
@@ -302,6 +323,10 @@ def _evaluation(evaluation: Sla) -> str:
 def _rating(rating: Rating) -> str:
     comment = f" “{shorten(rating.comment, 60)}”" if rating.comment else ""
     return f"{rating.type or 'rating'} {rating.score}{comment}"
+
+
+def _lasting(seconds: float | list[float]) -> str:
+    return " + ".join(map(span, seconds)) if isinstance(seconds, list) else span(seconds)
 
 
 def span(seconds: float) -> str:

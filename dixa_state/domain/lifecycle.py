@@ -78,7 +78,8 @@ class Summary(Struct, frozen=True):
     """What the transitions add up to, so that no event walks through all of them.
 
     `irregular` does not count a history that starts midlife. `ended_at` is the last close or
-    abandonment. `doubtful` means that a repeated status proved an unknown transition.
+    abandonment. `inexact` are the statuses that began or ended at a time that is only an upper
+    bound. `doubtful` means that a repeated status proved an unknown transition.
     """
 
     irregular: int = 0
@@ -90,6 +91,7 @@ class Summary(Struct, frozen=True):
     last_closed_at: datetime | None = None
     first_closed_bound: bool = False
     last_closed_bound: bool = False
+    inexact: frozenset[Status] = frozenset()
     doubtful: bool = False
 
 
@@ -274,8 +276,17 @@ def _summarised(summary: Summary, transition: Transition) -> Summary:
         last_closed_at=transition.at if closed else summary.last_closed_at,
         first_closed_bound=(bound or summary.doubtful) if first else summary.first_closed_bound,
         last_closed_bound=bound if closed else summary.last_closed_bound,
+        inexact=_inexact(summary.inexact, transition),
         doubtful=summary.doubtful,
     )
+
+
+def _inexact(known: frozenset[Status], transition: Transition) -> frozenset[Status]:
+    if transition.inferred:
+        return known | {transition.after, transition.before or transition.after}
+    if transition.irregular == "unexpected_from" and transition.before is not None:
+        return known | {transition.before}  # it ended with the webhook that was lost
+    return known
 
 
 def _without_last(life: Lifecycle) -> Lifecycle:

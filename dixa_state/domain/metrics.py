@@ -72,7 +72,7 @@ def upper_bounds(state: Conversation) -> UpperBounds:
     summary, midlife = state.life.summary, starts_midlife(state)
     first_closed = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
     first_assigned = bool(state.assignments) and (midlife or state.assignments[0].how == "inferred")
-    statuses = _inexact_statuses(state, midlife=midlife)
+    statuses = inexact_statuses(state, midlife=midlife)
     response = midlife and first_response(state) is not None
     times = {
         "first_response_at": response,
@@ -145,15 +145,13 @@ def status_intervals(life: Lifecycle, at: datetime, statuses: set[Status]) -> li
     ]
 
 
-def _inexact_statuses(state: Conversation, *, midlife: bool) -> set[Status]:
+def inexact_statuses(state: Conversation, *, midlife: bool) -> frozenset[Status]:
     """List the statuses that began or ended at a time that is only an upper bound."""
-    inexact: set[Status] = set()
-    for transition in state.life.transitions:
-        if transition.inferred or (transition.starts_midlife and midlife):
-            inexact.update({transition.after, transition.before or transition.after})
-        if state.life.summary.doubtful:
-            inexact.add(transition.after)
-    return inexact
+    life = state.life
+    if life.summary.doubtful:
+        return life.had
+    first = {life.transitions[0].after} if midlife and life.transitions else frozenset()
+    return life.summary.inexact | first
 
 
 def _is_inferred(state: Conversation) -> Iterator[bool]:

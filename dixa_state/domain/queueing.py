@@ -41,7 +41,7 @@ class QueueVisit(Struct, frozen=True):
         """The seconds from entering to leaving; None if it still runs or its end was lost."""
         if self.left_at is None or self.outcome == "unknown":
             return None
-        return (self.left_at - self.enqueued_at).total_seconds()
+        return max((self.left_at - self.enqueued_at).total_seconds(), 0.0)
 
     @property
     def is_exact(self) -> bool:

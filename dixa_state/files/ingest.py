@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from dixa_state.dixa.body import UnreadableError, identify
+from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import InvalidInputError
 from dixa_state.files.sources import Body, Source
 from dixa_state.store.append import Outcome, batches
@@ -40,11 +42,13 @@ def ingest(
     tracker: ConversationTracker,
     sources: Iterable[Source],
     *,
+    anyway: bool = False,
     progress: Callable[[int], None] = lambda _more: None,
 ) -> Report:
     """Keep every body of every source; a file that breaks off does not stop the others.
 
-    `progress` is called after each batch with the number of bodies in it.
+    A file that does not begin with webhooks is refused, unless it is wanted `anyway`. `progress` is
+    called after each batch with the number of bodies in it.
     Raises `StoreUnavailableError` if the store fails; what was kept before stays, and a second
     ingest of the same files goes on from there, since duplicates are recognised.
     """
@@ -52,7 +56,8 @@ def ingest(
     set_aside: list[SetAside] = []
     failures: list[str] = []
     for source in sources:
-        for batch in batches(until_broken(source, failures), lambda body: len(body.raw)):
+        bodies = source if anyway else begun_with_webhooks(source)
+        for batch in batches(until_broken(bodies, failures), lambda body: len(body.raw)):
             outcomes = _keep(tracker, batch)
             kinds.update(outcome.kind for outcome in outcomes)
             room = SHOWN - len(set_aside)
@@ -81,7 +86,39 @@ def _named(batch: list[Body], outcomes: list[Outcome]) -> list[SetAside]:
     ]
 
 
-def until_broken(source: Source, failures: list[str]) -> Iterator[Body]:
+def begun_with_webhooks(source: Source) -> Iterator[Body]:
+    """Yield the bodies of a source, if one of the first 20 is like a webhook.
+
+    Raises `InvalidInputError` otherwise, before it yields any: a spreadsheet is no history.
+    """
+    bodies, first = iter(source), list[Body]()
+    for body in bodies:
+        first.append(body)
+        if _is_like_a_webhook(body.raw):
+            break
+        if len(first) == _JUDGED:
+            beginning = first[0].raw[:_SHOWN_BYTES].decode("utf-8", "replace")
+            raise InvalidInputError(
+                f"{source.path}: expected webhooks, got {_JUDGED} bodies that are none, the first "
+                f"one {shorten(beginning)!r}; --anyway puts them into quarantine"
+            )
+    yield from first
+    yield from bodies
+
+
+_JUDGED = 20
+_SHOWN_BYTES = 200
+
+
+def _is_like_a_webhook(raw: bytes) -> bool:
+    try:
+        identify(raw)
+    except UnreadableError as error:
+        return error.problem not in ("not_json", "not_an_object", "no_event_id")
+    return True
+
+
+def until_broken(source: Iterable[Body], failures: list[str]) -> Iterator[Body]:
     """Yield the bodies of a source; where it breaks off, add what is wrong to the failures."""
     try:
         yield from source

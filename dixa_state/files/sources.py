@@ -7,7 +7,7 @@ import stat
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -41,7 +41,8 @@ class Body(NamedTuple):
     """One webhook body as it stands in its file, and the place to look for it.
 
     `origin` is `day.jsonl:17` for a line (from 1), `bodies.json[3]` for an element of an array
-    (from 0), `body.json` for a document of several lines; the path is the one that was given.
+    (from 0), `body.json` for a document of several lines, `body.json:40` for the next one in that
+    file, `log.json.data[3]` for a payload of a delivery log; the path is the one that was given.
     """
 
     raw: bytes
@@ -55,7 +56,9 @@ class Source:
     (once, and it is left open); `path` is then only its name, `-` for example.
 
     Content decides the format, names do not: JSON Lines, one JSON array of bodies (up to 1 GiB if
-    it spans lines), or one JSON body over several lines (up to 64 MiB); plain, gzip or Zstandard.
+    it spans lines), or JSON bodies over several lines (up to 64 MiB each), one after the other;
+    plain, gzip or Zstandard. Of Dixa's delivery log, `{"data": [{"payload": …}]}`, the payloads are
+    the bodies.
     JSON Lines are read in memory bounded by the longest line, of up to 256 MiB. Whatever is neither
     array nor document is lines, and each line that is not blank is a body, JSON or not. Not part of
     a body: a byte order mark at the beginning, line ends (LF or CRLF), blanks around a document.
@@ -175,20 +178,49 @@ def _lines(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _bodies(name: str, lines: Iterator[bytes]) -> Iterator[Body]:
     numbered = ((n, line) for n, line in enumerate(lines, start=1) if line.strip(_BLANKS))
     number, first = next(numbered, (1, b""))
-    head, is_everything = _head(first, lines)
-    bodies = _document(name, head) if is_everything else None
-    if bodies is None:
-        bodies = _line_bodies(name, enumerate(chain(io.BytesIO(head), lines), start=number))
-    yield from bodies
+    begin = first.lstrip(_BLANKS)[:1]
+    if begin == b"[":
+        head, is_everything = _head(first, lines)
+        found = _elements(name, head) if is_everything else None
+        if found is None:
+            found = _line_bodies(name, enumerate(chain(io.BytesIO(head), lines), start=number))
+    elif begin == b"{" and not _is_json(first):
+        found = _documents(name, enumerate(chain([first], lines), start=number))
+    else:
+        found = _line_bodies(name, enumerate(chain([first], lines), start=number))
+    for body in found:
+        yield from _payloads(body)
+
+
+def _payloads(body: Body) -> Iterator[Body]:
+    """Yield the payloads of a delivery log of Dixa's, which are texts, or the body itself."""
+    deliveries = None
+    if b'"payload"' in body.raw:
+        with suppress(*_NOT_JSON):
+            deliveries = _LOG.decode(body.raw).data
+    if deliveries is None:
+        yield body
+        return
+    for number, delivery in enumerate(deliveries):
+        raw = bytes(delivery.payload)
+        text = msgspec.json.decode(raw).encode() if raw.startswith(b'"') else raw
+        yield Body(text, f"{body.origin}.data[{number}]")
+
+
+class _Delivery(msgspec.Struct):
+    payload: msgspec.Raw
+
+
+class _DeliveryLog(msgspec.Struct):
+    data: list[_Delivery]
+
+
+_LOG = msgspec.json.Decoder(_DeliveryLog)
 
 
 def _head(first: bytes, lines: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Return as many lines as may be one array or document, and whether they are the whole file."""
-    is_array, is_complete = first.lstrip(_BLANKS).startswith(b"["), _is_json(first)
-    if is_complete and not is_array:
-        return first, False
-    longest = _MAX_ARRAY if is_array else _MAX_DOCUMENT
-    limit = len(first) if is_complete else longest
+    """Return as many lines as may be one array, and whether they are the whole file."""
+    limit = len(first) if _is_json(first) else _MAX_ARRAY
     head = bytearray(first)
     for line in lines:
         head += line
@@ -197,12 +229,40 @@ def _head(first: bytes, lines: Iterator[bytes]) -> tuple[bytes, bool]:
     return bytes(head), True
 
 
-def _document(name: str, content: bytes) -> Iterator[Body] | None:
+def _elements(name: str, content: bytes) -> Iterator[Body] | None:
     try:
         elements = msgspec.json.decode(content, type=list[msgspec.Raw])
     except _NOT_JSON:
-        return iter([Body(content.strip(_BLANKS), name)]) if _is_json(content) else None
+        return None
     return (Body(bytes(raw), f"{name}[{n}]") for n, raw in enumerate(elements))
+
+
+def _documents(name: str, lines: Iterator[tuple[int, bytes]]) -> Iterator[Body]:
+    """Yield objects that span lines, one after the other; what is none of these is lines."""
+    head: list[tuple[int, bytes]] = []
+    depth = size = found = 0
+    for number, line in lines:
+        start = 0
+        for token in _TOKENS.finditer(line):  # no text in JSON spans lines, so no token does
+            depth += {b"{": 1, b"}": -1}.get(token[0], 0)
+            if depth or token[0] != b"}":
+                continue
+            parts = [*head, (number, line[start : token.end()])]
+            document = b"".join(part for _, part in parts).strip(_BLANKS)
+            if not _is_json(document):
+                depth = -1
+                break
+            yield Body(document, f"{name}:{parts[0][0]}" if found else name)
+            head, size, start, found = [], 0, token.end(), found + 1
+        if head or line[start:].strip(_BLANKS):
+            head.append((number, line[start:]))
+            size += len(line)
+        if depth < 0 or size > _MAX_DOCUMENT:
+            break
+    yield from _line_bodies(name, chain(head, lines))
+
+
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
 
 
 def _line_bodies(name: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Body]:

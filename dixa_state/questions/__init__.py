@@ -5,6 +5,7 @@ from dixa_state.questions.conversation import Conversation, OneConversation, des
 from dixa_state.questions.conversations import Conversations
 from dixa_state.questions.current import Current, CurrentCounts
 from dixa_state.questions.matrix import TransitionCount, TransitionMatrix
+from dixa_state.questions.missed import Loss, Missed
 from dixa_state.questions.question import Answer, Page, PagedQuestion, Question
 from dixa_state.questions.reader import Reader
 from dixa_state.questions.search import Search, SearchBody
@@ -29,6 +30,8 @@ __all__ = [
     "Daily",
     "DailyCounts",
     "EndUser",
+    "Loss",
+    "Missed",
     "OneConversation",
     "OneEndUser",
     "OneStoredEvent",

@@ -71,9 +71,11 @@ class EndUser(Answer):
 
 
 class Bans(WholeQuestion[Ban]):
-    """List every end user and IP address that was ever banned, and whether they still are."""
+    """List the end users and IP addresses that are banned now."""
 
-    banned: bool | None = Field(None, description="Only who is banned now, or who no longer is.")
+    history: bool = Field(
+        default=False, description="Also those that no longer are: everybody who ever was."
+    )
 
     def answer(self, reader: Reader) -> Page[Ban]:
         """Return a page of the list."""
@@ -89,7 +91,7 @@ class Bans(WholeQuestion[Ban]):
 
     def _fits(self, ban: domain.Ban) -> bool:
         owned = self.organization in (None, ban.organization_id or "")
-        return owned and self.banned in (None, ban.banned)
+        return owned and (ban.banned or self.history)
 
 
 class OneEndUser(Question[EndUser]):

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from dixa_state.views.tables import AttributeRow, Row, TagRow, WordRow
+from dixa_state.views.tables import AttributeRow, Row, SlaTagRow, TagRow, WordRow
 
 Made = Mapping[str, Sequence[Row]]
 """All rows that one conversation makes, by table."""
@@ -172,6 +172,85 @@ class Tagged(Struct, frozen=True):
         rows = (tag for tag in made.get("tags", ()) if isinstance(tag, TagRow))
         running = {tag.tag for tag in rows if tag.until is None}
         return (self.none and not running) or any(tag in running for tag in self.tags)
+
+
+class SlaTagged(Struct, frozen=True):
+    """An SLA evaluation is counted for one of these tags; with `none`, or for no tag at all."""
+
+    tags: tuple[str, ...]
+    none: bool = False
+
+    def sql(self, parameters: Parameters) -> str:
+        """Look for the evaluations by an index."""
+        own = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
+        parts = [f"NOT EXISTS ({own})"] if self.none else []
+        if self.tags:
+            listed = parameters.bind_all(self.tags)
+            found = f"SELECT g.stream, g.number FROM sla_tags AS g WHERE g.tag IN {listed}"  # noqa: S608
+            parts.append(f"(t.stream, t.number) IN ({found})")
+        return f"({' OR '.join(parts)})"
+
+    def streams(self, parameters: Parameters) -> str:
+        """Find the streams that have such an evaluation."""
+        return f"SELECT stream FROM sla_tags WHERE tag IN {parameters.bind_all(self.tags)}"  # noqa: S608
+
+    def of_row(self, parameters: Parameters) -> str:
+        """Look at the tags of each row, where rows are found otherwise."""
+        own = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
+        return f"EXISTS ({own} AND (g.tag IN {parameters.bind_all(self.tags)}) IS TRUE)"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Look among the tags of the evaluation."""
+        rows = (tag for tag in made.get("sla_tags", ()) if isinstance(tag, SlaTagRow))
+        had = {tag.tag for tag in rows if tag.number == getattr(row, "number", None)}
+        return (self.none and not had) or not had.isdisjoint(self.tags)
+
+
+class NotEnded(Struct, frozen=True):
+    """The conversation of a row has not ended."""
+
+    def sql(self, parameters: Parameters) -> str:
+        """Look up the one row of the conversation, which no planner can turn into a scan."""
+        del parameters
+        status = "SELECT c.status FROM conversations AS c WHERE c.stream = t.stream"
+        return f"coalesce(({status}), '') NOT IN ('closed', 'abandoned')"
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Look at the row of the conversation."""
+        del row
+        rows = made.get("conversations", ())
+        return all(getattr(one, "status", None) not in ("closed", "abandoned") for one in rows)
+
+
+class Beside(Struct, frozen=True):
+    """In one of these tables, a row of the same conversation meets all conditions given for it."""
+
+    ways: tuple[tuple[str, tuple["Condition", ...]], ...]
+
+    def sql(self, parameters: Parameters) -> str:
+        """Look for the streams of such rows."""
+        return f"t.stream IN ({self.streams(parameters)})"
+
+    def streams(self, parameters: Parameters) -> str:
+        """Find the streams that have such a row, one table after the other."""
+        return " UNION ALL ".join(
+            f"SELECT t.stream FROM {table} AS t WHERE {where(conditions, parameters)}"  # noqa: S608
+            for table, conditions in self.ways
+        )
+
+    def of_row(self, parameters: Parameters) -> str:
+        """Look at the rows beside each row, where rows are found otherwise."""
+        beside = f"({self.streams(parameters)}) AS beside"
+        return f"EXISTS (SELECT 1 FROM {beside} WHERE beside.stream = t.stream)"  # noqa: S608
+
+    def holds(self, row: Row, made: Made) -> bool:
+        """Look at the rows of the tables."""
+        del row
+        return any(
+            hold(conditions, one, made)
+            for table, conditions in self.ways
+            for one in made.get(table, ())
+        )
 
 
 class Labelled(Struct, frozen=True):
@@ -357,6 +436,9 @@ Condition = (
     | Between
     | IsSet
     | Tagged
+    | SlaTagged
+    | NotEnded
+    | Beside
     | Labelled
     | Attributed
     | Lasted

@@ -109,6 +109,7 @@ class Durations(Answer):
         description="First customer message, or creation where that is not known, "
         "to the first answer of a human agent."
     )
+    next_responses: list[float] = Field(description="The same for each later gap.")
     first_resolution: float | None = Field(description="Creation to the first close.")
     full_resolution: float | None = Field(description="Creation to the last close.")
     open: float | None = Field(description="Time in status open.")
@@ -300,6 +301,7 @@ def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) ->
     measured = durations(state, at)
     return Durations(
         first_response=measured.first_response,
+        next_responses=list(measured.next_responses),
         first_resolution=measured.first_resolution,
         full_resolution=measured.full_resolution,
         open=measured.in_status["open"],

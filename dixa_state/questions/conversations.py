@@ -1,6 +1,6 @@
 """Lists of conversations, as they are or as of a moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
@@ -9,8 +9,8 @@ from pydantic import Field
 
 from dixa_state.domain import conversation as domain
 from dixa_state.domain.lifecycle import Status
-from dixa_state.errors import ConflictError
-from dixa_state.questions.conditions import Condition, Parameters, where
+from dixa_state.errors import InvalidInputError
+from dixa_state.questions.conditions import Beside, Condition, Parameters, where
 from dixa_state.questions.conversation import Conversation, SlaSummary, describe
 from dixa_state.questions.filters import (
     as_stored,
@@ -40,6 +40,7 @@ from dixa_state.questions.question import (
     require_past,
 )
 from dixa_state.questions.reader import Reader
+from dixa_state.questions.sla import DERIVED, DerivedState, in_states
 from dixa_state.views.tables import micros
 
 Sort = Literal[
@@ -63,8 +64,13 @@ class Conversations(PagedQuestion[Conversation]):
     requester: Texts = Field((), description="The id or email of an end user.")
     tag: Tags = ()
     sla: Annotated[
-        tuple[SlaSummary, ...],
-        Field(max_length=MAX_VALUES, description="The worst status of its SLA evaluations."),
+        tuple[Literal[SlaSummary, DerivedState], ...],
+        Field(
+            max_length=MAX_VALUES,
+            description="The worst status of its SLA evaluations; or what one of them is, as the "
+            "list of SLA evaluations has it: `due_soon` (within an hour), `overdue`, "
+            "`breached_open`, `breached_late`.",
+        ),
     ] = ()
     text: Text | None = Field(None, description="Beginnings of words in subject or requester.")
     created_since: Moment | None = Field(None, description="Created at or after this time.")
@@ -76,6 +82,10 @@ class Conversations(PagedQuestion[Conversation]):
     reopened_since: Moment | None = Field(None, description="Reopened at or after this time.")
     waiting: bool = Field(default=False, description="Only those that wait in a queue.")
     irregular: bool = Field(default=False, description="Only with an irregular transition.")
+    missed: bool = Field(default=False, description="Only with proof of a lost webhook.")
+    starts_midlife: bool = Field(
+        default=False, description="Only with a life before the events that we have."
+    )
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
     sort: Sort = Field("-last_event_at", description="What to sort by; `-` for descending.")
     as_of: AsOf = None
@@ -89,22 +99,31 @@ class Conversations(PagedQuestion[Conversation]):
     def states(self, reader: Reader) -> Page[domain.Conversation]:
         """Return a page of the list as states."""
         sort, narrowed = self.sort, None
-        if self.as_of is not None or self.known_at is not None:
+        moment = self.as_of or self.known_at
+        if moment is not None:
             require_past(reader.now(), as_of=self.as_of, known_at=self.known_at)
             sort = _sort_as_of(sort)
             narrowed = self.narrowed(reader.tracker.grace)
-        listing = by_sort(sort, self.conditions())
-        return listing.page(reader, self, lambda item: item.known_state, narrowed=narrowed)
+        return by_sort(sort).page(
+            reader,
+            self,
+            lambda item: item.known_state,
+            narrowed=narrowed,
+            conditions_at=lambda now: self.conditions(micros(moment) if moment else now),
+        )
 
-    def conditions(self) -> list[Condition]:
-        """Return the conditions on the table of conversations, the coarse ones first."""
+    def conditions(self, now: int) -> list[Condition]:
+        """Return the conditions on the table of conversations, the coarse ones first.
+
+        `now` is in microseconds.
+        """
         people = ("assignee_id", "assignee_name", "assignee_email")
         return [
             *of_conversation(self.organization, self.csid),
             *one_of(("status",), self.status),
             *one_of(("channel",), in_capitals(self.channel)),
             *one_of(("direction",), in_capitals(self.direction)),
-            *one_of(("sla_status",), self.sla),
+            *_with_sla(self.sla, now),
             *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
             *one_of(people, self.assignee, or_none=True),
             *one_of(("requester_id", "requester_email"), self.requester),
@@ -116,6 +135,8 @@ class Conversations(PagedQuestion[Conversation]):
             *between("reopened_since", "reopened_at", self.reopened_since, None),
             *is_set("waiting_since", "text", wanted=self.waiting or self.sort == "waiting_since"),
             *is_set("irregular", "count", wanted=self.irregular),
+            *is_set("missed", "count", wanted=self.missed),
+            *is_set("starts_midlife", wanted=self.starts_midlife),
         ]
 
     def narrowed(self, grace: timedelta) -> Narrowed:
@@ -151,7 +172,19 @@ class Conversations(PagedQuestion[Conversation]):
                 yield f"EXISTS (SELECT 1 FROM {table} AS i WHERE {then}{fits})"  # noqa: S608
 
 
-def by_sort(sort: Sort, conditions: list[Condition]) -> Listing:
+def _with_sla(states: tuple[str, ...], now: int) -> list[Condition]:
+    """Return the condition that a conversation is in one of these states, or an evaluation is."""
+    derived = tuple(state for state in states if state in DERIVED)
+    plain = one_of(("sla_status",), tuple(state for state in states if state not in derived))
+    if not derived:
+        return plain
+    ways = [("sla_evaluations", tuple(in_states((state,), now))) for state in derived]
+    if plain:
+        ways.append(("conversations", tuple(plain)))
+    return [Beside(tuple(ways))]
+
+
+def by_sort(sort: Sort, conditions: Sequence[Condition] = ()) -> Listing:
     """Return the listing of conversations in an order."""
     columns = (sort.removeprefix("-"), "stream")
     return Listing("conversations", columns, conditions, descending=sort.startswith("-"))
@@ -162,7 +195,7 @@ def _sort_as_of(sort: Sort) -> Sort:
     if sort == "-last_event_at":
         return "-created_at"
     if sort in ("last_event_at", "waiting_since"):
-        raise ConflictError(
+        raise InvalidInputError(
             f"sort: expected created_at or csid for a list as of a moment, got {sort!r}"
         )
     return sort

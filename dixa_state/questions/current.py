@@ -59,7 +59,8 @@ class Current(Question[CurrentCounts]):
             made = [_tally(value, some, micros(now)) for value, some in found.items()]
 
             def ended(**filters: Any) -> int:
-                return _count(connection, Conversations(organization=self.organization, **filters))
+                question = Conversations(organization=self.organization, **filters)
+                return _count(connection, question, micros(now))
 
             return CurrentCounts(
                 position=at.position,
@@ -125,9 +126,9 @@ def _tally(value: str | None, counted: Iterable[_Counted], now: int) -> Tally:
     )
 
 
-def _count(connection: Connection, question: Conversations) -> int:
+def _count(connection: Connection, question: Conversations, now: int) -> int:
     """Count the rows that a list has."""
     parameters = Parameters()
-    clause = where(question.conditions(), parameters)
+    clause = where(question.conditions(now), parameters)
     sql = f"SELECT count(*) FROM conversations AS t WHERE {clause}"  # noqa: S608
     return int(connection.run(sql, **parameters.values)[0][0])

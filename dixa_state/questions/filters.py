@@ -4,7 +4,7 @@ from datetime import datetime
 
 from dixa_state.dixa.streams import read_csid
 from dixa_state.domain.timestamps import format_time
-from dixa_state.errors import ConflictError, InvalidInputError
+from dixa_state.errors import InvalidInputError
 from dixa_state.questions.conditions import Between, Condition, IsSet, OneOf, Tagged, Worded
 from dixa_state.questions.question import NONE
 from dixa_state.views.tables import micros
@@ -64,12 +64,12 @@ def between(
 ) -> list[Condition]:
     """Return the condition that a time is at or after `since` and before `until`.
 
-    Raises `ConflictError` if the two are the wrong way round; `name` is the filter's.
+    Raises `InvalidInputError` if the two are the wrong way round; `name` is the filter's.
     """
     if since is None and until is None:
         return []
     if since is not None and until is not None and since > until:
-        raise ConflictError(
+        raise InvalidInputError(
             f"{name}: expected a time before {format_time(until)}, got {format_time(since)}"
         )
     low = None if since is None else micros(since)

@@ -8,7 +8,7 @@ import json
 from abc import abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -19,14 +19,14 @@ from msgspec import Meta
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.states import decode_conversation
 from dixa_state.domain.timestamps import shorten
-from dixa_state.errors import ConflictError
+from dixa_state.errors import InvalidInputError
 from dixa_state.questions.conditions import Condition, Made, Parameters, hold
 from dixa_state.questions.planning import AccessPath, choose_access_path
 from dixa_state.questions.question import Page, PagedQuestion
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection
 from dixa_state.views.rows import rows
-from dixa_state.views.tables import TABLES, group
+from dixa_state.views.tables import TABLES, group, micros
 
 T = TypeVar("T")
 
@@ -87,11 +87,20 @@ class Listing:
         make: Callable[[Item], T],
         *,
         narrowed: Narrowed | None = None,
+        conditions_at: Callable[[int], Sequence[Condition]] | None = None,
     ) -> Page[T]:
-        """Return the page that a question asks for."""
+        """Return the page that a question asks for.
+
+        `conditions_at` makes conditions that depend on the time, of its microseconds: for all pages
+        that of the first one.
+        """
         with reader.moment() as (connection, at):
-            cursor = read_cursor(question, at.position, self.kinds)
-            return self.page_after(reader, connection, question, cursor, make, narrowed=narrowed)
+            cursor, listing = read_cursor(question, at.position, self.kinds), self
+            if conditions_at is not None:
+                now = micros(reader.now()) if cursor.now is None else cursor.now
+                cursor = cursor._replace(now=now)
+                listing = replace(self, conditions=conditions_at(now))
+            return listing.page_after(reader, connection, question, cursor, make, narrowed=narrowed)
 
     def page_after(  # noqa: PLR0913 — a page depends on all of these
         self,
@@ -291,9 +300,9 @@ def read_cursor(
 ) -> Cursor:
     """Return the cursor of a question's page key, or that of a first page at this position.
 
-    `kinds` are the types that a place in the order has. Raises `ConflictError` for a key of another
-    question. The seal keeps out mistakes, not forgers: what it holds is read as something that
-    anybody may have written.
+    `kinds` are the types that a place in the order has. Raises `InvalidInputError` for a key of
+    another question. The seal keeps out mistakes, not forgers: what it holds is read as something
+    that anybody may have written.
     """
     key = question.page_key
     if key is None:
@@ -323,8 +332,8 @@ def _require_kinds(key: str, cursor: Cursor, kinds: Sequence[type]) -> None:
         raise _foreign(key)
 
 
-def _foreign(key: str) -> ConflictError:
-    return ConflictError(
+def _foreign(key: str) -> InvalidInputError:
+    return InvalidInputError(
         f"pageKey: expected one that this very query gave with its last page, got {shorten(key)!r}"
     )
 

@@ -16,11 +16,13 @@ from typing import NamedTuple
 
 from dixa_state.questions.conditions import (
     AnyOf,
+    Beside,
     Between,
     Condition,
     IsSet,
     OneOf,
     Parameters,
+    SlaTagged,
     Tagged,
     Worded,
     all_of,
@@ -110,7 +112,7 @@ def _alternatives(table: str, condition: Condition) -> list[Condition]:
             return ways if indexed else []
         case Between(column=column):
             return [condition] if (column,) in views_index_columns(table) else []
-        case Tagged(none=False) | Worded() | IsSet():
+        case Tagged(none=False) | SlaTagged(none=False) | Worded() | Beside() | IsSet():
             return [condition]
         case AnyOf(conditions=several):
             split = [_alternatives(table, one) for one in several]
@@ -132,7 +134,7 @@ def _counts(connection: Connection, table: str, ways: Sequence[Condition]) -> It
 
 
 def _rows(table: str, way: Condition, parameters: Parameters) -> str:
-    if isinstance(way, Tagged | Worded):
+    if isinstance(way, Tagged | SlaTagged | Worded | Beside):
         return way.streams(parameters)
     return f"SELECT 1 FROM {table} AS t WHERE {way.sql(parameters)}"  # noqa: S608
 
@@ -148,6 +150,6 @@ def _comes_in_order(condition: Condition, table: str, order: Sequence[str]) -> b
 
 def _checked(condition: Condition, parameters: Parameters) -> str:
     """Write a condition so that it is checked of rows found otherwise, and no index searched."""
-    if isinstance(condition, Tagged | Worded):
+    if isinstance(condition, Tagged | SlaTagged | Worded | Beside):
         return condition.of_row(parameters)
     return f"({condition.sql(parameters)}) IS TRUE"

@@ -22,7 +22,7 @@ from pydantic import (
 
 from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.domain.timestamps import format_time, parse_time, shorten
-from dixa_state.errors import ConflictError
+from dixa_state.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from dixa_state.questions.reader import Reader
@@ -186,10 +186,10 @@ class PagedQuestion(Question[Page[T]], Generic[T]):
 
 
 def require_past(now: datetime, **moments: datetime | None) -> None:
-    """Raise `ConflictError` if one of the moments is to come."""
+    """Raise `InvalidInputError` if one of the moments is to come."""
     for name, moment in moments.items():
         if moment is not None and moment > now:
-            raise ConflictError(
+            raise InvalidInputError(
                 f"{name}: expected a time up to now, {format_time(now)}, got {format_time(moment)}"
             )
 

@@ -54,7 +54,6 @@ from dixa_state.questions.conditions import (
 from dixa_state.questions.conversation import Conversation, describe
 from dixa_state.questions.conversations import Sort, by_sort
 from dixa_state.questions.filters import as_stored, of_conversation, worded
-from dixa_state.questions.paging import read_cursor
 from dixa_state.questions.question import Moment, Page, PagedQuestion
 from dixa_state.questions.reader import Reader
 from dixa_state.views.tables import micros
@@ -487,14 +486,12 @@ class Search(PagedQuestion[Conversation]):
 
     def states(self, reader: Reader) -> Page[domain.Conversation]:
         """Return a page of the conversations found as states."""
-        order = by_sort(self.sort, [])
-        with reader.moment() as (connection, at):
-            cursor = read_cursor(self, at.position, order.kinds)
-            now = micros(reader.now()) if cursor.now is None else cursor.now
-            listing = by_sort(self.sort, self.body.conditions(now, self.organization))
-            return listing.page_after(
-                reader, connection, self, cursor._replace(now=now), lambda item: item.known_state
-            )
+        return by_sort(self.sort).page(
+            reader,
+            self,
+            lambda item: item.known_state,
+            conditions_at=lambda now: self.body.conditions(now, self.organization),
+        )
 
 
 _COLUMNS = {

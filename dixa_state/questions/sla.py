@@ -1,13 +1,31 @@
 """SLA evaluations, and the shares of them that were kept."""
 
 from collections import Counter, defaultdict
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from dixa_state.domain.events import SlaStatus
-from dixa_state.questions.conditions import Condition, Parameters, where
-from dixa_state.questions.filters import between, in_capitals, of_conversation, one_of, tagged
+from dixa_state.questions.conditions import (
+    AllOf,
+    AnyOf,
+    Between,
+    Condition,
+    HasValue,
+    NotEnded,
+    OneOf,
+    Parameters,
+    SlaTagged,
+    where,
+)
+from dixa_state.questions.filters import (
+    as_stored,
+    between,
+    in_capitals,
+    of_conversation,
+    one_of,
+)
 from dixa_state.questions.naming import distinct_values
 from dixa_state.questions.paging import Item, Listing
 from dixa_state.questions.question import (
@@ -26,9 +44,19 @@ from dixa_state.questions.question import (
     Time,
 )
 from dixa_state.questions.reader import Reader
-from dixa_state.views.tables import from_micros
+from dixa_state.views.tables import from_micros, micros
 
 By = Literal["queue", "agent", "channel", "tag"]
+DerivedState = Literal["due_soon", "overdue", "breached_open", "breached_late"]
+SlaState = Literal[SlaStatus, DerivedState]
+DERIVED: tuple[DerivedState, ...] = get_args(DerivedState)
+
+SOON = timedelta(hours=1)
+STATES = (
+    "The status; or `due_soon`: pending, with a deadline within the next hour; `overdue`: pending "
+    "after its deadline; `breached_open`: breached, without an outcome since, of a conversation "
+    "that has not ended; `breached_late`: breached, and achieved or voided later."
+)
 
 
 class SlaEvaluation(Answer):
@@ -43,9 +71,10 @@ class SlaEvaluation(Answer):
     deadline: Time | None = Field(description="When the evaluation is breached.")
     since: Time | None = Field(description="Since when it has this status.")
     began_at: Time | None = Field(description="When the first webhook about it was sent.")
-    channel: str | None = Field(description="The conversation's channel.")
-    queue: str | None = Field(description="The conversation's queue, by name or else by id.")
-    agent: str | None = Field(description="The conversation's agent, by name or else by id.")
+    breached_late_at: Time | None = Field(description="When an outcome followed its breach.")
+    channel: str | None = Field(description="The channel that it is counted for.")
+    queue: str | None = Field(description="The queue that it is counted for, by name or id.")
+    agent: str | None = Field(description="The agent that it is counted for, by name or id.")
 
 
 class SlaAttainment(Answer):
@@ -61,11 +90,13 @@ class SlaAttainment(Answer):
 
 
 class _Filtered(Question[Page[Any]]):
-    """The filters on SLA evaluations."""
+    """The filters on SLA evaluations.
 
-    status: Annotated[
-        tuple[SlaStatus, ...], Field(max_length=MAX_VALUES, description="The status.")
-    ] = ()
+    Queue, agent, channel and tags of an evaluation are those at its outcome; while it is pending,
+    those of the conversation now.
+    """
+
+    status: Annotated[tuple[SlaState, ...], Field(max_length=MAX_VALUES, description=STATES)] = ()
     due_before: Moment | None = Field(None, description="Only with a deadline before this time.")
     queue: Queues = ()
     agent: Agents = ()
@@ -73,33 +104,41 @@ class _Filtered(Question[Page[Any]]):
     tag: Tags = ()
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
 
-    def conditions(self) -> list[Condition]:
-        """Return the conditions on the table of SLA evaluations, the coarse ones first."""
+    def conditions(self, now: int) -> list[Condition]:
+        """Return the conditions on the table of SLA evaluations, the coarse ones first.
+
+        `now` is in microseconds.
+        """
         return [
             *of_conversation(self.organization, self.csid),
-            *one_of(("status",), self.status),
+            *in_states(self.status, now),
             *one_of(("channel",), in_capitals(self.channel), or_none=True),
             *between("due_before", "deadline", None, self.due_before),
             *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
             *one_of(("assignee_id", "assignee_name"), self.agent, or_none=True),
-            *tagged(self.tag),
+            *_tagged(self.tag),
         ]
 
 
 class SlaEvaluations(_Filtered, PagedQuestion[SlaEvaluation]):
-    """List SLA evaluations, in the order in which they began."""
+    """List SLA evaluations, in the order in which they began.
+
+    Each counts for the queue, agent, channel and tags at its outcome, whoever has the conversation
+    today; while it is pending, for those of the conversation now.
+    """
 
     def answer(self, reader: Reader) -> Page[SlaEvaluation]:
         """Return a page of the list."""
         columns = ("began_at", "stream", "number")
-        listing = Listing("sla_evaluations", columns, self.conditions())
-        return listing.page(reader, self, _evaluation)
+        listing = Listing("sla_evaluations", columns, ())
+        return listing.page(reader, self, _evaluation, conditions_at=self.conditions)
 
 
 class Attainment(_Filtered):
     """Return the shares of SLAs that were kept; each count is that of the list with its value.
 
-    By tag, a conversation counts for each of its tags.
+    An outcome counts for the queue, agent, channel and tags of its own event. By tag, an evaluation
+    counts for each of its tags.
     """
 
     by: By | None = Field(None, description="Break the shares down by this.")
@@ -107,7 +146,7 @@ class Attainment(_Filtered):
     def answer(self, reader: Reader) -> Page[SlaAttainment]:
         """Return the shares, all on one page."""
         parameters = Parameters()
-        condition = where(self.conditions(), parameters)
+        condition = where(self.conditions(micros(reader.now())), parameters)
         sql = (
             f"SELECT {_COLUMNS[self.by]}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
             f"{_TAGS if self.by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3"
@@ -141,12 +180,42 @@ _COLUMNS = {
     "queue": "t.queue_id, t.queue_name",
     "agent": "t.assignee_id, t.assignee_name",
     "channel": "t.channel, t.channel",
-    "tag": "running.tag, running.tag",
+    "tag": "counted.tag, counted.tag",
 }
-_TAGS = (
-    "LEFT JOIN (SELECT DISTINCT stream, tag FROM tags WHERE until IS NULL) AS running "
-    "ON running.stream = t.stream"
-)
+_TAGS = "LEFT JOIN sla_tags AS counted ON counted.stream = t.stream AND counted.number = t.number"
+
+
+def in_states(states: tuple[str, ...], now: int) -> list[Condition]:
+    """Return the conditions that an evaluation is in one of these states, at this time."""
+    ways = [_derived(state, now) for state in states if state in DERIVED]
+    if plain := tuple(state for state in states if state not in DERIVED):
+        ways.append(one_of(("status",), plain))
+    if len(ways) <= 1:
+        return ways[0] if ways else []
+    return [AnyOf(tuple(AllOf(tuple(way)) for way in ways))]
+
+
+def _derived(state: str, now: int) -> list[Condition]:
+    match state:
+        case "due_soon":
+            soon = now + SOON // timedelta(microseconds=1)
+            return [OneOf(("status",), ("pending",)), Between("deadline", now, soon)]
+        case "overdue":
+            return [OneOf(("status",), ("pending",)), Between("deadline", None, now)]
+        case "breached_late":
+            return [OneOf(("status",), ("breached",)), HasValue("breached_late_at")]
+        case _:
+            return [
+                OneOf(("status",), ("breached",)),
+                HasValue("breached_late_at", wanted=False),
+                NotEnded(),
+            ]
+
+
+def _tagged(tags: tuple[str, ...]) -> list[Condition]:
+    if not tags:
+        return []
+    return [SlaTagged(tuple(as_stored(tag) for tag in tags if tag != NONE), none=NONE in tags)]
 
 
 def _evaluation(item: Item) -> SlaEvaluation:
@@ -161,6 +230,7 @@ def _evaluation(item: Item) -> SlaEvaluation:
         deadline=from_micros(row.deadline),
         since=from_micros(row.since),
         began_at=from_micros(row.began_at),
+        breached_late_at=from_micros(row.breached_late_at),
         channel=row.channel,
         queue=row.queue_name or row.queue_id,
         agent=row.assignee_name or row.assignee_id,

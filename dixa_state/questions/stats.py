@@ -27,6 +27,9 @@ class Measure(Answer):
 
     cohort: str = Field(description="The date that puts a conversation in: created or enqueued.")
     count: int = Field(description="How many were measured.")
+    upper_bounds: int = Field(
+        description="How many more are known as upper bounds only; the other numbers are without."
+    )
     average: float | None = Field(description="The average.")
     p50: float | None = Field(description="The median, by nearest rank.")
     p90: float | None = Field(description="The 90th percentile, by nearest rank.")
@@ -55,7 +58,10 @@ class Statistics(Answer):
     irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
     inferred: int = Field(description="Transitions known from a snapshot only.")
     late: int = Field(description="Transitions whose webhook came late.")
-    abandon_rate: float | None = Field(description="Abandoned of inbound that were queued.")
+    missed: int = Field(description="Lost webhooks that are proved.")
+    visits: int = Field(description="Visits to queues.")
+    abandonments: int = Field(description="Visits that the customer abandoned.")
+    abandon_rate: float | None = Field(description="abandonments / visits.")
     csat: float | None = Field(description="Scores of 4 and 5 of all CSAT scores.")
     csat_responses: int = Field(description="CSAT scores.")
     durations: dict[str, Measure] = Field(description="Durations by name.")
@@ -134,7 +140,7 @@ def _day(day: int, counts: Counter[tuple[str | None, str]]) -> DailyCounts:
 
 def _statistics(run: Run, connection: Connection, position: int) -> Statistics:
     by_status = _counts(run, "status", "status")
-    transitions, queued, ratings = run(_TRANSITIONS)[0], run(_QUEUED)[0], run(_RATINGS)[0]
+    transitions, visits, ratings = run(_TRANSITIONS)[0], run(_VISITS)[0], run(_RATINGS)[0]
     reopens, irregular, inferred, late = (int(count or 0) for count in transitions[1:])
     return Statistics(
         position=position,
@@ -148,7 +154,10 @@ def _statistics(run: Run, connection: Connection, position: int) -> Statistics:
         irregular=irregular,
         inferred=inferred,
         late=late,
-        abandon_rate=_share(queued),
+        missed=run(_MISSED)[0][0],
+        visits=visits[0],
+        abandonments=int(visits[1] or 0),
+        abandon_rate=_share(visits),
         csat=_share(ratings),
         csat_responses=ratings[0],
         durations={name: _measure(run, name, *_MEASURES[name]) for name in _MEASURES},
@@ -191,22 +200,27 @@ _TRANSITIONS = (
     "sum(CASE WHEN t.inferred THEN 1 ELSE 0 END), sum(CASE WHEN t.late THEN 1 ELSE 0 END) "
     "FROM transitions AS t WHERE {of}"
 )
-_QUEUED = (
-    "SELECT count(*), sum(CASE WHEN t.status = 'abandoned' THEN 1 ELSE 0 END) "
-    "FROM conversations AS t WHERE t.entered_queue AND t.direction = 'INBOUND' AND {of}"
+_MISSED = "SELECT count(*) FROM missed AS t WHERE {of}"
+_VISITS = (
+    "SELECT count(*), sum(CASE WHEN v.outcome = 'abandoned' THEN 1 ELSE 0 END) "
+    "FROM queue_visits AS v JOIN conversations AS t ON t.stream = v.stream WHERE {of}"
 )
 _RATINGS = (
     "SELECT count(*), sum(CASE WHEN t.score >= 4 THEN 1 ELSE 0 END) "
     "FROM ratings AS t WHERE lower(t.type) = 'csat' AND t.score IS NOT NULL AND {of}"
 )
 _POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position"
-_OF_CONVERSATION = "SELECT t.{name} AS seconds FROM conversations AS t WHERE {of}"
+_OF_CONVERSATION = (
+    "SELECT t.{name} AS seconds, t.{name}_bound AS bound FROM conversations AS t WHERE {of}"
+)
 _IN_STATUS = (
-    "SELECT sum(coalesce(t.until, :now) - t.since) / 1000000.0 AS seconds "
-    "FROM transitions AS t WHERE t.after = '{name}' AND {of} GROUP BY t.stream"
+    "SELECT sum(CASE WHEN coalesce(m.until, :now) > m.since "
+    "THEN coalesce(m.until, :now) - m.since ELSE 0 END) / 1000000.0 AS seconds, "
+    "t.{name}_bound AS bound FROM transitions AS m JOIN conversations AS t ON t.stream = m.stream "
+    "WHERE m.after = '{name}' AND {of} GROUP BY t.stream, t.{name}_bound"
 )
 _QUEUE_WAIT = (
-    "SELECT v.wait AS seconds FROM queue_visits AS v "
+    "SELECT v.wait AS seconds, v.inferred AS bound FROM queue_visits AS v "
     "JOIN conversations AS t ON t.stream = v.stream WHERE v.outcome = 'assigned' AND {of}"
 )
 _MEASURES = {
@@ -221,8 +235,9 @@ _MEASURES = {
 
 def _measure(run: Run, name: str, cohort: str, source: str) -> Measure:
     of = source.replace("{name}", name)
-    measured = f"FROM ({of}) AS measured WHERE seconds IS NOT NULL"
+    measured = f"FROM ({of}) AS measured WHERE seconds IS NOT NULL AND NOT bound"
     count, average = run(f"SELECT count(*), avg(seconds) {measured}")[0]
+    bounds = run(f"SELECT count(*) FROM ({of}) AS measured WHERE bound")[0][0]  # noqa: S608
 
     def rank(percent: int) -> float | None:
         if not count:
@@ -234,6 +249,7 @@ def _measure(run: Run, name: str, cohort: str, source: str) -> Measure:
     return Measure(
         cohort=cohort,
         count=count,
+        upper_bounds=bounds,
         # Rounded, since a database adds floats in the order in which it finds the rows.
         average=None if average is None else round(float(average), 6),
         p50=rank(50),

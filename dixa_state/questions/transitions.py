@@ -83,6 +83,9 @@ class TransitionFilters(Question[Page[Any]]):
     irregular: bool = Field(
         default=False, description="Only transitions that the lifecycle does not foresee."
     )
+    starts_midlife: bool = Field(
+        default=False, description="Only transitions where our history starts midlife."
+    )
     inferred: bool = Field(default=False, description="Only transitions known from a snapshot.")
     late: bool = Field(default=False, description="Only transitions whose webhook came late.")
 
@@ -95,6 +98,7 @@ class TransitionFilters(Question[Page[Any]]):
             *one_of(("after",), (after,) if after else ()),
             *between("since", "since", self.since, self.until),
             *is_set("irregular", "text", wanted=self.irregular),
+            *is_set("starts_midlife", wanted=self.starts_midlife),
             *is_set("inferred", wanted=self.inferred),
             *is_set("late", wanted=self.late),
         ]

@@ -31,7 +31,7 @@ A new rating after a reopening; an SLA evaluation achieved after its breach; ABA
 for one ending, milliseconds apart in either order; a conversation whose SLA evaluations have no
 ids; a transfer that names agent or queue in its snapshot only.
 """
-USUAL_STORIES: tuple[str, ...] = ()
+USUAL_STORIES = tuple(STORIES)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FROM_MONDAY = 72  # 1970 began on a Thursday

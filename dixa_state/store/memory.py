@@ -10,7 +10,7 @@ from eventsourcing.popo import POPOApplicationRecorder
 from msgspec.structs import replace
 
 from dixa_state.store.append import Known, Rejected, Writer, digest
-from dixa_state.store.recorder import EventRecorder, Quarantined, Resolution
+from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined, Resolution
 
 
 class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
@@ -75,23 +75,28 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
         return len(self._stored_events), len(self.known_events)
 
     def select_quarantined(
-        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+        self,
+        *,
+        ids: Sequence[int] | None = None,
+        resolved: bool = False,
+        limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
         """List the quarantine."""
-        return [
+        found = [
             item
             for item in self.quarantine.values()
             if (resolved or item.resolution is None) and (ids is None or item.id in ids)
         ]
+        return found[:limit]
 
     def select_quarantine_digests(self) -> Iterator[tuple[Quarantined, bytes]]:
         """Yield the quarantine with its digests."""
         return ((item, key) for key, item in self.quarantine.items())
 
-    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Write how a quarantined body was settled."""
+    def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
+        """Write how quarantined bodies were settled."""
         for key, item in self.quarantine.items():
-            if item.id == quarantine_id:
+            if item.id in ids:
                 self.quarantine[key] = replace(item, resolution=resolution, resolved_at=at)
 
     def close(self) -> None:

@@ -138,9 +138,9 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         for role, setting in self._rows("maintenance"):
             yield "maintenance", "no setting outside of a transaction", f"{setting} for {role}"
 
-    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Write how a quarantined body was settled."""
-        parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
+    def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
+        """Write how quarantined bodies were settled."""
+        parameters = {"ids": list(ids), "resolution": resolution, "at": format_time(at)}
         with translated(), self.datastore.transaction(commit=True) as cursor:
             cursor.execute(_SQL["resolve"].encode(), parameters)
 

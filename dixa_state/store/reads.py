@@ -7,7 +7,7 @@ from typing import Any
 from eventsourcing.persistence import Notification, StoredEvent
 
 from dixa_state.store import quarantine
-from dixa_state.store.recorder import EventRecorder, Quarantined
+from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
 
 _NO_LIMIT = 2**63 - 1
 
@@ -53,11 +53,15 @@ class DatabaseRecorder(EventRecorder):
         return events, recognised
 
     def select_quarantined(
-        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+        self,
+        *,
+        ids: Sequence[int] | None = None,
+        resolved: bool = False,
+        limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
         """List the quarantine."""
         wanted = None if ids is None else self._listed(ids)
-        rows = self._rows("quarantined", ids=wanted, resolved=resolved)
+        rows = self._rows("quarantined", ids=wanted, resolved=resolved, limit=limit)
         return [quarantine.from_row(row) for row in rows]
 
     def select_quarantine_digests(self) -> Iterator[tuple[Quarantined, bytes]]:

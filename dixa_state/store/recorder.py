@@ -33,6 +33,9 @@ class Quarantined(Struct, frozen=True):
     resolved_at: datetime | None
 
 
+NO_LIMIT = 2**63 - 1
+"""As a limit it cuts off nothing, on every database."""
+
 Resolution = Literal["appended", "duplicate", "discarded"]
 
 
@@ -73,7 +76,11 @@ class EventRecorder(ApplicationRecorder, ABC):
 
     @abstractmethod
     def select_quarantined(
-        self, *, ids: Sequence[int] | None = None, resolved: bool = False
+        self,
+        *,
+        ids: Sequence[int] | None = None,
+        resolved: bool = False,
+        limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
         """List the quarantine; with `resolved`, also the settled bodies."""
 
@@ -86,8 +93,8 @@ class EventRecorder(ApplicationRecorder, ABC):
         return iter(())
 
     @abstractmethod
-    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Write how a quarantined body was settled; the body stays."""
+    def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
+        """Write how quarantined bodies were settled; the bodies stay."""
 
     @abstractmethod
     def close(self) -> None:

@@ -217,10 +217,11 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         for (reason,) in self._rows("maintenance"):
             yield "maintenance", "no row outside of a transaction", str(reason)
 
-    def resolve(self, quarantine_id: int, resolution: Resolution, at: datetime) -> None:
-        """Write how a quarantined body was settled."""
+    def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
+        """Write how quarantined bodies were settled."""
         with translated(), self.datastore.transaction(commit=True) as cursor:
-            parameters = {"id": quarantine_id, "resolution": resolution, "at": format_time(at)}
+            listed = self._listed(ids)
+            parameters = {"ids": listed, "resolution": resolution, "at": format_time(at)}
             cursor.execute(_SQL["resolve"], parameters)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from dixa_state.domain.metrics import (
     first_resolution,
     first_response,
     full_resolution,
+    inexact_statuses,
     starts_midlife,
 )
 from dixa_state.domain.sla import Attribution
@@ -37,7 +38,7 @@ from dixa_state.views.tables import (
     WordRow,
     micros,
 )
-from dixa_state.views.texts import attribute_text, findable, storable, words
+from dixa_state.views.texts import attribute_text, findable, in_capitals, storable, words
 
 
 def has_views(stream: str) -> bool:
@@ -112,6 +113,7 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
     created = micros(state.created_at or first_event)
     summary, midlife = state.life.summary, starts_midlife(state)
     ended, response = _optional_micros(summary.ended_at), first_response(state)
+    inexact = inexact_statuses(state, midlife=midlife)
     first_bound = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
     queue, agent, requester = state.queue, state.assignee, state.requester
     held = state.assignments[-1] if state.assignments else None
@@ -122,8 +124,8 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         status=state.life.status,
         dixa_status=_foreign_status(state.dixa_status),
         status_since=_optional_micros(state.life.since),
-        channel=findable(state.channel),
-        direction=findable(state.direction),
+        channel=in_capitals(state.channel),
+        direction=in_capitals(state.direction),
         queue_id=findable(queue.key) if queue else None,
         queue_name=findable(queue.name) if queue else None,
         assignee_id=findable(agent.key) if agent else None,
@@ -151,6 +153,8 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         first_response_bound=response is not None and midlife,
         first_resolution_bound=first_bound,
         full_resolution_bound=summary.last_closed_bound,
+        open_bound="open" in inexact,
+        pending_bound="pending" in inexact,
         version=state.version,
         position=state.position,
         chunks=_count_chunks(state),
@@ -301,7 +305,7 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluation
             since=micros(evaluation.since),
             began_at=micros(evaluation.history[0].at),
             breached_late_at=_optional_micros(evaluation.breached_late_at),
-            channel=findable(counted.channel),
+            channel=in_capitals(counted.channel),
             queue_id=findable(queue.key) if queue else None,
             queue_name=findable(queue.name) if queue else None,
             assignee_id=findable(agent.key) if agent else None,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-VIEW_VERSION = 2
+VIEW_VERSION = 3
 """Incremented when the meaning of the rows changes; views of another version must be replayed."""
 
 
@@ -26,7 +26,8 @@ class ConversationRow(NamedTuple):
     it, a line each.
     `irregular` does not count a history that starts midlife, which `starts_midlife` says. A
     duration that is only an upper bound is null, with its `…_bound` true, so that no median
-    contains it. `missed` counts what proves a lost webhook.
+    contains it; `open_bound` and `pending_bound` say so of the time in these statuses. `missed`
+    counts what proves a lost webhook.
     """
 
     stream: str
@@ -64,6 +65,8 @@ class ConversationRow(NamedTuple):
     first_response_bound: bool
     first_resolution_bound: bool
     full_resolution_bound: bool
+    open_bound: bool
+    pending_bound: bool
     version: int
     position: int
     chunks: int

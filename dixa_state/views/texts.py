@@ -34,6 +34,11 @@ def findable(text: str | None) -> str | None:
     return f"{whole[:_KEPT_OF_LONG]}~{digest}"
 
 
+def in_capitals(name: str | None) -> str | None:
+    """Return a channel or a direction as indexed columns hold it: they compare without case."""
+    return findable(name and name.upper())
+
+
 _LONGEST_KEY = 200
 _KEPT_OF_LONG = 160
 

@@ -22,15 +22,15 @@ class Meta(TypedDict):
     known_at: Annotated[str | None, Field(description="The same in receipt time.")]
 
 
-_CONFLICT = (
-    "Values that contradict one another, the clock or the store; or several organizations have it."
-)
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Error, "description": "A value that cannot be, or an unknown name."},
+    400: {
+        "model": Error,
+        "description": "A value that cannot be, or not together with the others, or not now; or an "
+        "unknown name; or several organizations have what is asked for. The message says which.",
+    },
     401: {"model": Error, "description": "No token that may read."},
     403: {"model": Error, "description": "Not from this machine, and no tokens are set."},
     404: {"model": Error, "description": "Nothing by that name, or nothing yet at that moment."},
-    409: {"model": Error, "description": _CONFLICT},
     503: {"model": Error, "description": "Cannot be answered now; see `Retry-After`."},
 }
 SEARCH_REFUSALS: dict[int | str, dict[str, Any]] = {

@@ -51,6 +51,7 @@ ROUTES = (
     Route("/events/{position}", questions.OneStoredEvent, "get_stored_event", _ALL),
     Route("/transitions", questions.Transitions, "list_transitions", _ALL),
     Route("/transitions/matrix", questions.TransitionMatrix, "count_transitions", _ALL),
+    Route("/missed", questions.Missed, "list_missed_webhooks", _ALL),
     Route("/sla", questions.SlaEvaluations, "list_sla_evaluations", _ALL),
     Route("/sla/attainment", questions.Attainment, "get_sla_attainment", _ALL),
     Route("/stats", questions.Stats, "get_statistics", _ALL),

@@ -11,7 +11,6 @@ from typing_extensions import TypedDict
 
 from dixa_state.errors import (
     AmbiguousError,
-    ConflictError,
     DixaStateError,
     InvalidInputError,
     NotFoundError,
@@ -35,8 +34,7 @@ RETRY_AFTER = "1"
 _STATUS: dict[type[DixaStateError], tuple[int, str]] = {
     UnknownNameError: (400, "unknown_name"),
     NotFoundError: (404, "not_found"),
-    AmbiguousError: (409, "ambiguous"),
-    ConflictError: (409, "conflict"),
+    AmbiguousError: (400, "ambiguous"),
     InvalidInputError: (400, "invalid"),
     SignatureError: (401, "unauthenticated"),
     OverloadedError: (UNAVAILABLE, "overloaded"),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from dixa_state.errors import ConflictError, DixaStateError, StoreUnavailableError
+from dixa_state.errors import DixaStateError, InvalidInputError, StoreUnavailableError
 from dixa_state.questions import Reader
 from dixa_state.questions.changes import health
 from dixa_state.tracker import ConversationTracker
@@ -116,14 +116,14 @@ class Service:
     async def wait_for_position(self, position: int | None) -> None:
         """Wait until the views have reached a position.
 
-        Raises `ConflictError` for one that the store has not handed out, and
+        Raises `InvalidInputError` for one that the store has not handed out, and
         `StoreUnavailableError` if the views do not reach it in time.
         """
         if position is None or position <= self.live_updates.position:
             return
         newest = await self.probes.run(self.reader.newest)
         if position > newest:
-            raise ConflictError(
+            raise InvalidInputError(
                 f"min_position: expected one that the store has reached, at most {newest}, "
                 f"got {position}"
             )

@@ -51,7 +51,9 @@ def check(run: Run, expected: dict[str, Any], *, ordered: bool = False) -> None:
         assert shown | outcome == outcome | {name: shown[name] for name in shown.keys() - outcome}
     for moment, status in expected["as_of"]["70431"].items():
         assert run("status", 70431, "--as-of", moment)[0]["status"] == status
-    bans = run("bans")
+    now = {ban["id"] for ban in run("bans")}
+    bans = run("bans", "--history")
+    assert now == {ban["id"] for ban in bans if ban["banned"]}
     assert {
         "endusers": {ban["user"]["email"]: ban["banned"] for ban in bans if ban["user"]},
         "ips": {ban["id"]: ban["banned"] for ban in bans if ban["kind"] == "ip"},

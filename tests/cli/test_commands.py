@@ -111,7 +111,7 @@ def test_an_unknown_conversation_is_exit_code_3(day: Command) -> None:
 def test_a_moment_before_the_conversation_is_exit_code_3(day: Command) -> None:
     shown = day("status", 70431, "--as-of", "2026-03-02T07:00:00Z")
     assert shown.code == 3
-    assert "it exists since 2026-03-02T08:00:00.000Z" in shown.err
+    assert "its first webhook is of 2026-03-02T08:00:00.000Z" in shown.err
 
 
 def test_a_missing_store_is_exit_code_1_and_says_how_to_make_one(command: Command) -> None:
@@ -224,9 +224,40 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(command: Command, d
 
 def test_many_quarantined_bodies_are_counted_rather_than_listed(command: Command) -> None:
     Path("bad.jsonl").write_text("".join(f"{{{n}\n" for n in range(3_000)))
-    shown = command("ingest", "bad.jsonl")
+    shown = command("ingest", "bad.jsonl", "--anyway")
     assert "… and 2,980 more" in shown.err
     assert shown.err.count("quarantined ") == 20
+
+
+def test_a_file_that_does_not_begin_with_webhooks_is_refused_with_exit_code_1(
+    command: Command,
+) -> None:
+    Path("sales.csv").write_text("".join(f"{n},a tent\n" for n in range(2_000)))
+    shown = command("ingest", "sales.csv")
+    assert shown.code == 1
+    assert "sales.csv: expected webhooks, got 20 bodies that are none" in shown.err
+    assert command("quarantine", "list", "--json").rows == []
+    assert command("ingest", "sales.csv", "--anyway", "--json").rows[0]["quarantined"] == 2_000
+
+
+def test_a_webhook_among_the_first_twenty_lines_is_enough(command: Command, data: Path) -> None:
+    day = (data / "day.jsonl").read_text()
+    Path("mixed.jsonl").write_text("no json\n" * 19 + day)
+    assert command("ingest", "mixed.jsonl", "--json").rows[0]["appended"] == 45
+
+
+def test_several_quarantined_bodies_are_discarded_at_once(command: Command) -> None:
+    Path("bad.jsonl").write_text("1\n2\n3\n4\nno json\nnone\n")
+    command("ingest", "bad.jsonl")
+    assert len(command("quarantine", "list", "--limit", 2, "--json").rows) == 2
+    assert command("quarantine", "discard", 1, 2).code == 0
+    assert command("quarantine", "discard", 1, 3).code == 3
+    assert command("quarantine", "discard", "--reason", "not_json").code == 0
+    assert [row["id"] for row in command("quarantine", "list", "--json").rows] == [3, 4]
+    assert command("quarantine", "discard").code == 2
+    assert command("quarantine", "discard", 3, "--all").code == 2
+    assert command("quarantine", "discard", "--all").code == 0
+    assert command("quarantine", "list", "--json").rows == []
 
 
 def test_status_is_the_object_of_the_contract(day: Command) -> None:
@@ -310,7 +341,8 @@ def test_the_timeline_tells_before_and_after(day: Command) -> None:
 
 
 def test_bans_with_and_without_history(day: Command) -> None:
-    assert "history" not in day("bans", "--json").rows[0]
+    [ip] = day("bans", "--json").rows
+    assert (ip["id"], ip["banned"], "history" in ip) == ("198.51.100.23", True, False)
     [jon] = [ban for ban in day("bans", "--history", "--json").rows if ban["kind"] == "enduser"]
     assert [change["banned"] for change in jon["history"]] == [True, False]
     assert jon["by"]["name"] == "Ida Holm"

@@ -82,6 +82,39 @@ def test_a_body_over_several_lines_is_named_by_its_file(tmp_path: Path) -> None:
     assert list(Source(path)) == [Body(b'{\r\n\r\n  "a": 1\r\n}', str(path))]
 
 
+def test_bodies_over_several_lines_may_follow_one_another(tmp_path: Path) -> None:
+    path = tmp_path / "bodies.json"
+    path.write_bytes(b'{\n "a": "}{\\"}"\n}{\n "b": {\n }\n}\n\n{"c":1}\n{"d":2}\n{\n"e":3}\n')
+
+    assert list(Source(path)) == [
+        Body(b'{\n "a": "}{\\"}"\n}', f"{path}"),
+        Body(b'{\n "b": {\n }\n}', f"{path}:3"),
+        Body(b'{"c":1}', f"{path}:8"),
+        Body(b'{"d":2}', f"{path}:9"),
+        Body(b'{\n"e":3}', f"{path}:10"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("log", "place"),
+    [
+        (b'{"data":[{"payload":"{\\"a\\":1}","success":true},{"payload":{"b":2}}]}', ":1"),
+        (b'{\n "data": [\n  {"payload": "{\\"a\\":1}"},\n  {"payload": {"b":2}}\n ]\n}\n', ""),
+    ],
+    ids=["on one line", "over several"],
+)
+def test_the_bodies_of_a_delivery_log_are_its_payloads(log: bytes, place: str) -> None:
+    assert list(Source("log.json", io.BytesIO(log))) == [
+        Body(b'{"a":1}', f"log.json{place}.data[0]"),
+        Body(b'{"b":2}', f"log.json{place}.data[1]"),
+    ]
+
+
+def test_a_body_that_says_payload_itself_is_no_delivery_log() -> None:
+    body = b'{"data":{"payload":"x"}}'
+    assert bodies_of(body) == [body]
+
+
 def test_a_body_on_a_single_line_is_that_line(tmp_path: Path) -> None:
     path = tmp_path / "body.json"
     path.write_bytes(b'{"a":1}')

@@ -97,10 +97,10 @@ def test_statistics(day: Command) -> None:
         "status         abandoned 1, closed 1",
         "queue          Logistics 1, Support 1",
         "of these       reopens 1, irregular 0, inferred 0, late 0",
-        "abandon rate   50.0%",
-        "duration          p50      p90      average  of  by date",
-        "first_response    0:06:30  0:06:30  0:06:30  1   created",
-        "queue_wait        0:04:10  0:08:00  0:06:05  2   enqueued",
+        "abandon rate   33.3% of 3",
+        "duration          p50      p90      average  of  upper bounds  by date",
+        "first_response    0:06:30  0:06:30  0:06:30  1                 created",
+        "queue_wait        0:04:10  0:08:00  0:06:05  2                 enqueued",
     ):
         assert line in shown
 
@@ -139,6 +139,7 @@ def test_an_evaluation_as_json(day: Command) -> None:
         "deadline": "2026-03-02T08:32:00.100Z",
         "since": "2026-03-02T08:31:15.020Z",
         "began_at": "2026-03-02T08:30:00.150Z",
+        "breached_late_at": None,
         "channel": "PSTN_PHONE",
         "queue": "Support",
         "agent": None,
@@ -160,6 +161,7 @@ def test_statistics_as_json_are_one_document(day: Command) -> None:
     assert stats["durations"]["first_resolution"] == {
         "cohort": "created",
         "count": 1,
+        "upper_bounds": 0,
         "average": 6000.0,
         "p50": 6000.0,
         "p90": 6000.0,

@@ -154,7 +154,7 @@ def test_a_discarded_body_is_listed_no_more_but_kept(store: SimpleNamespace) -> 
     tracker: ConversationTracker = store.open()
     number = tracker.append(b"broken").quarantine_id
     assert number is not None
-    tracker.discard_quarantined(number)
+    tracker.discard_quarantined([number])
     assert list(tracker.quarantined()) == []
     [item] = tracker.quarantined(resolved=True)
     assert (item.resolution, item.webhook.body) == ("discarded", b"broken")
@@ -186,7 +186,7 @@ def test_a_discarded_body_that_comes_again_waits_again(store: SimpleNamespace) -
     tracker: ConversationTracker = store.open()
     number = tracker.append(b"broken").quarantine_id
     assert number is not None
-    tracker.discard_quarantined(number)
+    tracker.discard_quarantined([number])
     assert tracker.append(b"broken").quarantine_id == number
     assert [item.id for item in tracker.quarantined()] == [number]
 

@@ -298,7 +298,7 @@ def test_a_moment_before_the_conversation_existed_is_not_found_and_says_since_wh
 ) -> None:
     tracker = store.open()
     tracker.append(webhook("08:00:00", "CONVERSATION_CREATED"), received_at=moment("08:00:01"))
-    with pytest.raises(NotFoundError, match=r"exists since 2026-03-02T08:00:00\.000Z"):
+    with pytest.raises(NotFoundError, match=r"first webhook is of 2026-03-02T08:00:00\.000Z"):
         tracker.conversation(7, as_of=moment("07:59:59"))
     with pytest.raises(NotFoundError, match=r"known since 2026-03-02T08:00:01\.000Z"):
         tracker.conversation(7, known_at=moment("08:00:00"))

@@ -1,5 +1,6 @@
 """Counts, shares and durations: each number is that of the rows behind it."""
 
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -7,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import EIGHT, Body, Place, histories, new_organization
 
-from dixa_state.domain.conversation import Conversation
+from dixa_state.domain.conversation import Conversation, missed
 from dixa_state.domain.events import SlaStatus
 from dixa_state.questions import (
     Attainment,
     Bans,
     Conversations,
     Daily,
+    Missed,
     SlaEvaluations,
     Stats,
     Transitions,
@@ -111,8 +113,9 @@ def test_durations_are_measured_by_their_definitions(place: Place, data: st.Data
         assert measure.p90 == nearest_rank(values, 0.9)
         average = sum(values) / len(values) if values else None
         assert measure.average == (average if average is None else pytest.approx(average))
-    entered = [s for s in states if s.direction == "INBOUND" and s.visits]
-    assert stats.abandon_rate == share_of([state.status == "abandoned" for state in entered])
+    visits = [visit for state in states for visit in state.visits]
+    assert stats.abandon_rate == share_of([visit.outcome == "abandoned" for visit in visits])
+    assert stats.visits == len(visits)
     scores = [rating.score for state in states for rating in state.ratings if rating.type == "Csat"]
     assert stats.csat_responses == len(scores)
     assert stats.csat == share_of([score in (4, 5) for score in scores])
@@ -172,7 +175,10 @@ def test_the_example_day_in_numbers(place: Place, day_lines: list[bytes]) -> Non
         "irregular": 0,
         "inferred": 0,
         "late": 0,
-        "abandon_rate": 0.5,
+        "missed": 0,
+        "visits": 3,
+        "abandonments": 1,
+        "abandon_rate": pytest.approx(1 / 3),
         "csat": 1.0,
         "csat_responses": 1,
     }
@@ -180,6 +186,7 @@ def test_the_example_day_in_numbers(place: Place, day_lines: list[bytes]) -> Non
     assert durations["first_response"].model_dump() == {
         "cohort": "created",
         "count": 1,
+        "upper_bounds": 0,
         "average": 390.0,
         "p50": 390.0,
         "p90": 390.0,
@@ -215,9 +222,10 @@ def test_the_attainment_of_the_example_day(place: Place, day_lines: list[bytes])
             "attainment": 1.0,
         },
     ]
-    for by, value in {"tag": "replacement", "channel": "WIDGET_CHAT"}.items():
+    # the tag was put on between the two outcomes
+    for by, value, kept in (("tag", "replacement", (0, 1)), ("channel", "WIDGET_CHAT", (1, 1))):
         shares = {share.value: share for share in place.reader.ask(Attainment(by=by)).items}
-        assert (shares[value].achieved, shares[value].breached) == (1, 1)
+        assert (shares[value].achieved, shares[value].breached) == kept
     by_agent = place.reader.ask(Attainment(by="agent")).items
     assert {share.value: (share.achieved, share.breached) for share in by_agent} == {
         "Ida Holm": (1, 0),
@@ -266,11 +274,149 @@ def test_a_channel_may_be_asked_for_in_any_case(place: Place, day_lines: list[by
         assert len(place.whole(SlaEvaluations(channel=(channel,)))) == 2
 
 
+def test_channel_and_direction_compare_without_case_and_are_shown_as_dixa_wrote_them(
+    place: Place,
+) -> None:
+    place.receive([created(1, {"channel": "WidgetChat", "direction": "Inbound"})])
+    asked = Conversations(channel=("widgetchat",), direction=("INBOUND",))
+    [found] = place.reader.ask(asked).items
+    assert (found.channel, found.direction) == ("WidgetChat", "Inbound")
+
+
+def sla(csid: int, status: str, deadline: str | None = None, at: str = "08:30") -> Body:
+    return {
+        "event_id": f"{status} {csid}",
+        "event_fqn": f"SLA_EVALUATION_{status}",
+        "event_timestamp": f"2026-03-02T{at}:00Z",
+        "organization": {"id": "org"},
+        "data": {
+            "conversation": {"csid": csid},
+            "sla_evaluation": {"id": f"sla {csid}", "deadline": deadline},
+        },
+    }
+
+
+def test_what_is_due_soon_overdue_or_breached_can_be_asked_for(place: Place) -> None:
+    now = place.tracker.now()
+    due = {
+        1: now + timedelta(minutes=30),
+        2: now + timedelta(hours=2),
+        3: now - timedelta(minutes=1),
+    }
+    place.receive([created(csid, {"status": "OPEN"}) for csid in range(1, 8)])
+    place.receive([sla(csid, "PENDING", at.isoformat()) for csid, at in due.items()])
+    place.receive([sla(csid, "BREACHED") for csid in (4, 5, 6)])
+    place.receive([closed(5), sla(6, "ACHIEVED", at="09:00")])
+    expected = {
+        "due_soon": [1],
+        "overdue": [3],
+        "breached_open": [4],
+        "breached_late": [6],
+        "breached": [4, 5, 6],
+        "pending": [1, 2, 3],
+    }
+    for state, csids in expected.items():
+        evaluations = place.whole(SlaEvaluations(status=(state,)))
+        assert [found.csid for found in evaluations] == csids, state
+        listed = place.whole(Conversations(sla=(state,), sort="csid"))
+        assert [found.csid for found in listed] == csids, state
+    assert len(place.whole(SlaEvaluations(status=("due_soon", "overdue", "breached_late")))) == 3
+    assert len(place.whole(Conversations(sla=("overdue", "breached", "none")))) == 5
+    then = place.tracker.now()
+    assert [s.csid for s in place.whole(Conversations(sla=("overdue",), as_of=then))] == [3]
+
+
+def closed(csid: int, at: str = "08:45") -> Body:
+    shown = {"event_fqn": "CONVERSATION_CLOSED", "event_timestamp": f"2026-03-02T{at}:00Z"}
+    return created(csid, {"status": "CLOSED"}) | shown | {"event_id": f"closed {csid} {at}"}
+
+
+def event(csid: int, fqn: str, at: str, **data: Any) -> Body:
+    return {
+        "event_id": f"{fqn} {csid} {at}",
+        "event_fqn": f"CONVERSATION_{fqn}",
+        "event_timestamp": f"2026-03-02T{at}:00Z",
+        "organization": {"id": "org"},
+        "data": {"conversation": {"csid": csid}, **data},
+    }
+
+
+def test_the_abandon_rate_does_not_change_when_somebody_comes_back(place: Place) -> None:
+    queue = {"id": "q", "name": "Support"}
+    place.receive(
+        [
+            *(created(csid, {"status": "OPEN"}) for csid in (1, 2)),
+            *(event(csid, "ENQUEUED", "08:01", queue=queue) for csid in (1, 2)),
+            event(1, "ASSIGNED", "08:02", agent={"id": "ida"}),
+            event(2, "ABANDONED", "08:05", queue=queue),
+        ]
+    )
+    before = place.reader.ask(Stats())
+    assert (before.visits, before.abandonments, before.abandon_rate) == (2, 1, 0.5)
+    place.receive([event(2, "OPEN", "10:00")])
+    after = place.reader.ask(Stats())
+    assert after.by_status == {"open": 2}
+    assert (after.visits, after.abandonments, after.abandon_rate) == (2, 1, 0.5)
+
+
+def test_upper_bounds_are_no_part_of_a_median_and_are_counted_beside_it(place: Place) -> None:
+    place.receive(
+        [
+            *(created(csid, {"status": "OPEN"}) for csid in (1, 2)),
+            closed(1, "09:00"),
+            event(2, "TYPING_STARTED", "12:00") | {"event_fqn": "TYPING_STARTED"},
+            event(2, "NOTE_ADDED", "12:00")
+            | {"data": {"conversation": {"csid": 2, "status": "CLOSED"}}},
+        ]
+    )
+    durations = place.reader.ask(Stats()).durations
+    for name in ("first_resolution", "full_resolution", "open"):
+        measure = durations[name]
+        assert (measure.count, measure.upper_bounds) == (1, 1), name
+    assert durations["first_resolution"].p50 == 3600.0
+    [loss] = place.whole(Missed())
+    assert (loss.csid, loss.field, loss.proof, loss.event) == (
+        *(2, "status", "inferred"),
+        "conversation.note_added",
+    )
+    assert (clock(loss.after), clock(loss.before)) == ("08:00", "12:00")
+    assert loss.event_id == "NOTE_ADDED 2 12:00"
+    assert place.reader.ask(Stats()).missed == 1
+    assert [state.csid for state in place.whole(Conversations(missed=True))] == [2]
+
+
+def clock(time: datetime | None) -> str:
+    return f"{time:%H:%M}"
+
+
+def test_a_status_that_began_after_now_has_taken_no_time_yet(place: Place) -> None:
+    tomorrow = (place.tracker.now() + timedelta(days=1)).isoformat()
+    place.receive([created(1, {"status": "OPEN"}) | {"event_timestamp": tomorrow}])
+    assert place.reader.ask(Stats()).durations["open"].p50 == 0.0
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_what_was_missed_is_what_each_state_has_lost(place: Place, data: st.DataObject) -> None:
+    organization = new_organization()
+    place.receive(data.draw(histories(organization, least=8)))
+    expected = [
+        (state.csid, loss.field, loss.event_id, loss.after, loss.at)
+        for state, _ in place.conversations(organization)
+        for loss in missed(state)
+    ]
+    found = place.whole(Missed(organization=organization))
+    assert [(one.csid, one.field, one.event_id, one.after, one.before) for one in found] == expected
+    lossy = place.whole(Conversations(organization=organization, missed=True, sort="csid"))
+    assert [state.csid for state in lossy] == sorted({csid for csid, *_ in expected})
+
+
 def test_the_bans_of_the_example_day(
     place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
 ) -> None:
     place.receive(day_lines)
-    bans = place.whole(Bans())
+    bans = place.whole(Bans(history=True))
+    assert place.whole(Bans()) == [ban for ban in bans if ban.banned]
     assert {
         "endusers": {ban.user.email: ban.banned for ban in bans if ban.user},
         "ips": {ban.id: ban.banned for ban in bans if ban.kind == "ip"},

@@ -9,7 +9,14 @@ import pytest
 from places import Place
 from searches import Body, body, condition
 
-from dixa_state.questions import Conversations, SearchBody, SlaEvaluations, Transitions, planning
+from dixa_state.questions import (
+    Conversations,
+    Missed,
+    SearchBody,
+    SlaEvaluations,
+    Transitions,
+    planning,
+)
 from dixa_state.questions.bans import BANS, NEWEST, OF_REQUESTER
 from dixa_state.questions.changes import CHANGED
 from dixa_state.questions.conditions import OneOf, Parameters, where
@@ -20,9 +27,11 @@ from dixa_state.views.tables import (
     AttributeRow,
     BanRow,
     ConversationRow,
+    MissedRow,
     QueueIntervalRow,
     Row,
     SlaEvaluationRow,
+    SlaTagRow,
     TagRow,
     TransitionRow,
     WordRow,
@@ -33,6 +42,7 @@ from dixa_state.views.tables import (
 MANY = 100_000
 CURSORS = (Cursor(MANY, None), Cursor(MANY, (1_772_438_400_000_000, "conversation/org/5")))
 THEN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+NOW = micros(THEN + timedelta(days=30))
 CONVERSATIONS = [
     Conversations(),
     Conversations(status=("pending",)),
@@ -52,6 +62,12 @@ CONVERSATIONS = [
     Conversations(updated_since=THEN),
     Conversations(updated_until=THEN),
     Conversations(irregular=True),
+    Conversations(missed=True),
+    Conversations(starts_midlife=True),
+    Conversations(sla=("due_soon",)),
+    Conversations(sla=("overdue", "breached")),
+    Conversations(sla=("breached_open",)),
+    Conversations(sla=("breached_late",)),
     Conversations(csid=77),
     Conversations(organization="org"),
 ]
@@ -83,6 +99,8 @@ def rows(n: int) -> Iterator[Row]:
         last_event_at=at,
         last_message_at=at if n % 10 else None,
         assigned_at=at if held else None,
+        waiting_since=None,
+        reopened_at=None,
         closed_at=at if n % 5 < 3 else None,
         duration=float(n * 7_919 % MANY) if n % 5 < 3 else None,
         entered_queue=queued,
@@ -96,6 +114,8 @@ def rows(n: int) -> Iterator[Row]:
         first_response_bound=False,
         first_resolution_bound=False,
         full_resolution_bound=False,
+        open_bound=False,
+        pending_bound=False,
         version=1,
         position=n,
         chunks=0,
@@ -121,6 +141,11 @@ def rows(n: int) -> Iterator[Row]:
     if n % 10 == 0:
         yield AssignmentRow(stream, 1, f"agent-{agent}", None, None, at, None, "assigned")
         yield QueueIntervalRow(stream, 1, f"queue-{queue}", None, at, None)
+        yield SlaTagRow(stream, 1, "rare" if n % 5_000 == 0 else "common")
+        yield MissedRow(
+            *(stream, 1, "org", n, "repeat", "status", None, "e", "conversation.closed"),
+            *(at - 1, at),
+        )
         yield TagRow(stream, 1, "rare" if n % 5_000 == 0 else "common", f"tag-{n % 7}", at, None)
         yield AttributeRow(stream, 1, "order", "attribute-1", f"AU-{n}")
         yield SlaEvaluationRow(
@@ -131,7 +156,7 @@ def rows(n: int) -> Iterator[Row]:
             evaluation_id=None,
             policy=None,
             metric=None,
-            status="breached",
+            status="breached" if n % 1_000 == 0 else "pending" if n % 500 == 0 else "achieved",
             deadline=at,
             since=at,
             began_at=at,
@@ -159,7 +184,7 @@ def big(shared_place: Place) -> Place:
     return shared_place
 
 
-_OF_FEW = ("_irregular", "_inferred", "_late")
+_OF_FEW = ("_irregular", "_inferred", "_late", "_midlife", "_missed")
 """Indexes that hold no other rows than those that are wanted."""
 
 
@@ -199,7 +224,7 @@ def reads_a_whole_table(steps: list[str]) -> bool:
 def test_no_filter_of_conversations_reads_a_whole_table(
     big: Place, question: Conversations, cursor: Cursor
 ) -> None:
-    listing = by_sort("-last_event_at", question.conditions())
+    listing = by_sort("-last_event_at", question.conditions(NOW))
     steps = plan_of_list(big, listing, cursor, 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
@@ -247,8 +272,7 @@ SEARCHES = [
 def test_no_condition_of_a_search_reads_a_whole_table(
     big: Place, asked: Body, cursor: Cursor
 ) -> None:
-    now = micros(THEN + timedelta(days=30))
-    conditions = SearchBody.model_validate(body(asked)).conditions(now)
+    conditions = SearchBody.model_validate(body(asked)).conditions(NOW)
     listing = by_sort("-last_event_at", conditions)
     own = "SCAN met"  # the tags of one conversation, which are few
     steps = [step for step in plan_of_list(big, listing, cursor, 51) if step != own]
@@ -292,7 +316,7 @@ def effort(place: Place, listing: Listing) -> int:
 def test_no_value_is_so_rare_or_so_common_that_it_takes_long(
     big: Place, question: Conversations, sort: Sort
 ) -> None:
-    listing = by_sort(sort, question.conditions())
+    listing = by_sort(sort, question.conditions(NOW))
     assert effort(big, listing) < {"sqlite": 200, "postgres": 5_000}[big.views.dialect]
 
 
@@ -301,7 +325,7 @@ def test_a_range_in_the_order_of_the_list_narrows_whatever_leads(
 ) -> None:
     monkeypatch.setattr(planning, "FEW", 100)  # fewer than an agent has
     question = Conversations(assignee=("agent-7",), updated_since=THEN - timedelta(days=1))
-    listing = by_sort("-last_event_at", question.conditions())
+    listing = by_sort("-last_event_at", question.conditions(NOW))
     assert effort(big, listing) < {"sqlite": 10, "postgres": 500}[big.views.dialect]
 
 
@@ -338,6 +362,7 @@ def test_no_filter_as_of_a_moment_reads_a_whole_table(
         Transitions(since=THEN),
         Transitions(until=THEN),
         Transitions(irregular=True),
+        Transitions(starts_midlife=True),
         Transitions(inferred=True),
         Transitions(late=True),
         Transitions(csid=77),
@@ -356,6 +381,9 @@ def test_no_filter_of_transitions_reads_a_whole_table(big: Place, question: Tran
     [
         SlaEvaluations(),
         SlaEvaluations(status=("pending",)),
+        SlaEvaluations(status=("due_soon",)),
+        SlaEvaluations(status=("overdue", "breached_open")),
+        SlaEvaluations(status=("breached_late",)),
         SlaEvaluations(due_before=THEN),
         SlaEvaluations(queue=("queue-3",)),
         SlaEvaluations(agent=("Agent 7",)),
@@ -367,7 +395,7 @@ def test_no_filter_of_transitions_reads_a_whole_table(big: Place, question: Tran
 )
 def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, question: SlaEvaluations) -> None:
     columns = ("began_at", "stream", "number")
-    listing = Listing("sla_evaluations", columns, question.conditions())
+    listing = Listing("sla_evaluations", columns, question.conditions(NOW))
     steps = plan_of_list(big, listing, CURSORS[0], 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
@@ -390,4 +418,15 @@ def test_an_end_user_is_found_by_an_index(big: Place, sql: str) -> None:
     parameters = Parameters()
     found = where([OneOf((column,), ("user-77",))], parameters)
     steps = plan(big, (sql.format(where=found), parameters.values))
+    assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [Missed(), Missed(field=("status",)), Missed(since=THEN), Missed(csid=77)],
+    ids=lambda question: question.asked,
+)
+def test_no_filter_of_losses_reads_a_whole_table(big: Place, question: Missed) -> None:
+    listing = Listing("missed", ("csid", "stream", "at", "number"), question.conditions())
+    steps = plan_of_list(big, listing, CURSORS[0], 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)

@@ -10,7 +10,7 @@ value is only an upper bound. It is hidden where nothing that came shows the los
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dixa_state.dixa.body import identify, read_event
@@ -20,7 +20,6 @@ from dixa_state.domain.fold import fold
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.questions import describe
 from dixa_state.simulate import Plan, bodies, pretty_json
-from dixa_state.simulate.plan import STORIES
 
 Document = dict[str, Any]
 
@@ -92,11 +91,11 @@ class Report(NamedTuple):
             yield "{:32} {:>8.2%} {:>9.2%} {:>10.2%}".format(field, *shares)
 
 
-def measure(*, conversations: int, drop: float, seed: int) -> Report:
+def measure(*, conversations: int, drop: float, seed: int, only: Collection[str] = ()) -> Report:
     """Simulate, lose webhooks by chance, fold what is left, and compare it with the truth."""
     truths: list[Document] = []
     came: dict[str, list[tuple[Event, Document]]] = defaultdict(list)
-    plan = Plan(conversations=conversations, seed=seed, days=14, drop=drop, stories=STORIES)
+    plan = Plan(conversations=conversations, seed=seed, days=14, drop=drop, only=only)
     for position, (received_at, document) in enumerate(bodies(plan, truths.append), start=1):
         body = pretty_json(document)
         identity = identify(body)

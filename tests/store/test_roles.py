@@ -70,7 +70,7 @@ def test_the_writer_receives_and_projects_in_a_store_that_the_owner_has_made(
     with open_tracker(url_of("writer")) as tracker:
         kinds = {outcome.kind for outcome in map(tracker.append, [*day_lines, "no JSON", "nor"])}
         [first, second] = tracker.quarantined()
-        tracker.discard_quarantined(first.id)
+        tracker.discard_quarantined([first.id])
         tracker.append("no JSON")
         views = open_views(tracker.event_recorder)
         assert Projector(tracker, views).catch_up()

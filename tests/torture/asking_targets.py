@@ -37,7 +37,7 @@ from dixa_state.web.api import MAX_SEARCH_BODY
 from dixa_state.web.server import MAX_HEADER_BYTES
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-_FINE = (200, 400, 404, 409)
+_FINE = (200, 400, 404)
 _LONGEST_ANSWER = 4 << 20
 _log = logging.getLogger("dixa_state.web")
 

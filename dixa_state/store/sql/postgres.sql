@@ -65,7 +65,7 @@ SELECT
 FROM quarantine
 WHERE (%(resolved)s::boolean OR resolution IS NULL)
   AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
-ORDER BY id;
+ORDER BY id LIMIT %(limit)s;
 
 -- quarantine_ids: everything that ever was in quarantine
 SELECT id FROM quarantine ORDER BY id;
@@ -73,8 +73,9 @@ SELECT id FROM quarantine ORDER BY id;
 -- quarantine_digest: the digest stored beside a quarantined body
 SELECT body_digest FROM quarantine WHERE id = %(id)s;
 
--- resolve: write how a quarantined body was settled
-UPDATE quarantine SET resolution = %(resolution)s, resolved_at = %(at)s WHERE id = %(id)s;
+-- resolve: write how quarantined bodies were settled
+UPDATE quarantine SET resolution = %(resolution)s, resolved_at = %(at)s
+WHERE id = ANY(%(ids)s);
 
 -- stream: a stream in order of arrival
 SELECT originator_id, originator_version, topic, state, notification_id

@@ -48,7 +48,7 @@ SELECT
 FROM quarantine
 WHERE (:resolved OR resolution IS NULL)
   AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
-ORDER BY id;
+ORDER BY id LIMIT :limit;
 
 -- quarantine_ids: everything that ever was in quarantine
 SELECT id FROM quarantine ORDER BY id;
@@ -56,8 +56,9 @@ SELECT id FROM quarantine ORDER BY id;
 -- quarantine_digest: the digest stored beside a quarantined body
 SELECT body_digest FROM quarantine WHERE id = :id;
 
--- resolve: write how a quarantined body was settled
-UPDATE quarantine SET resolution = :resolution, resolved_at = :at WHERE id = :id;
+-- resolve: write how quarantined bodies were settled
+UPDATE quarantine SET resolution = :resolution, resolved_at = :at
+WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- stream: a stream in order of arrival
 SELECT originator_id, originator_version, topic, state, notification_id

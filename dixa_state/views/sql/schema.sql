@@ -39,6 +39,8 @@ CREATE TABLE {v}conversations (
     first_response_bound BOOLEAN NOT NULL,
     first_resolution_bound BOOLEAN NOT NULL,
     full_resolution_bound BOOLEAN NOT NULL,
+    open_bound BOOLEAN NOT NULL,
+    pending_bound BOOLEAN NOT NULL,
     version BIGINT NOT NULL,
     position BIGINT NOT NULL,
     chunks BIGINT NOT NULL,

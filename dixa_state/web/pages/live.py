@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from dixa_state.questions import Conversation, Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
+from dixa_state.views.tables import micros
 from dixa_state.web.live_updates import Change
 from dixa_state.web.pages.frame import View, render, row_id
 from dixa_state.web.service import Service
@@ -60,11 +61,12 @@ async def follow(
     The id of an event is the position, and how many were new by then, so that a board that was cut
     off goes on from there.
     """
-    conditions, new, base = board.asked.conditions(), set[str](), board.new
+    new, base = set[str](), board.new
     after, sent = board.after, ""
     yield _event("", f"{after}-{base}", name="ready")
     async for changes in service.live_updates.follow(after):
         parts = []
+        conditions = board.asked.conditions(micros(service.tracker.now()))
         for change in changes:
             after, key = change.position, row_id(change.state.organization_id, change.state.csid)
             if key in board.shown:

@@ -1,0 +1,41 @@
+"""Attainment by who had the conversation at the outcome, as the webhooks themselves say it."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+OUTCOMES = ("achieved", "breached", "voided")
+Document = dict[str, Any]
+
+
+def outcomes(webhooks: list[Document]) -> dict[str, Document]:
+    """Return the body that decides each evaluation: its first outcome, since a breach sticks."""
+    decided: dict[str, Document] = {}
+    for body in sorted(webhooks, key=lambda body: str(body["event_timestamp"])):
+        fqn, _, outcome = body["event_fqn"].rpartition("_")
+        if fqn == "SLA_EVALUATION" and outcome.lower() in OUTCOMES:
+            decided.setdefault(body["data"]["sla_evaluation"].get("id", body["event_id"]), body)
+    return decided
+
+
+@pytest.mark.parametrize(("by", "shown"), [("agent", "assignee"), ("queue", "queue")])
+def test_attainment_is_what_the_outcomes_say_themselves(
+    simulated: Callable[..., Any], call: Callable[..., Any], by: str, shown: str
+) -> None:
+    files = simulated(1_000, "--days", 14)
+    assert call("ingest", files.bodies).code == 0
+    counted: Counter[tuple[str | None, str]] = Counter()
+    for body in outcomes(files.webhooks).values():
+        who = body["data"]["conversation"][shown]
+        counted[who and who["name"], body["event_fqn"].rpartition("_")[2].lower()] += 1
+    assert len({who for who, _ in counted}) > 3
+    shares = call("sla", "--attainment", "--by", by, "--json").rows
+    listed = {
+        (share["value"], outcome): share[outcome]
+        for share in shares
+        for outcome in OUTCOMES
+        if share[outcome]
+    }
+    assert listed == counted
