@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from itertools import islice
+from typing import TextIO
 
 import click
 
@@ -25,6 +26,7 @@ from dixa_state.cli.output import (
     print_table,
     print_text,
 )
+from dixa_state.questions.organizations import Organizations
 
 
 @click.command()
@@ -53,11 +55,20 @@ def list_command(given: Given, store: str | None, *, limit: int | None, as_json:
     creation. On a terminal, the first 50 and the number of the others.
     """
     with opened_reader(store) as reader:
-        found = islice(reader.every(asked(questions.Conversations, given)), limit)
+        question = asked(questions.Conversations, given)
+        found = islice(reader.every(question), limit)
+        organizations, now = Organizations(reader), reader.now()
+        several = organizations.are_several
+
+        def row(state: questions.Conversation) -> tables.Row:
+            owner = organizations.name(state.organization_id, state.position) if several else None
+            return tables.list_row(state, question.sort, now, owner)
+
+        columns = tables.list_columns(question.sort, several=several)
         if limit is None and not as_json and sys.stdout.isatty():
-            print_first_rows(tables.LIST, tables.list_row, found)
+            print_first_rows(columns, row, found)
         else:
-            print_rows(tables.LIST, tables.list_row, found, as_json=as_json)
+            print_rows(columns, row, found, as_json=as_json)
 
 
 @click.command()
@@ -163,27 +174,56 @@ def sla(given: Given, store: str | None, *, attainment: bool, as_json: bool) -> 
     Attainment is achieved / (achieved + breached). Each count is that of the list with the same
     value: `--attainment --by queue` counts what `--queue NAME --status STATUS` lists.
     """
-    if "by" in given and not attainment:
-        raise click.UsageError("--by: expected --attainment with it")
+    for name in given.keys() & {"by", "compare", "as_of", "known_at"}:
+        if not attainment:
+            raise click.UsageError(f"--{name.replace('_', '-')}: expected --attainment with it")
     with opened_reader(store) as reader:
         if attainment:
             shares = reader.ask(asked(questions.Attainment, given)).items
-            print_rows(tables.ATTAINMENT, tables.attainment_row, shares, as_json=as_json)
+            width = None if "compare" in given else -1
+            print_rows(
+                tables.ATTAINMENT[:width],
+                lambda share: tables.attainment_row(share)[:width],
+                shares,
+                as_json=as_json,
+            )
         else:
             found = reader.every(asked(questions.SlaEvaluations, given))
             print_rows(tables.SLA, tables.sla_row, found, as_json=as_json)
 
 
 @click.command()
-@options_of(questions.Daily, hidden=("since", "until"))
+@options_of(questions.Stats, hidden=("business_hours",))
 @click.option("--daily", is_flag=True, help="Transitions by day (UTC) instead.")
+@click.option(
+    "--business-hours",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="TOML with the hours of each day; durations leave out the others.",
+)
 @with_store
 @with_json
-def stats(given: Given, store: str | None, *, daily: bool, as_json: bool) -> None:
-    """Count conversations and transitions; print average, median and p90 durations."""
+def stats(
+    given: Given,
+    store: str | None,
+    *,
+    daily: bool,
+    business_hours: TextIO | None,
+    as_json: bool,
+) -> None:
+    """Count conversations and measure durations and shares, over all or over a period.
+
+    Times may be RFC 3339, a date, a week such as 2026-W47, a month, `today`, `yesterday`, or a span
+    ago such as -7d; days and weeks begin at midnight of the time zone. Each measure has the date
+    that puts a sample into the period. In brackets: how many were left out because only an upper
+    bound of them is known.
+    """
+    if business_hours:
+        given["business_hours"] = business_hours.read()
     with opened_reader(store) as reader:
         if daily:
-            days = reader.ask(asked(questions.Daily, given)).items
+            kept = {name: given[name] for name in given.keys() & {"organization"}}
+            days = reader.ask(asked(questions.Daily, kept)).items
             print_rows(tables.DAYS, tables.day_row, days, as_json=as_json)
             return
         found = reader.ask(asked(questions.Stats, given))
@@ -191,7 +231,7 @@ def stats(given: Given, store: str | None, *, daily: bool, as_json: bool) -> Non
         print_json(found)
         return
     print_fields(tables.stats_fields(found))
-    print_table(tables.MEASURES, tables.measure_rows(found))
+    print_table(*tables.measures(found))
 
 
 @click.command()

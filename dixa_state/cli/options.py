@@ -51,6 +51,10 @@ _METAVARS = {
     "requester": "ID|EMAIL",
     "tag": "NAME|none",
     "text": "WORDS",
+    "since": "T",
+    "until": "T",
+    "compare": "SPAN",
+    "time_zone": "ZONE",
 }
 
 

@@ -1,6 +1,7 @@
 """How answers look to a person in a terminal; times are UTC."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -21,7 +22,9 @@ from dixa_state.questions import (
 )
 from dixa_state.questions.bans import BanChange
 from dixa_state.questions.conversation import Queue, Rating, Sla, User
+from dixa_state.questions.measures import Measured
 from dixa_state.questions.quarantine import QuarantinedWebhook
+from dixa_state.questions.stats import Numbers
 from dixa_state.views.verify import Finding
 
 Row = tuple[object, ...]
@@ -35,10 +38,19 @@ TIMELINE = ("at (UTC)", "event", "by", "changes")
 AUDIT = ("#", "at (UTC)", "from", "to", "event", "by", "remarks", "event id")
 AUDIT_OF_ALL = ("at (UTC)", "csid", *AUDIT[2:])
 MISSED = ("csid", "lost", "after (UTC)", "before (UTC)", "proof", "event", "event id")
-LIST = ("csid", "status", "last event (UTC)", "queue", "assignee", "requester", "SLA")
+LIST = ("csid", "status", "queue", "assignee", "requester", "SLA")
+LISTED_BY = {
+    "created_at": "created (UTC)",
+    "waiting": "waiting",
+    "open_since": "open for",
+    "deadline": "due in",
+}
+LISTED_BY_ELSE = "last event (UTC)"
 SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
-ATTAINMENT = ("", "achieved", "breached", "pending", "voided", "attainment")
-MEASURES = ("duration", "p50", "p90", "average", "of", "upper bounds", "by date")
+ATTAINMENT = ("", "achieved", "breached", "pending", "voided", "attainment", "before")
+MEASURES = ("measure", "p50", "p90", "average", "of", "by date")
+GROUPED = ("measure", "", "p50", "p90", "average", "of")
+COMPARED = ("measure", "p50", "p50 before", "average", "average before", "of", "of before")
 DAYS = ("day", "began", "opened", "pending", "closed", "abandoned", "reopens")
 FINDINGS = ("where", "expected", "got")
 BANS = ("who", "banned", "since (UTC)", "by")
@@ -180,17 +192,44 @@ def missed_row(loss: Loss) -> Row:
     )
 
 
-def list_row(state: Conversation) -> Row:
-    """Return the row of a conversation."""
+def list_columns(sort: str, *, several: bool) -> tuple[str, ...]:
+    """Return the columns of a list: with what it is sorted by, and perhaps the organization."""
+    first, second, *rest = LIST
+    sorted_by = LISTED_BY.get(sort.removeprefix("-"), LISTED_BY_ELSE)
+    return (first, *(["organization"] if several else []), second, sorted_by, *rest)
+
+
+def list_row(state: Conversation, sort: str, now: datetime, organization: str | None) -> Row:
+    """Return the row of a conversation, with its organization if there are several."""
     return (
         state.csid,
+        *([] if organization is None else [organization]),
         state.status,
-        (clock(state.times.last_event_at) or "")[:_SECONDS],
+        _sorted_by(state, sort.removeprefix("-"), state.as_of or now),
         (state.queue and (state.queue.name or state.queue.id)) or "",
         person(state.assignee) or "",
         person(state.requester) or "",
         state.sla_status,
     )
+
+
+def _sorted_by(state: Conversation, sort: str, now: datetime) -> str:
+    times = state.times
+    match sort:
+        case "waiting":
+            return _since(state.waiting_since, now)
+        case "open_since":
+            return _since(state.status_since, now)
+        case "deadline":
+            return span((times.next_deadline - now).total_seconds()) if times.next_deadline else ""
+        case "created_at":
+            return (clock(state.created_at) or "")[:_SECONDS]
+        case _:
+            return (clock(times.last_event_at) or "")[:_SECONDS]
+
+
+def _since(time: datetime | None, now: datetime) -> str:
+    return span((now - time).total_seconds()) if time else ""
 
 
 def sla_row(evaluation: SlaEvaluation) -> Row:
@@ -213,32 +252,76 @@ def attainment_row(share: SlaAttainment) -> Row:
         share.breached,
         share.pending,
         share.voided,
-        "" if share.attainment is None else f"{share.attainment:.1%}",
+        _share(share.attainment),
+        _share(share.attainment_before),
     )
 
 
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
 def stats_fields(stats: Statistics) -> Iterator[tuple[str, object]]:
-    """Yield the names and values of the counts."""
+    """Yield the names and values of the counts, and what they are of."""
+    if stats.since or stats.until:
+        began, ended = clock(stats.since) or "the beginning", clock(stats.until) or "now"
+        yield "period (UTC)", f"{began} to {ended}"
+    yield "as of", clock(stats.as_of)
+    yield "known at", clock(stats.known_at)
+    if stats.business_hours:
+        yield "hours", "closed hours are subtracted from durations"
     yield "conversations", f"{stats.conversations:,}"
     for name in ("by_status", "by_sla_status", "by_queue", "by_assignee"):
         yield name.removeprefix("by_").replace("_", " "), _pairs(getattr(stats, name))
     yield "transitions", f"{stats.transitions:,}"
     remarks = ("reopens", "irregular", "inferred", "late")
     yield "of these", _pairs({name: getattr(stats, name) for name in remarks})
-    yield "missed", stats.missed and f"{stats.missed:,}"
-    for name, of in (("abandon_rate", stats.visits), ("csat", stats.csat_responses)):
-        if (share := getattr(stats, name)) is not None:
-            yield name.replace("_", " "), f"{share:.1%} of {of:,}"
+    yield "missed", f"{stats.missed:,} webhooks" if stats.missed else None
     for poison in stats.poison:
         yield "poison", f"{poison.position} {poison.event}: {poison.error}"
 
 
-def measure_rows(stats: Statistics) -> Iterator[Row]:
-    """Yield the rows of durations."""
-    for name, measure in stats.durations.items():
-        times = (measure.p50, measure.p90, measure.average)
-        spans = ("" if time is None else span(time) for time in times)
-        yield name, *spans, measure.count, measure.upper_bounds or "", measure.cohort
+def measures(stats: Statistics) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """Return the columns and the rows of the measures: all, by group, or beside those before."""
+    if stats.by:
+        return (GROUPED[0], stats.by, *GROUPED[2:]), _grouped_rows(stats)
+    if stats.compared:
+        return COMPARED, _compared_rows(stats, stats.compared)
+    return MEASURES, (
+        (name, *_figures(measure), _count(measure), measure.cohort)
+        for name, measure in stats.measures.items()
+        if measure.unit != "count"
+    )
+
+
+def _grouped_rows(stats: Statistics) -> Iterator[Row]:
+    for name in stats.measures:
+        for group in stats.groups:
+            measure = group.measures[name]
+            if measure.count or measure.upper_bounds:
+                yield name, group.value or "none", *_figures(measure), _count(measure)
+
+
+def _compared_rows(stats: Statistics, before: Numbers) -> Iterator[Row]:
+    for name, measure in stats.measures.items():
+        p50, _, average = _figures(measure)
+        earlier = before.measures[name]
+        p50_before, _, average_before = _figures(earlier)
+        counts = _count(measure), _count(earlier)
+        yield name, p50, p50_before, average, average_before, *counts
+
+
+def _figures(measure: Measured) -> tuple[str, ...]:
+    """Return median, p90 and average in the unit of the measure."""
+    figures = (measure.p50, measure.p90, measure.average)
+    shown = "{:.1%}".format if measure.unit == "share" else span
+    return tuple("" if figure is None else shown(figure) for figure in figures)
+
+
+def _count(measure: Measured) -> str:
+    """Return how many were measured, and how many were left out."""
+    left_out = f" (+{measure.upper_bounds:,})" if measure.upper_bounds else ""
+    return f"{measure.count:,}{left_out}"
 
 
 def day_row(day: DailyCounts) -> Row:
@@ -331,6 +414,8 @@ def _lasting(seconds: float | list[float]) -> str:
 
 def span(seconds: float) -> str:
     """Return a duration: hours, minutes and seconds, or days and hours where it is long."""
+    if seconds < 0:
+        return f"-{span(-seconds)}"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours >= _HOURS_SHOWN:

@@ -18,6 +18,7 @@ from dixa_state.domain.metrics import (
     upper_bounds,
 )
 from dixa_state.domain.states import decode_conversation
+from dixa_state.domain.waiting import next_deadline
 from dixa_state.questions.question import (
     Answer,
     AsOf,
@@ -99,6 +100,7 @@ class Times(Answer):
     last_message_at: Time | None = Field(description="Last message of anybody.")
     last_customer_message_at: Time | None = Field(description="Last message of an end user.")
     last_event_at: Time | None = Field(description="Newest event.")
+    next_deadline: Time | None = Field(description="The next deadline of its SLA evaluations.")
     upper_bounds: list[str] = Field(description="Times that may have been earlier.")
 
 
@@ -293,6 +295,7 @@ def _times(state: domain.Conversation, bounds: UpperBounds) -> Times:
         last_message_at=state.messages.last_at,
         last_customer_message_at=state.messages.last_customer_at,
         last_event_at=state.last_event_at,
+        next_deadline=next_deadline(state),
         upper_bounds=sorted(bounds.times),
     )
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from dixa_state.domain import conversation as domain
 from dixa_state.domain.lifecycle import Status
 from dixa_state.errors import InvalidInputError
-from dixa_state.questions.conditions import Beside, Condition, Parameters, where
+from dixa_state.questions.conditions import Beside, Condition, HasValue, Parameters, where
 from dixa_state.questions.conversation import Conversation, SlaSummary, describe
 from dixa_state.questions.filters import (
     as_stored,
@@ -44,8 +44,21 @@ from dixa_state.questions.sla import DERIVED, DerivedState, in_states
 from dixa_state.views.tables import micros
 
 Sort = Literal[
-    "-last_event_at", "last_event_at", "-created_at", "created_at", "-csid", "csid", "waiting_since"
+    "-last_event_at",
+    "last_event_at",
+    "-created_at",
+    "created_at",
+    "-csid",
+    "csid",
+    "waiting",
+    "-waiting",
+    "open_since",
+    "-open_since",
+    "deadline",
+    "-deadline",
 ]
+_COLUMNS = {"waiting": "waiting_since", "open_since": "open_since", "deadline": "deadline"}
+"""The columns of sorts that only list conversations with a value."""
 
 
 class Conversations(PagedQuestion[Conversation]):
@@ -87,7 +100,11 @@ class Conversations(PagedQuestion[Conversation]):
         default=False, description="Only with a life before the events that we have."
     )
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
-    sort: Sort = Field("-last_event_at", description="What to sort by; `-` for descending.")
+    sort: Sort = Field(
+        "-last_event_at",
+        description="What to sort by; `-` for descending. By `waiting` (in a queue), "
+        "`open_since` or `deadline` (the next of its SLA evaluations), only what has one.",
+    )
     as_of: AsOf = None
     known_at: KnownAt = None
 
@@ -133,10 +150,11 @@ class Conversations(PagedQuestion[Conversation]):
             *between("updated_since", "last_event_at", self.updated_since, self.updated_until),
             *between("closed_since", "closed_at", self.closed_since, self.closed_until),
             *between("reopened_since", "reopened_at", self.reopened_since, None),
-            *is_set("waiting_since", "text", wanted=self.waiting or self.sort == "waiting_since"),
+            *is_set("waiting_since", "text", wanted=self.waiting),
             *is_set("irregular", "count", wanted=self.irregular),
             *is_set("missed", "count", wanted=self.missed),
             *is_set("starts_midlife", wanted=self.starts_midlife),
+            *with_place(self.sort),
         ]
 
     def narrowed(self, grace: timedelta) -> Narrowed:
@@ -186,15 +204,22 @@ def _with_sla(states: tuple[str, ...], now: int) -> list[Condition]:
 
 def by_sort(sort: Sort, conditions: Sequence[Condition] = ()) -> Listing:
     """Return the listing of conversations in an order."""
-    columns = (sort.removeprefix("-"), "stream")
+    name = sort.removeprefix("-")
+    columns = (_COLUMNS.get(name, name), "stream")
     return Listing("conversations", columns, conditions, descending=sort.startswith("-"))
+
+
+def with_place(sort: Sort) -> list[Condition]:
+    """Return the condition that a conversation has a place in an order."""
+    name = sort.removeprefix("-")
+    return [HasValue(_COLUMNS[name])] if name in _COLUMNS else []
 
 
 def _sort_as_of(sort: Sort) -> Sort:
     """Return the order of a list as of a moment: views do not know the newest event of then."""
     if sort == "-last_event_at":
         return "-created_at"
-    if sort in ("last_event_at", "waiting_since"):
+    if sort not in ("-created_at", "created_at", "-csid", "csid"):
         raise InvalidInputError(
             f"sort: expected created_at or csid for a list as of a moment, got {sort!r}"
         )

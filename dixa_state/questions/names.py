@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import UnknownNameError
@@ -51,6 +51,7 @@ _PLACES: dict[str, _Places] = {
             "SELECT DISTINCT agent_id, agent_name FROM assignments",
             "SELECT DISTINCT assignee_id, assignee_name FROM sla_evaluations",
             "SELECT DISTINCT agent_id, agent_name FROM ratings",
+            "SELECT DISTINCT agent_id, agent_name FROM responses",
         ),
     ),
     "tag": _Places("tags", ("tag",), ("SELECT DISTINCT tag FROM tags",)),
@@ -72,6 +73,14 @@ def with_known_names(reader: "Reader", question: Q) -> Q:
             for name, kind in fields.items()
         }
     return question.model_copy(update=spelled)
+
+
+def known_pairs(
+    connection: Connection, kind: Literal["queue", "agent"]
+) -> Iterator[tuple[str | None, str | None]]:
+    """Yield id and name of every queue, or of every agent, that there ever was."""
+    for statement in _PLACES[kind].ever:
+        yield from connection.run(statement)
 
 
 def _fields(question: type[Question[Any]]) -> Iterator[tuple[str, str]]:

@@ -244,11 +244,12 @@ class Listing:
         return [self._item(row).key for row in made.get(self.table, ())]
 
     def _belongs(self, item: Item, made: Made, cursor: Cursor) -> bool:
-        if cursor.after is not None:
-            further = item.key < cursor.after if self.descending else item.key > cursor.after
-            if not further:
-                return False
-        return hold(self.conditions, item.row, made)
+        # first, since a row without a value has no place in the order of it
+        if not hold(self.conditions, item.row, made):
+            return False
+        if cursor.after is None:
+            return True
+        return item.key < cursor.after if self.descending else item.key > cursor.after
 
     def _item(
         self, row: Any, state: Conversation | None = None, key: tuple[Any, ...] | None = None

@@ -13,6 +13,10 @@ from dixa_state.questions.question import PagedQuestion, Question
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Connection, Progress, Views
 from dixa_state.views.projector import Projector
+from dixa_state.views.ranges import read_range, split
+from dixa_state.views.rows import has_views, rows
+from dixa_state.views.sqlite import temporary_views
+from dixa_state.views.tables import VIEW_VERSION, Row
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -75,10 +79,31 @@ class Reader:
             self.views.changed(min(left, _RECHECK))
 
     @contextmanager
-    def moment(self) -> Iterator[tuple[Connection, Progress]]:
-        """Open the moment that a question is answered from; its rows are of this version."""
-        with self.views.transaction() as connection:
-            yield connection, self.views.require_progress(connection)
+    def moment(
+        self, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> Iterator[tuple[Connection, Progress]]:
+        """Open the moment that a question is answered from; its rows are of this version.
+
+        Those of another moment are made from the events, in a database that goes afterwards. Raises
+        `UnfoldableEventError` for an event that cannot be folded then.
+        """
+        if as_of is None and known_at is None:
+            with self.views.transaction() as connection:
+                yield connection, self.views.require_progress(connection)
+            return
+        position = self.newest()
+        with temporary_views(self._rows_at(position, as_of, known_at)) as connection:
+            yield connection, Progress(0, VIEW_VERSION, position)
+
+    def _rows_at(
+        self, position: int, as_of: datetime | None, known_at: datetime | None
+    ) -> Iterator[Row]:
+        for part in split(self.tracker.event_recorder, position):
+            for events in read_range(self.tracker, part):
+                stream = str(events[0].originator_id)
+                folded = self.tracker.fold(events, as_of=as_of, known_at=known_at)
+                if has_views(stream) and (state := folded.require_state()):
+                    yield from rows(stream, state)
 
     def state_at(
         self,

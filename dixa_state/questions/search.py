@@ -52,7 +52,7 @@ from dixa_state.questions.conditions import (
     OneOf,
 )
 from dixa_state.questions.conversation import Conversation, describe
-from dixa_state.questions.conversations import Sort, by_sort
+from dixa_state.questions.conversations import Sort, by_sort, with_place
 from dixa_state.questions.filters import as_stored, of_conversation, worded
 from dixa_state.questions.question import Moment, Page, PagedQuestion
 from dixa_state.questions.reader import Reader
@@ -490,7 +490,10 @@ class Search(PagedQuestion[Conversation]):
             reader,
             self,
             lambda item: item.known_state,
-            conditions_at=lambda now: self.body.conditions(now, self.organization),
+            conditions_at=lambda now: [
+                *self.body.conditions(now, self.organization),
+                *with_place(self.sort),
+            ],
         )
 
 

@@ -1,7 +1,7 @@
 """SLA evaluations, and the shares of them that were kept."""
 
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
@@ -26,14 +26,26 @@ from dixa_state.questions.filters import (
     of_conversation,
     one_of,
 )
-from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.measures import By, group_in_time
+from dixa_state.questions.naming import Known, distinct_values
 from dixa_state.questions.paging import Item, Listing
+from dixa_state.questions.periods import (
+    Period,
+    Span,
+    When,
+    Zone,
+    read_period,
+    read_span,
+    read_zone,
+)
 from dixa_state.questions.question import (
     MAX_VALUES,
     NONE,
     Agents,
     Answer,
+    AsOf,
     Csid,
+    KnownAt,
     Moment,
     Page,
     PagedQuestion,
@@ -42,11 +54,12 @@ from dixa_state.questions.question import (
     Tags,
     Texts,
     Time,
+    require_past,
 )
 from dixa_state.questions.reader import Reader
-from dixa_state.views.tables import from_micros, micros
+from dixa_state.views.generations import Connection
+from dixa_state.views.tables import EPOCH, from_micros, micros
 
-By = Literal["queue", "agent", "channel", "tag"]
 DerivedState = Literal["due_soon", "overdue", "breached_open", "breached_late"]
 SlaState = Literal[SlaStatus, DerivedState]
 DERIVED: tuple[DerivedState, ...] = get_args(DerivedState)
@@ -87,6 +100,9 @@ class SlaAttainment(Answer):
     pending: int = Field(description="Evaluations without an outcome.")
     voided: int = Field(description="Evaluations that no longer apply.")
     attainment: float | None = Field(description="achieved / (achieved + breached).")
+    attainment_before: float | None = Field(
+        description="The same of the period that it is compared with."
+    )
 
 
 class _Filtered(Question[Page[Any]]):
@@ -103,14 +119,23 @@ class _Filtered(Question[Page[Any]]):
     channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
     tag: Tags = ()
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
+    since: When | None = Field(None, description="Only with their status from this time on.")
+    until: When | None = Field(None, description="Only with their status before this time.")
+    time_zone: Zone = Field("UTC", description="Whose days and weeks, such as Europe/Copenhagen.")
 
-    def conditions(self, now: int) -> list[Condition]:
+    def period(self, now: datetime) -> Period:
+        """Return the period in which the status must have begun."""
+        return read_period(self.since, self.until, now, read_zone(self.time_zone))
+
+    def conditions(self, now: int, period: Period | None = None) -> list[Condition]:
         """Return the conditions on the table of SLA evaluations, the coarse ones first.
 
         `now` is in microseconds.
         """
+        during = period or self.period(EPOCH + timedelta(microseconds=now))
         return [
             *of_conversation(self.organization, self.csid),
+            *between("since", "since", *during),
             *in_states(self.status, now),
             *one_of(("channel",), in_capitals(self.channel), or_none=True),
             *between("due_before", "deadline", None, self.due_before),
@@ -142,28 +167,57 @@ class Attainment(_Filtered):
     """
 
     by: By | None = Field(None, description="Break the shares down by this.")
+    compare: Span | None = Field(
+        None, description="Compare with the same period so much earlier, such as -7d."
+    )
+    as_of: AsOf = None
+    known_at: KnownAt = None
 
     def answer(self, reader: Reader) -> Page[SlaAttainment]:
         """Return the shares, all on one page."""
+        now = reader.now()
+        require_past(now, as_of=self.as_of, known_at=self.known_at)
+        now = self.as_of or now
+        period = self.period(now)
+        earlier = period.shifted(read_span(self.compare), now) if self.compare else None
+        with reader.moment(self.as_of, self.known_at) as (connection, at):
+            shares = self._shares(connection, now, period)
+            before = self._shares(connection, now, earlier) if earlier else {}
+        ordered = sorted({*shares, *before}, key=lambda value: (value is None, value))
+        items = [
+            self._share(value, shares.get(value, Counter()), before.get(value, Counter()))
+            for value in ordered
+        ]
+        return Page(items, None, at.position)
+
+    def _shares(
+        self, connection: Connection, now: datetime, period: Period
+    ) -> dict[str | None, Counter[str]]:
         parameters = Parameters()
-        condition = where(self.conditions(micros(reader.now())), parameters)
-        sql = (
+        condition = where(self.conditions(micros(now), period), parameters)
+        found = connection.run(
             f"SELECT {_COLUMNS[self.by]}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
-            f"{_TAGS if self.by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3"
+            f"{_TAGS if self.by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3",
+            **parameters.values,
         )
-        with reader.moment() as (connection, at):
-            found = connection.run(sql, **parameters.values)
         if self.by == "tag" and self.tag:
             found = [row for row in found if (row[0] or NONE) in self.tag]
-        values = distinct_values({row[:2] for row in found})
+        values = self._values({row[:2] for row in found})
         shares: dict[str | None, Counter[str]] = defaultdict(Counter)
         for key, name, status, count in found:
             shares[values[key, name]][status] += count
-        ordered = sorted(shares.items(), key=lambda item: (item[0] is None, item[0]))
-        return Page([self._share(value, counts) for value, counts in ordered], None, at.position)
+        return shares
 
-    def _share(self, value: str | None, counts: Counter[str]) -> SlaAttainment:
-        decided = counts["achieved"] + counts["breached"]
+    def _values(self, known: set[Known]) -> dict[Known, str | None]:
+        """Return the value that each pair of columns stands for."""
+        if self.by in ("day", "hour"):
+            zone = read_zone(self.time_zone)
+            return {pair: group_in_time(int(pair[0] or 0), self.by, zone) for pair in known}
+        return distinct_values(known)
+
+    def _share(
+        self, value: str | None, counts: Counter[str], before: Counter[str]
+    ) -> SlaAttainment:
         return SlaAttainment(
             by=self.by,
             value=value,
@@ -171,12 +225,20 @@ class Attainment(_Filtered):
             breached=counts["breached"],
             pending=counts["pending"],
             voided=counts["voided"],
-            attainment=counts["achieved"] / decided if decided else None,
+            attainment=_attainment(counts),
+            attainment_before=_attainment(before),
         )
 
 
-_COLUMNS = {
+def _attainment(counts: Counter[str]) -> float | None:
+    decided = counts["achieved"] + counts["breached"]
+    return counts["achieved"] / decided if decided else None
+
+
+_COLUMNS: dict[By | None, str] = {
     None: "NULL, NULL",
+    "day": "t.since, NULL",
+    "hour": "t.since, NULL",
     "queue": "t.queue_id, t.queue_name",
     "agent": "t.assignee_id, t.assignee_name",
     "channel": "t.channel, t.channel",

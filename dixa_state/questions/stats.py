@@ -1,38 +1,45 @@
 """Counts and durations over many conversations."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import Field
 
 from dixa_state.domain.lifecycle import ENDED
-from dixa_state.questions.conditions import Parameters, where
-from dixa_state.questions.filters import between, of_conversation
+from dixa_state.questions.business_hours import FORMAT, BusinessHoursText, read_business_hours
+from dixa_state.questions.conditions import Condition, Parameters, where
+from dixa_state.questions.filters import between, in_capitals, of_conversation, one_of, tagged
+from dixa_state.questions.measures import By, Measured, Scope, measure_all
 from dixa_state.questions.naming import distinct_values
-from dixa_state.questions.question import Answer, Moment, Page, Question
+from dixa_state.questions.periods import (
+    Period,
+    Span,
+    When,
+    Zone,
+    read_period,
+    read_span,
+    read_zone,
+)
+from dixa_state.questions.question import (
+    Agents,
+    Answer,
+    AsOf,
+    KnownAt,
+    Moment,
+    Page,
+    Question,
+    Queues,
+    Tags,
+    Texts,
+    Time,
+    require_past,
+)
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection
-from dixa_state.views.tables import micros
-
-Run = Callable[[str], list[tuple[Any, ...]]]
 
 _DAY = 86_400_000_000
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
-
-
-class Measure(Answer):
-    """A duration over many, in seconds."""
-
-    cohort: str = Field(description="The date that puts a conversation in: created or enqueued.")
-    count: int = Field(description="How many were measured.")
-    upper_bounds: int = Field(
-        description="How many more are known as upper bounds only; the other numbers are without."
-    )
-    average: float | None = Field(description="The average.")
-    p50: float | None = Field(description="The median, by nearest rank.")
-    p90: float | None = Field(description="The 90th percentile, by nearest rank.")
 
 
 class Poison(Answer):
@@ -44,27 +51,45 @@ class Poison(Answer):
     error: str = Field(description="What went wrong.")
 
 
-class Statistics(Answer):
-    """Counts and durations over all conversations of an organization, or of all of them."""
+class Group(Answer):
+    """The measures of one value of what they are broken down by."""
 
-    position: int = Field(description="The store position that the counts are of.")
-    conversations: int = Field(description="Conversations.")
-    transitions: int = Field(description="Lifecycle transitions.")
+    value: str | None = Field(description="The value; null for none.")
+    measures: dict[str, Measured] = Field(description="The measures by name.")
+
+
+class Numbers(Answer):
+    """Counts and measures over the conversations of a period, or over all there ever were."""
+
+    since: Time | None = Field(description="The period's beginning.")
+    until: Time | None = Field(description="The period's end, which is not in it.")
+    conversations: int = Field(description="Conversations created in it.")
+    transitions: int = Field(description="Lifecycle transitions in it.")
     by_status: dict[str, int] = Field(description="Conversations by status.")
     by_sla_status: dict[str, int] = Field(description="Conversations by SLA status.")
     by_queue: dict[str, int] = Field(description="Conversations by queue.")
     by_assignee: dict[str, int] = Field(description="Conversations by agent.")
-    reopens: int = Field(description="Transitions from closed or abandoned to open.")
+    reopens: int = Field(description="Transitions from closed or abandoned to open or pending.")
     irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
     inferred: int = Field(description="Transitions known from a snapshot only.")
     late: int = Field(description="Transitions whose webhook came late.")
     missed: int = Field(description="Lost webhooks that are proved.")
-    visits: int = Field(description="Visits to queues.")
-    abandonments: int = Field(description="Visits that the customer abandoned.")
-    abandon_rate: float | None = Field(description="abandonments / visits.")
-    csat: float | None = Field(description="Scores of 4 and 5 of all CSAT scores.")
-    csat_responses: int = Field(description="CSAT scores.")
-    durations: dict[str, Measure] = Field(description="Durations by name.")
+    measures: dict[str, Measured] = Field(description="Durations and shares by name.")
+    groups: list[Group] = Field(description="The same by what `by` names.")
+
+
+class Statistics(Numbers):
+    """Counts and measures, beside what they are of, and those of the period compared with."""
+
+    position: int = Field(description="The store position that the counts are of.")
+    as_of: Time | None = Field(description="The moment asked for, in event time.")
+    known_at: Time | None = Field(description="The same in receipt time.")
+    time_zone: str = Field(description="The time zone of days and weeks.")
+    business_hours: str | None = Field(
+        description="The hours to which durations are limited, as TOML; null for all hours."
+    )
+    by: By | None = Field(description="What the groups are by.")
+    compared: Numbers | None = Field(description="The numbers of the earlier period.")
     poison: list[Poison] = Field(description="Events that could not be folded.")
 
 
@@ -81,18 +106,94 @@ class DailyCounts(Answer):
 
 
 class Stats(Question[Statistics]):
-    """Count conversations and transitions; return average, median and p90 durations."""
+    """Count conversations and measure durations and shares, over all or over a period.
+
+    Counts are of conversations that fit now; each sample of a measure counts for the queue, the
+    agent and the tags that its conversation had when it ended. What still runs is counted to
+    `as_of`, or to now.
+    """
+
+    since: When | None = Field(None, description="Only from this time on.")
+    until: When | None = Field(None, description="Only before this time.")
+    queue: Queues = ()
+    agent: Agents = ()
+    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
+    tag: Tags = ()
+    by: By | None = Field(None, description="Break the measures down by this.")
+    compare: Span | None = Field(
+        None, description="Compare with the same period so much earlier, such as -7d."
+    )
+    time_zone: Zone = Field("UTC", description="Whose days and weeks, such as Europe/Copenhagen.")
+    business_hours: BusinessHoursText | None = Field(None, description=FORMAT)
+    as_of: AsOf = None
+    known_at: KnownAt = None
 
     def answer(self, reader: Reader) -> Statistics:
         """Return counts and durations, all of one moment."""
-        parameters = Parameters({"now": micros(reader.now())})
-        of = where(of_conversation(self.organization), parameters)
-        with reader.moment() as (connection, at):
+        now = reader.now()
+        require_past(now, as_of=self.as_of, known_at=self.known_at)
+        now, zone = self.as_of or now, read_zone(self.time_zone)
+        period = read_period(self.since, self.until, now, zone)
+        earlier = period.shifted(read_span(self.compare), now) if self.compare else None
+        with reader.moment(self.as_of, self.known_at) as (connection, at):
+            numbers = self._numbers(connection, period, now)
+            compared = self._numbers(connection, earlier, now) if earlier else None
+            return Statistics(
+                **dict(numbers),
+                position=at.position,
+                as_of=self.as_of,
+                known_at=self.known_at,
+                time_zone=self.time_zone,
+                business_hours=self.business_hours,
+                by=self.by,
+                compared=compared,
+                poison=[
+                    Poison(position=row[0], stream=row[1], event=row[2], error=row[3])
+                    for row in connection.run(_POISON)
+                ],
+            )
 
-            def run(sql: str) -> list[tuple[Any, ...]]:
-                return connection.run(sql.replace("{of}", of), **parameters.values)
+    def _numbers(self, connection: Connection, period: Period, now: datetime) -> Numbers:
+        scope = Scope(
+            period=period,
+            now=now,
+            zone=read_zone(self.time_zone),
+            organization=self.organization,
+            queue=self.queue,
+            agent=self.agent,
+            channel=self.channel,
+            tag=self.tag,
+            hours=read_business_hours(self.business_hours) if self.business_hours else None,
+        )
+        groups = measure_all(connection, scope, self.by) if self.by else {}
+        return Numbers(
+            since=period.since,
+            until=period.until,
+            **self._counts(connection, period),
+            measures=measure_all(connection, scope)[None],
+            groups=[Group(value=value, measures=found) for value, found in groups.items()],
+        )
 
-            return _statistics(run, connection, at.position)
+    def _counts(self, connection: Connection, period: Period) -> dict[str, Any]:
+        fitting = [
+            *of_conversation(self.organization),
+            *one_of(("channel",), in_capitals(self.channel), or_none=True),
+            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
+            *one_of(("assignee_id", "assignee_name"), self.agent, or_none=True),
+            *tagged(self.tag),
+        ]
+        created = [*fitting, *between("since", "created_at", *period)]
+        by_status = _counts(connection, created, "status", "status")
+        return {
+            "conversations": sum(by_status.values()),
+            "by_status": by_status,
+            "by_sla_status": _counts(connection, created, "sla_status", "sla_status"),
+            "by_queue": _counts(connection, created, "queue_id", "queue_name"),
+            "by_assignee": _counts(
+                connection, created, "assignee_id", "assignee_name", "assignee_email"
+            ),
+            **_transition_counts(connection, fitting, period),
+        }
 
 
 class Daily(Question[Page[DailyCounts]]):
@@ -138,47 +239,33 @@ def _day(day: int, counts: Counter[tuple[str | None, str]]) -> DailyCounts:
     )
 
 
-def _statistics(run: Run, connection: Connection, position: int) -> Statistics:
-    by_status = _counts(run, "status", "status")
-    transitions, visits, ratings = run(_TRANSITIONS)[0], run(_VISITS)[0], run(_RATINGS)[0]
-    reopens, irregular, inferred, late = (int(count or 0) for count in transitions[1:])
-    return Statistics(
-        position=position,
-        conversations=sum(by_status.values()),
-        transitions=transitions[0],
-        by_status=by_status,
-        by_sla_status=_counts(run, "sla_status", "sla_status"),
-        by_queue=_counts(run, "queue_id", "queue_name"),
-        by_assignee=_counts(run, "assignee_id", "assignee_name", "assignee_email"),
-        reopens=reopens,
-        irregular=irregular,
-        inferred=inferred,
-        late=late,
-        missed=run(_MISSED)[0][0],
-        visits=visits[0],
-        abandonments=int(visits[1] or 0),
-        abandon_rate=_share(visits),
-        csat=_share(ratings),
-        csat_responses=ratings[0],
-        durations={name: _measure(run, name, *_MEASURES[name]) for name in _MEASURES},
-        poison=[
-            Poison(position=row[0], stream=row[1], event=row[2], error=row[3])
-            for row in connection.run(_POISON)
-        ],
-    )
+def _transition_counts(
+    connection: Connection, fitting: list[Condition], period: Period
+) -> dict[str, int]:
+    counts = _count_during(connection, _TRANSITIONS, "since", fitting, period)
+    names = ("transitions", "reopens", "irregular", "inferred", "late")
+    missed = _count_during(connection, _MISSED, "at", fitting, period)
+    return dict(zip((*names, "missed"), (*counts, *missed), strict=True))
 
 
-def _share(counted: tuple[int, int | None]) -> float | None:
-    of, some = counted
-    return int(some or 0) / of if of else None
+def _count_during(
+    connection: Connection, sql: str, time: str, fitting: list[Condition], period: Period
+) -> list[int]:
+    """Count rows `x` by their time, of conversations `t` that fit."""
+    parameters = Parameters()
+    during = where(between("since", time, *period), parameters).replace(f"t.{time}", f"x.{time}")
+    statement = f"{sql} WHERE {where(fitting, parameters)} AND {during}"
+    return [int(count or 0) for count in connection.run(statement, **parameters.values)[0]]
 
 
-def _counts(run: Run, *columns: str) -> dict[str, int]:
+def _counts(connection: Connection, conditions: list[Condition], *columns: str) -> dict[str, int]:
     """Count conversations by what these columns name, the most frequent first."""
+    parameters = Parameters()
     wanted = ", ".join(f"t.{column}" for column in columns)
-    found = run(
-        f"SELECT count(*), {wanted} FROM conversations AS t WHERE {{of}} "  # noqa: S608
-        f"GROUP BY {wanted}"
+    found = connection.run(
+        f"SELECT count(*), {wanted} FROM conversations AS t "  # noqa: S608
+        f"WHERE {where(conditions, parameters)} GROUP BY {wanted}",
+        **parameters.values,
     )
     values = distinct_values({row[1:] for row in found})
     total: Counter[str | None] = Counter()
@@ -194,64 +281,11 @@ def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
 
 _TRANSITIONS = (
     "SELECT count(*), "
-    "sum(CASE WHEN t.after IN ('open', 'pending') AND t.before IN ('closed', 'abandoned') "
+    "sum(CASE WHEN x.after IN ('open', 'pending') AND x.before IN ('closed', 'abandoned') "
     "THEN 1 ELSE 0 END), "
-    "sum(CASE WHEN t.irregular IS NOT NULL THEN 1 ELSE 0 END), "
-    "sum(CASE WHEN t.inferred THEN 1 ELSE 0 END), sum(CASE WHEN t.late THEN 1 ELSE 0 END) "
-    "FROM transitions AS t WHERE {of}"
+    "sum(CASE WHEN x.irregular IS NOT NULL THEN 1 ELSE 0 END), "
+    "sum(CASE WHEN x.inferred THEN 1 ELSE 0 END), sum(CASE WHEN x.late THEN 1 ELSE 0 END) "
+    "FROM transitions AS x JOIN conversations AS t ON t.stream = x.stream"
 )
-_MISSED = "SELECT count(*) FROM missed AS t WHERE {of}"
-_VISITS = (
-    "SELECT count(*), sum(CASE WHEN v.outcome = 'abandoned' THEN 1 ELSE 0 END) "
-    "FROM queue_visits AS v JOIN conversations AS t ON t.stream = v.stream WHERE {of}"
-)
-_RATINGS = (
-    "SELECT count(*), sum(CASE WHEN t.score >= 4 THEN 1 ELSE 0 END) "
-    "FROM ratings AS t WHERE lower(t.type) = 'csat' AND t.score IS NOT NULL AND {of}"
-)
+_MISSED = "SELECT count(*) FROM missed AS x JOIN conversations AS t ON t.stream = x.stream"
 _POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position"
-_OF_CONVERSATION = (
-    "SELECT t.{name} AS seconds, t.{name}_bound AS bound FROM conversations AS t WHERE {of}"
-)
-_IN_STATUS = (
-    "SELECT sum(CASE WHEN coalesce(m.until, :now) > m.since "
-    "THEN coalesce(m.until, :now) - m.since ELSE 0 END) / 1000000.0 AS seconds, "
-    "t.{name}_bound AS bound FROM transitions AS m JOIN conversations AS t ON t.stream = m.stream "
-    "WHERE m.after = '{name}' AND {of} GROUP BY t.stream, t.{name}_bound"
-)
-_QUEUE_WAIT = (
-    "SELECT v.wait AS seconds, v.inferred AS bound FROM queue_visits AS v "
-    "JOIN conversations AS t ON t.stream = v.stream WHERE v.outcome = 'assigned' AND {of}"
-)
-_MEASURES = {
-    "first_response": ("created", _OF_CONVERSATION),
-    "first_resolution": ("created", _OF_CONVERSATION),
-    "full_resolution": ("created", _OF_CONVERSATION),
-    "open": ("created", _IN_STATUS),
-    "pending": ("created", _IN_STATUS),
-    "queue_wait": ("enqueued", _QUEUE_WAIT),
-}
-
-
-def _measure(run: Run, name: str, cohort: str, source: str) -> Measure:
-    of = source.replace("{name}", name)
-    measured = f"FROM ({of}) AS measured WHERE seconds IS NOT NULL AND NOT bound"
-    count, average = run(f"SELECT count(*), avg(seconds) {measured}")[0]
-    bounds = run(f"SELECT count(*) FROM ({of}) AS measured WHERE bound")[0][0]  # noqa: S608
-
-    def rank(percent: int) -> float | None:
-        if not count:
-            return None
-        place = -(-count * percent // 100) - 1
-        found = run(f"SELECT seconds {measured} ORDER BY 1 LIMIT 1 OFFSET {place}")
-        return float(found[0][0])
-
-    return Measure(
-        cohort=cohort,
-        count=count,
-        upper_bounds=bounds,
-        # Rounded, since a database adds floats in the order in which it finds the rows.
-        average=None if average is None else round(float(average), 6),
-        p50=rank(50),
-        p90=rank(90),
-    )

@@ -19,6 +19,7 @@ from dixa_state.domain.metrics import (
 )
 from dixa_state.domain.sla import Attribution
 from dixa_state.domain.states import encode
+from dixa_state.domain.waiting import next_deadline, open_since
 from dixa_state.views.tables import (
     EPOCH,
     AssignmentRow,
@@ -30,6 +31,7 @@ from dixa_state.views.tables import (
     QueueIntervalRow,
     QueueVisitRow,
     RatingRow,
+    ResponseRow,
     Row,
     SlaEvaluationRow,
     SlaTagRow,
@@ -140,6 +142,10 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         assigned_at=_optional_micros(held.since if held and held.until is None else None),
         waiting_since=_optional_micros(state.waiting_since),
         reopened_at=_optional_micros(summary.reopened_at),
+        open_since=_optional_micros(open_since(state)),
+        deadline=_optional_micros(next_deadline(state)),
+        asked_at=_optional_micros(response.asked_at if response else None),
+        answered_at=_optional_micros(response.answered_at if response else None),
         closed_at=ended,
         duration=_duration(state, created, ended),
         entered_queue=bool(state.visits),
@@ -234,6 +240,19 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
             outcome=visit.outcome,
             inferred=not visit.is_exact,
             wait=visit.wait if visit.is_exact else None,
+        )
+
+
+def _responses(stream: str, state: Conversation) -> Iterator[ResponseRow]:
+    for number, one in enumerate(state.messages.responses, start=1):
+        agent = one.agent
+        yield ResponseRow(
+            stream=stream,
+            number=number,
+            asked_at=micros(one.asked_at),
+            answered_at=micros(one.answered_at),
+            agent_id=findable(agent.key) if agent else None,
+            agent_name=findable(agent.name) if agent else None,
         )
 
 
@@ -440,6 +459,7 @@ _PARTS = (
     _Part(_assignments, "assignments"),
     _Part(_queue_intervals, "queue_history"),
     _Part(_queue_visits, "visits"),
+    _Part(_responses, "messages.responses"),
     _Part(_tags, "tag_history", first_change_in=_first_tag_change),
     _Part(_attributes, None, ("custom_attributes", "attribute_ids")),
     _Part(_sla_evaluations, "sla", first_change_in=_first_sla_change),

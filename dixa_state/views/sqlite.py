@@ -1,22 +1,24 @@
 """The views on SQLite, in the file of the event store."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
 from time import monotonic, sleep, time
 from typing import Any
 from uuid import uuid4
 
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.sqlite import SqliteRecorder, translated
-from dixa_state.views.generations import Role, Rows, Views
-from dixa_state.views.sql import state_column
-from dixa_state.views.tables import Row
+from dixa_state.views.generations import Connection, Role, Rows, Views
+from dixa_state.views.sql import state_column, views_tables
+from dixa_state.views.tables import TABLES, Row, group
 
 LEASE = 5.0
 """Seconds after which the lease of a process that does not renew it is free."""
 
 _POLL = 0.05
+_BATCH = 2_000
 
 
 class SqliteViews(Views):
@@ -76,6 +78,21 @@ class SqliteViews(Views):
 
     def close(self) -> None:
         """Do nothing: all connections belong to the event store."""
+
+
+@contextmanager
+def temporary_views(rows: Iterable[Row]) -> Iterator[Connection]:
+    """Open a database of these rows; SQLite keeps it in memory, or in a file if it is large."""
+    with closing(sqlite3.connect("", isolation_level=None)) as database:
+        connection = _SqliteConnection(database.cursor())
+        connection.script(views_tables("sqlite", ""))
+        connection.run("BEGIN")
+        following = iter(rows)
+        while some := list(islice(following, _BATCH)):
+            for table, found in group(some).items():
+                connection.insert(table, TABLES[table], found)
+        connection.run("COMMIT")
+        yield connection
 
 
 @contextmanager

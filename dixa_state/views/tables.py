@@ -22,6 +22,8 @@ class ConversationRow(NamedTuple):
     it was closed or abandoned last, which is a close to Dixa too; it stays when the conversation is
     opened again.
     `duration` is from creation to there, None as long as the conversation has not ended.
+    `open_since` and `deadline` are those of `domain.waiting`. The first response is from `asked_at`
+    to `answered_at`.
     `chunks` counts the rows of `histories` that belong to the state; the SQL view appends them to
     it, a line each.
     `irregular` does not count a history that starts midlife, which `starts_midlife` says. A
@@ -52,6 +54,10 @@ class ConversationRow(NamedTuple):
     assigned_at: int | None
     waiting_since: int | None
     reopened_at: int | None
+    open_since: int | None
+    deadline: int | None
+    asked_at: int | None
+    answered_at: int | None
     closed_at: int | None
     duration: float | None
     entered_queue: bool
@@ -130,6 +136,17 @@ class QueueVisitRow(NamedTuple):
     outcome: str | None
     inferred: bool
     wait: float | None
+
+
+class ResponseRow(NamedTuple):
+    """A message of a customer, the first without an answer, and the agent's message that did."""
+
+    stream: str
+    number: int
+    asked_at: int
+    answered_at: int
+    agent_id: str | None
+    agent_name: str | None
 
 
 class TagRow(NamedTuple):
@@ -253,6 +270,7 @@ Row = (
     | AssignmentRow
     | QueueIntervalRow
     | QueueVisitRow
+    | ResponseRow
     | TagRow
     | AttributeRow
     | SlaEvaluationRow
@@ -270,6 +288,7 @@ TABLES: dict[str, type[Row]] = {
     "assignments": AssignmentRow,
     "queue_intervals": QueueIntervalRow,
     "queue_visits": QueueVisitRow,
+    "responses": ResponseRow,
     "tags": TagRow,
     "custom_attributes": AttributeRow,
     "sla_evaluations": SlaEvaluationRow,

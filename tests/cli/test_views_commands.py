@@ -97,10 +97,10 @@ def test_statistics(day: Command) -> None:
         "status         abandoned 1, closed 1",
         "queue          Logistics 1, Support 1",
         "of these       reopens 1, irregular 0, inferred 0, late 0",
-        "abandon rate   33.3% of 3",
-        "duration          p50      p90      average  of  upper bounds  by date",
-        "first_response    0:06:30  0:06:30  0:06:30  1                 created",
-        "queue_wait        0:04:10  0:08:00  0:06:05  2                 enqueued",
+        "measure           p50      p90      average  of  by date",
+        "first_response    0:06:30  0:06:30  0:06:30  1   created",
+        "queue_wait        0:04:10  0:08:00  0:06:05  2   enqueued",
+        "abandon_rate                        33.3%    3   enqueued",
     ):
         assert line in shown
 
@@ -158,14 +158,31 @@ def test_a_share_counts_what_the_list_with_its_value_prints(day: Command) -> Non
 
 def test_statistics_as_json_are_one_document(day: Command) -> None:
     [stats] = day("stats", "--json").rows
-    assert stats["durations"]["first_resolution"] == {
+    assert stats["measures"]["first_resolution"] == {
+        "unit": "seconds",
         "cohort": "created",
         "count": 1,
-        "upper_bounds": 0,
         "average": 6000.0,
         "p50": 6000.0,
         "p90": 6000.0,
+        "upper_bounds": 0,
     }
+
+
+def test_statistics_of_a_period_by_queue_and_beside_the_day_before(
+    day: Command, tmp_path: Path
+) -> None:
+    shown = day("stats", "--since", "2026-W10", "--by", "queue", "--agent", "omar lind").table
+    assert "measure           queue      p50      p90      average  of" in shown
+    assert "first_resolution  Support" not in shown
+    shown = day("stats", "--since", "2026-03-02", "--until", "2026-03-03", "--compare", "-1d").table
+    assert "period (UTC)   2026-03-02 00:00:00 to 2026-03-03 00:00:00" in shown
+    compared = "measure           p50      p50 before  average  average before  of  of before"
+    assert compared in shown
+    (tmp_path / "hours.toml").write_text('monday = "09:00-17:00"')
+    shown = day("stats", "--business-hours", tmp_path / "hours.toml").table
+    assert "hours          closed hours are subtracted from durations" in shown
+    assert "first_resolution  0:40:00  0:40:00  0:40:00  1   created" in shown
 
 
 def test_a_list_may_end_after_some(day: Command) -> None:

@@ -123,10 +123,23 @@ def fits(  # noqa: C901, PLR0911 — one arm per filter
             return bool(at >= value if name.endswith("since") else at < value)
 
 
+def waiting(state: Conversation) -> datetime | None:
+    queued = [visit.enqueued_at for visit in state.visits if visit.left_at is None]
+    return min(queued, default=None)
+
+
+def deadline(state: Conversation) -> datetime | None:
+    due = [item.deadline for item in state.sla if item.status == "pending" and item.deadline]
+    return None if state.status in ("closed", "abandoned") else min(due, default=None)
+
+
 SORT_BY = {
     "created_at": created,
     "last_event_at": lambda state: state.last_event_at,
     "csid": lambda state: state.csid,
+    "waiting": waiting,
+    "open_since": lambda state: state.life.since if state.status == "open" else None,
+    "deadline": deadline,
 }
 
 
@@ -141,14 +154,14 @@ def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_lis
     chosen, sort = data.draw(filters()), data.draw(st.sampled_from(SORTS))
     question = Conversations(organization=organization, sort=sort, **chosen)
 
+    by = SORT_BY[sort.removeprefix("-")]
     listed = place.whole(question)
     expected = {
         state.csid: state
         for state, _ in place.conversations(organization)
-        if all(fits(state, name, value) for name, value in chosen.items())
+        if by(state) is not None and all(fits(state, name, value) for name, value in chosen.items())
     }
     assert {state.csid: state for state in listed} == expected
-    by = SORT_BY[sort.removeprefix("-")]
     order = sorted(map(by, listed), reverse=sort.startswith("-"))
     assert list(map(by, listed)) == order
     assert place.in_pages(question, cycle(data.draw(sizes))) == listed

@@ -20,7 +20,7 @@ from dixa_state.questions import (
 from dixa_state.questions.bans import BANS, NEWEST, OF_REQUESTER
 from dixa_state.questions.changes import CHANGED
 from dixa_state.questions.conditions import OneOf, Parameters, where
-from dixa_state.questions.conversations import Sort, by_sort
+from dixa_state.questions.conversations import Sort, by_sort, with_place
 from dixa_state.questions.paging import Cursor, Listing, Narrowed
 from dixa_state.views.tables import (
     AssignmentRow,
@@ -99,8 +99,12 @@ def rows(n: int) -> Iterator[Row]:
         last_event_at=at,
         last_message_at=at if n % 10 else None,
         assigned_at=at if held else None,
-        waiting_since=None,
+        waiting_since=at if n % 5 == 3 else None,
         reopened_at=None,
+        open_since=at if n % 5 == 3 else None,
+        deadline=at if n % 50 == 3 else None,
+        asked_at=None,
+        answered_at=None,
         closed_at=at if n % 5 < 3 else None,
         duration=float(n * 7_919 % MANY) if n % 5 < 3 else None,
         entered_queue=queued,
@@ -329,9 +333,9 @@ def test_a_range_in_the_order_of_the_list_narrows_whatever_leads(
     assert effort(big, listing) < {"sqlite": 10, "postgres": 500}[big.views.dialect]
 
 
-@pytest.mark.parametrize("sort", ["created_at", "csid"])
+@pytest.mark.parametrize("sort", ["created_at", "csid", "waiting", "open_since", "deadline"])
 def test_no_sort_of_conversations_reads_a_whole_table(big: Place, sort: Sort) -> None:
-    listing = by_sort(sort, [])
+    listing = by_sort(sort, with_place(sort))
     for cursor in (CURSORS[0], Cursor(MANY, (5, "conversation/org/5"))):
         steps = plan_of_list(big, listing, cursor, 51)
         assert not reads_a_whole_table(steps), "\n".join(steps)

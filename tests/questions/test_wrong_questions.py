@@ -2,7 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from places import EIGHT, Place
@@ -22,12 +22,14 @@ from dixa_state.questions import (
     Timeline,
     Transitions,
 )
+from dixa_state.questions.conversations import Sort
 from dixa_state.questions.question import describe_errors
 
 LATE = EIGHT + timedelta(days=1)
 STATUSES = "'open', 'pending', 'closed' or 'abandoned'"
-SLA = "'pending', 'breached', 'achieved' or 'voided'"
-SORTS = "'-last_event_at', 'last_event_at', '-created_at', 'created_at', '-csid' or 'csid'"
+DERIVED = "'due_soon', 'overdue', 'breached_open' or 'breached_late'"
+SLA = f"'pending', 'breached', 'achieved', 'voided', {DERIVED}"
+SORTS = ", ".join(map(repr, get_args(Sort)[:-1])) + f" or {get_args(Sort)[-1]!r}"
 TIME = "a time such as 2026-03-02T08:00:00.000Z"
 
 
@@ -38,7 +40,7 @@ TIME = "a time such as 2026-03-02T08:00:00.000Z"
         (
             Conversations,
             {"sla": ["late"]},
-            "sla.0: expected 'pending', 'breached', 'achieved', 'voided' or 'none', got 'late'",
+            f"sla.0: expected 'pending', 'breached', 'achieved', 'voided', 'none', {DERIVED}, got",
         ),
         (Transitions, {"from": "asleep"}, f"from: expected {STATUSES}, got 'asleep'"),
         (Transitions, {"to": "asleep"}, f"to: expected {STATUSES}, got 'asleep'"),
@@ -46,8 +48,8 @@ TIME = "a time such as 2026-03-02T08:00:00.000Z"
         (Attainment, {"status": ["late"]}, f"status.0: expected {SLA}, got 'late'"),
         (
             Attainment,
-            {"by": "day"},
-            "by: expected 'queue', 'agent', 'channel' or 'tag', got 'day'",
+            {"by": "week"},
+            "by: expected 'queue', 'agent', 'channel', 'tag', 'day' or 'hour', got 'week'",
         ),
         (Conversations, {"sort": "subject"}, f"sort: expected {SORTS}, got 'subject'"),
         (Search, {"sort": "subject"}, f"sort: expected {SORTS}, got 'subject'"),

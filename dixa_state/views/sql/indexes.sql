@@ -22,6 +22,8 @@ CREATE INDEX {v}conversations_closed ON {v}conversations (closed_at, status) WHE
 CREATE INDEX {v}conversations_assigned ON {v}conversations (assigned_at) WHERE assigned_at IS NOT NULL;
 CREATE INDEX {v}conversations_waiting ON {v}conversations (waiting_since, stream) WHERE waiting_since IS NOT NULL;
 CREATE INDEX {v}conversations_running ON {v}conversations (queue_id, queue_name, assignee_id, assignee_name, assignee_email, channel, organization_id, status, waiting_since, sla_status) WHERE status IN ('open', 'pending');
+CREATE INDEX {v}conversations_open ON {v}conversations (open_since, stream) WHERE open_since IS NOT NULL;
+CREATE INDEX {v}conversations_deadline ON {v}conversations (deadline, stream) WHERE deadline IS NOT NULL;
 CREATE INDEX {v}conversations_reopened ON {v}conversations (reopened_at) WHERE reopened_at IS NOT NULL;
 CREATE INDEX {v}conversations_message ON {v}conversations (last_message_at) WHERE last_message_at IS NOT NULL;
 CREATE INDEX {v}conversations_duration ON {v}conversations (duration) WHERE duration IS NOT NULL;
@@ -36,6 +38,9 @@ CREATE INDEX {v}transitions_late ON {v}transitions (since, stream, sequence) WHE
 CREATE INDEX {v}transitions_csid ON {v}transitions (csid, since);
 CREATE INDEX {v}assignments_since ON {v}assignments (since, stream);
 CREATE INDEX {v}queue_intervals_since ON {v}queue_intervals (since, stream);
+CREATE INDEX {v}queue_visits_enqueued ON {v}queue_visits (enqueued_at);
+CREATE INDEX {v}responses_asked ON {v}responses (asked_at);
+CREATE INDEX {v}ratings_rated ON {v}ratings (rated_at);
 CREATE INDEX {v}tags_tag ON {v}tags (tag, since);
 CREATE INDEX {v}tags_tag_id ON {v}tags (tag_id) WHERE until IS NULL;
 CREATE INDEX {v}custom_attributes_value ON {v}custom_attributes (value, identifier);

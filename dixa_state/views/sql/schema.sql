@@ -26,6 +26,10 @@ CREATE TABLE {v}conversations (
     assigned_at BIGINT,
     waiting_since BIGINT,
     reopened_at BIGINT,
+    open_since BIGINT,
+    deadline BIGINT,
+    asked_at BIGINT,
+    answered_at BIGINT,
     closed_at BIGINT,
     duration DOUBLE PRECISION,
     entered_queue BOOLEAN NOT NULL,
@@ -96,6 +100,16 @@ CREATE TABLE {v}queue_visits (
     outcome TEXT,
     inferred BOOLEAN NOT NULL,
     wait DOUBLE PRECISION,
+    PRIMARY KEY (stream, number)
+);
+
+CREATE TABLE {v}responses (
+    stream {text} NOT NULL,
+    number BIGINT NOT NULL,
+    asked_at BIGINT NOT NULL,
+    answered_at BIGINT NOT NULL,
+    agent_id TEXT,
+    agent_name TEXT,
     PRIMARY KEY (stream, number)
 );
 

@@ -139,7 +139,7 @@ def list_question(view: View) -> Conversations:
 def tiles(counts: CurrentCounts, view: View) -> list[Tile]:
     """Return the numbers above the list; each filters the list to what it counts."""
     total, today = counts.total, format_time(view.midnight())
-    waiting = {"waiting": "true", "sort": "waiting_since"}
+    waiting = {"waiting": "true", "sort": "waiting"}
     return [
         Tile("open", total.open, {"status": "open"}),
         Tile("pending", total.pending, {"status": "pending"}),

@@ -1,0 +1,412 @@
+"""What is measured over a period: a table of measures, and the one way in which all are computed.
+
+Each measure selects samples, one row or several pieces of each: an interval to be added up in
+seconds, or whether something was so. A sample counts in the period of its cohort date, and for the
+queue, the agent and the tags that the conversation had at the sample's end.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from dixa_state.questions.business_hours import BusinessHours
+from dixa_state.questions.conditions import Condition, Parameters, where
+from dixa_state.questions.filters import as_stored, in_capitals, of_conversation, one_of
+from dixa_state.questions.names import known_pairs
+from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.periods import Period
+from dixa_state.questions.question import NONE, Answer
+from dixa_state.views.generations import Connection
+from dixa_state.views.tables import EPOCH, micros
+
+By = Literal["queue", "agent", "channel", "tag", "day", "hour"]
+Unit = Literal["seconds", "share", "count"]
+Group = str | None
+Name = Callable[[int, Sequence[Any]], Group]
+
+
+class Measure(NamedTuple):
+    """A measure: what it is, its unit, the date of its cohort, and the rows that it counts.
+
+    The statement selects `stream`, `number`, `at` (the cohort date), `begin`, `finish`, `value` and
+    `bound`, and what it knows itself of `queue_id`, `queue_name`, `agent_id`, `agent_name` as
+    `own` says. `bound` is whether it is only an upper bound, and so left out.
+    """
+
+    name: str
+    unit: Unit
+    cohort: str
+    meaning: str
+    rows: str
+    own: tuple[str, ...] = ()
+
+
+def _rows(source: str, **columns: str) -> str:
+    """Return a statement with the columns that every measure has; those not given are null."""
+    shown = {
+        "stream": "x.stream",
+        "number": "x.number",
+        "at": "NULL",
+        "begin": "NULL",
+        "finish": "NULL",
+        "value": "NULL",
+        "bound": "FALSE",
+        **columns,
+    }
+    selected = ", ".join(f"{sql} AS {name}" for name, sql in shown.items())
+    return f"SELECT {selected} FROM {source}"  # noqa: S608
+
+
+_QUEUE = {"queue_id": "x.queue_id", "queue_name": "x.queue_name"}
+_AGENT = {"agent_id": "x.agent_id", "agent_name": "x.agent_name"}
+
+
+def _resolution(name: str) -> str:
+    return _rows(
+        f"conversations AS x WHERE x.{name} IS NOT NULL OR x.{name}_bound",
+        number="0",
+        at="x.created_at",
+        begin="x.created_at",
+        finish=f"x.created_at + CAST(round(x.{name} * 1000000) AS BIGINT)",
+        bound=f"x.{name}_bound",
+    )
+
+
+def _in_status(status: str) -> str:
+    return _rows(
+        "transitions AS x JOIN conversations AS o ON o.stream = x.stream "
+        f"WHERE x.after = '{status}'",
+        number="0",
+        at="o.created_at",
+        begin="x.since",
+        finish="coalesce(x.until, :now)",
+        bound=f"o.{status}_bound",
+    )
+
+
+_HELD_UNTIL, _STATUS_UNTIL = "coalesce(x.until, :now)", "coalesce(s.until, :now)"
+
+MEASURES = (
+    Measure(
+        "conversations",
+        "count",
+        "created",
+        "conversations",
+        _rows("conversations AS x", number="0", at="x.created_at", finish="x.last_event_at"),
+    ),
+    Measure(
+        "first_response",
+        "seconds",
+        "created",
+        "the customer's first message to the first answer of an agent",
+        _rows(
+            "conversations AS x WHERE x.answered_at IS NOT NULL",
+            number="0",
+            at="x.created_at",
+            begin="x.asked_at",
+            finish="x.answered_at",
+            bound="x.first_response_bound",
+        ),
+    ),
+    Measure(
+        "next_response",
+        "seconds",
+        "asked",
+        "each later message that waited to the answer of an agent",
+        _rows(
+            "responses AS x JOIN conversations AS o ON o.stream = x.stream "
+            "WHERE (o.answered_at IS NULL OR x.answered_at > o.answered_at)",
+            at="x.asked_at",
+            begin="x.asked_at",
+            finish="x.answered_at",
+            **_AGENT,
+        ),
+        ("agent",),
+    ),
+    Measure(
+        "first_resolution",
+        "seconds",
+        "created",
+        "creation to the first close",
+        _resolution("first_resolution"),
+    ),
+    Measure(
+        "full_resolution",
+        "seconds",
+        "created",
+        "creation to the last close",
+        _resolution("full_resolution"),
+    ),
+    Measure("open", "seconds", "created", "time in status open", _in_status("open")),
+    Measure("pending", "seconds", "created", "time in status pending", _in_status("pending")),
+    Measure(
+        "queue_wait",
+        "seconds",
+        "enqueued",
+        "entering a queue to the assignment, for each visit that ended so",
+        _rows(
+            "queue_visits AS x WHERE x.outcome = 'assigned'",
+            at="x.enqueued_at",
+            begin="x.enqueued_at",
+            finish="x.left_at",
+            bound="x.inferred",
+            **_QUEUE,
+        ),
+        ("queue",),
+    ),
+    Measure(
+        "handling_time",
+        "seconds",
+        "assigned",
+        "each assignment to an agent, while the conversation had not ended",
+        _rows(
+            "assignments AS x JOIN transitions AS s ON s.stream = x.stream "
+            "AND s.after IN ('open', 'pending') "
+            f"AND s.since < {_HELD_UNTIL} AND {_STATUS_UNTIL} > x.since",
+            at="x.since",
+            begin="CASE WHEN x.since > s.since THEN x.since ELSE s.since END",
+            finish=f"CASE WHEN {_HELD_UNTIL} < {_STATUS_UNTIL} "
+            f"THEN {_HELD_UNTIL} ELSE {_STATUS_UNTIL} END",
+            bound="x.how = 'inferred'",
+            **_AGENT,
+        ),
+        ("agent",),
+    ),
+    Measure(
+        "csat",
+        "share",
+        "rated",
+        "scores of 4 and 5 of all CSAT scores",
+        _rows(
+            "ratings AS x WHERE lower(x.type) = 'csat' AND x.score IS NOT NULL",
+            at="x.rated_at",
+            finish="x.rated_at",
+            value="CASE WHEN x.score >= 4 THEN 1 ELSE 0 END",
+            **_AGENT,
+        ),
+        ("agent",),
+    ),
+    Measure(
+        "reopen_rate",
+        "share",
+        "ended",
+        "ends that a reopening followed, of all ends",
+        _rows(
+            "transitions AS x LEFT JOIN transitions AS n "
+            "ON n.stream = x.stream AND n.sequence = x.sequence + 1 "
+            "WHERE x.after IN ('closed', 'abandoned')",
+            number="x.sequence",
+            at="x.since",
+            finish="x.since",
+            value="CASE WHEN n.after IN ('open', 'pending') THEN 1 ELSE 0 END",
+        ),
+    ),
+    Measure(
+        "abandon_rate",
+        "share",
+        "enqueued",
+        "visits to a queue that ended abandoned, of all visits",
+        _rows(
+            "queue_visits AS x",
+            at="x.enqueued_at",
+            finish="coalesce(x.left_at, x.enqueued_at)",
+            value="CASE WHEN x.outcome = 'abandoned' THEN 1 ELSE 0 END",
+            **_QUEUE,
+        ),
+        ("queue",),
+    ),
+)
+
+_THEN = (
+    "{i}.stream = {m}.stream AND {i}.since <= coalesce({m}.finish, {m}.at) "
+    "AND ({i}.until IS NULL OR {i}.until > coalesce({m}.finish, {m}.at))"
+)
+"""An interval `i` contains the end of a sample `m`."""
+
+_JOINED = {
+    "queue": ("q", "queue_intervals", ("queue_id", "queue_name")),
+    "agent": ("a", "assignments", ("agent_id", "agent_name")),
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is measured: which samples, broken down by what, in which hours, up to which moment."""
+
+    period: Period
+    now: datetime
+    zone: ZoneInfo
+    organization: str | None = None
+    queue: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    channel: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    hours: BusinessHours | None = None
+
+    def statement(self, measure: Measure, by: By | None) -> tuple[str, dict[str, Any]]:
+        """Return the statement that selects the samples, and its parameters."""
+        parameters = Parameters({"now": micros(self.now)})
+        wanted = {name for name in ("queue", "agent") if by == name or getattr(self, name)}
+        columns, joins = ["c.channel", "c.organization_id"], []
+        for name in sorted(wanted):
+            alias, table, pair = _JOINED[name]
+            if name in measure.own:
+                alias = "m"
+            else:
+                joins.append(f"LEFT JOIN {table} AS {alias} ON {_THEN.format(i=alias, m='m')}")
+            columns += [f"{alias}.{column}" for column in pair]
+        if by == "tag":
+            joins.append(f"LEFT JOIN tags AS g ON {_THEN.format(i='g', m='m')}")
+            columns.append("g.tag")
+        plain = ("stream", "number", "at", "begin", "finish", "value", "bound")
+        selected = ", ".join([*(f"m.{name}" for name in plain), *columns])
+        inner = (
+            f"SELECT {selected} FROM ({measure.rows}) AS m "  # noqa: S608
+            f"JOIN conversations AS c ON c.stream = m.stream {' '.join(joins)}"
+        )
+        keys = ", ".join(f"t.{name}" for name in (*plain, "organization_id", *_KEYS[by]))
+        clauses = [where(self._conditions(), parameters), *self._more(parameters)]
+        return f"SELECT {keys} FROM ({inner}) AS t WHERE {' AND '.join(clauses)}", parameters.values  # noqa: S608
+
+    def seconds(self, begin: int, finish: int | None, owner: str | None) -> float | None:
+        """Return the seconds of an interval, in business hours if there are any."""
+        if finish is None:
+            return None
+        if self.hours is not None:
+            return self.hours.of(owner).seconds(begin, finish)
+        return max(finish - begin, 0) / 1_000_000
+
+    def _conditions(self) -> list[Condition]:
+        return [
+            *of_conversation(self.organization),
+            *one_of(("channel",), in_capitals(self.channel), or_none=True),
+            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
+            *one_of(("agent_id", "agent_name"), self.agent, or_none=True),
+        ]
+
+    def _more(self, parameters: Parameters) -> Iterator[str]:
+        if self.period.since is not None:
+            yield f"t.at >= {parameters.bind(micros(self.period.since))}"
+        if self.period.until is not None:
+            yield f"t.at < {parameters.bind(micros(self.period.until))}"
+        if self.tag:
+            had = f"SELECT 1 FROM tags AS g WHERE {_THEN.format(i='g', m='t')}"  # noqa: S608
+            some = parameters.bind_all([as_stored(tag) for tag in self.tag if tag != NONE] or [""])
+            none = f"NOT EXISTS ({had}) OR " if NONE in self.tag else ""
+            yield f"({none}EXISTS ({had} AND g.tag IN {some}))"
+
+
+_KEYS: dict[By | None, tuple[str, ...]] = {
+    None: (),
+    "day": (),
+    "hour": (),
+    "queue": ("queue_id", "queue_name"),
+    "agent": ("agent_id", "agent_name"),
+    "channel": ("channel",),
+    "tag": ("tag",),
+}
+
+
+class Measured(Answer):
+    """A measure over the samples of a period."""
+
+    unit: Unit = Field(description="Seconds, the share of samples that were so, or a mere count.")
+    cohort: str = Field(description="The date that puts a sample into the period.")
+    count: int = Field(description="How many were measured.")
+    average: float | None = Field(description="The average, or the share.")
+    p50: float | None = Field(description="The median, by nearest rank.")
+    p90: float | None = Field(description="The 90th percentile, by nearest rank.")
+    upper_bounds: int = Field(
+        description="Samples left out, of which only an upper bound is known."
+    )
+
+
+class _Samples:
+    """The samples of a group: what the pieces of each add up to, and those known as bounds only."""
+
+    def __init__(self) -> None:
+        self.values: dict[Hashable, float] = defaultdict(float)
+        self.bounds: set[Hashable] = set()
+
+    def add(self, sample: Hashable, value: float | None, *, bound: bool) -> None:
+        if bound:
+            self.bounds.add(sample)
+        if value is not None:
+            self.values[sample] += value
+
+    def measured(self, measure: Measure) -> Measured:
+        """Return the figures of the samples that are no mere bounds."""
+        exact = (value for sample, value in self.values.items() if sample not in self.bounds)
+        values = sorted(exact)
+        ranked = values if measure.unit == "seconds" else []
+        mean = None if measure.unit == "count" or not values else sum(values) / len(values)
+        return Measured(
+            unit=measure.unit,
+            cohort=measure.cohort,
+            count=len(values),
+            # Rounded, since sums of floats depend on the order of the rows, which may be any.
+            average=None if mean is None else round(mean, 6),
+            p50=_rank(ranked, 50),
+            p90=_rank(ranked, 90),
+            upper_bounds=len(self.bounds),
+        )
+
+
+def _rank(values: Sequence[float], percent: int) -> float | None:
+    """Return a percentile by nearest rank."""
+    return values[-(-len(values) * percent // 100) - 1] if values else None
+
+
+def measure_all(
+    connection: Connection, scope: Scope, by: By | None = None
+) -> dict[Group, dict[str, Measured]]:
+    """Compute every measure, for each group that has samples."""
+    name = _group_names(connection, by, scope.zone)
+    nothing = {measure.name: _Samples().measured(measure) for measure in MEASURES}
+    found: dict[Group, dict[str, Measured]] = defaultdict(nothing.copy)
+    if by is None:
+        found[None].update()
+    for measure in MEASURES:
+        for group, samples in _grouped(connection, scope, measure, by, name).items():
+            found[group][measure.name] = samples.measured(measure)
+    return dict(sorted(found.items(), key=lambda item: (item[0] is None, item[0] or "")))
+
+
+def _grouped(
+    connection: Connection, scope: Scope, measure: Measure, by: By | None, name: Name
+) -> dict[Group, _Samples]:
+    sql, values = scope.statement(measure, by)
+    grouped: dict[Group, _Samples] = defaultdict(_Samples)
+    for stream, number, at, begin, finish, value, bound, owner, *key in connection.run(
+        sql, **values
+    ):
+        measured = value if measure.unit == "share" else 1.0
+        if measure.unit == "seconds":
+            measured = scope.seconds(begin, finish, owner)
+        grouped[name(at, key)].add((stream, number), measured, bound=bool(bound))
+    return grouped
+
+
+def _group_names(connection: Connection, by: By | None, zone: ZoneInfo) -> Name:
+    """Return what names the group of a sample, by its cohort date and its key."""
+    match by:
+        case None:
+            return lambda _at, _key: None
+        case "day" | "hour":
+            return lambda at, _key: group_in_time(at, by, zone)
+        case "channel" | "tag":
+            return lambda _at, key: key[0]
+        case "queue" | "agent":
+            values = distinct_values(set(known_pairs(connection, by)) | {(None, None)})
+            return lambda _at, key: values.get(tuple(key), key[1] or key[0])
+
+
+def group_in_time(at: int, by: Literal["day", "hour"], zone: ZoneInfo) -> str:
+    """Return the day or the hour of a zone that a time, in microseconds, is in."""
+    local = (EPOCH + timedelta(microseconds=at)).astimezone(zone)
+    return local.strftime("%Y-%m-%d" if by == "day" else "%Y-%m-%dT%H:00")
