@@ -6,6 +6,7 @@ from dixa_state.questions.conversations import Conversations
 from dixa_state.questions.current import Current, CurrentCounts
 from dixa_state.questions.matrix import TransitionCount, TransitionMatrix
 from dixa_state.questions.missed import Loss, Missed
+from dixa_state.questions.operations import Operations, OperationsReport
 from dixa_state.questions.question import Answer, Page, PagedQuestion, Question
 from dixa_state.questions.reader import Reader
 from dixa_state.questions.search import Search, SearchBody
@@ -35,6 +36,8 @@ __all__ = [
     "OneConversation",
     "OneEndUser",
     "OneStoredEvent",
+    "Operations",
+    "OperationsReport",
     "Page",
     "PagedQuestion",
     "Question",

@@ -37,6 +37,7 @@ class CurrentCounts(Answer):
     position: int = Field(description="The store position that the counts are of.")
     total: Tally = Field(description="Over all conversations.")
     groups: list[Tally] = Field(description="By the value that was asked for, most open first.")
+    due_soon: int = Field(description="Running, with an SLA evaluation that is due soon.")
     closed: int = Field(description="Closed since then, and so still.")
     abandoned: int = Field(description="Abandoned since then, and so still.")
     reopened: int = Field(description="Reopened since then.")
@@ -58,7 +59,7 @@ class Current(Question[CurrentCounts]):
             found = self._tallies(connection)
             made = [_tally(value, some, micros(now)) for value, some in found.items()]
 
-            def ended(**filters: Any) -> int:
+            def counted(**filters: Any) -> int:
                 question = Conversations(organization=self.organization, **filters)
                 return _count(connection, question, micros(now))
 
@@ -66,9 +67,10 @@ class Current(Question[CurrentCounts]):
                 position=at.position,
                 total=_tally(None, [one for some in found.values() for one in some], micros(now)),
                 groups=sorted(made, key=lambda one: (-one.open, -one.pending, one.value or "")),
-                closed=ended(status=("closed",), closed_since=since),
-                abandoned=ended(status=("abandoned",), closed_since=since),
-                reopened=ended(reopened_since=since),
+                due_soon=counted(status=RUNNING, sla=("due_soon",)),
+                closed=counted(status=("closed",), closed_since=since),
+                abandoned=counted(status=("abandoned",), closed_since=since),
+                reopened=counted(reopened_since=since),
             )
 
     def _tallies(self, connection: Connection) -> Mapping[str | None, list["_Counted"]]:

@@ -57,6 +57,7 @@ ROUTES = (
     Route("/stats", questions.Stats, "get_statistics", _ALL),
     Route("/stats/current", questions.Current, "get_current_counts", _ALL),
     Route("/stats/daily", questions.Daily, "get_daily_counts", _ALL),
+    Route("/operations", questions.Operations, "get_operations", "operations"),
     Route("/bans", questions.Bans, "list_bans", _BANS),
     Route("/endusers/{id}", questions.OneEndUser, "get_end_user", _BANS),
 )

@@ -14,7 +14,7 @@ from visits import TOKEN, Opener, violations
 
 from dixa_state.web.pages.frame import span
 
-PAGES = ("/", f"/conversations/{LATE}", "/audit", "/login")
+PAGES = ("/", f"/conversations/{LATE}", "/audit", "/operations", "/login")
 ROWS = "table.list tbody tr"
 
 
@@ -115,6 +115,18 @@ def test_a_cell_of_a_spreadsheet_holds_no_formula(desk: Running) -> None:
     assert ",=cmd" not in text
 
 
+def test_operations_show_what_came_in_and_what_lies_in_quarantine(
+    desk: Running, visit: Opener
+) -> None:
+    assert desk.post(f'{{"hostile": "{SCRIPT}"}}'.encode()).json()["outcome"] == "quarantined"
+    page = visit("/operations")
+    expect(page.get_by_text("in quarantine").locator("..")).to_contain_text("1")
+    item = page.locator("details.item")
+    item.locator("summary").click()
+    expect(item.locator("pre")).to_contain_text(SCRIPT)
+    expect(item).to_contain_text("dixa-state quarantine retry 1")
+
+
 def test_without_scripts_lists_are_filtered_sorted_paged_and_searched(visit: Opener) -> None:
     page = visit("/?pageLimit=10&status=any", java_script_enabled=False)
     first = shown_numbers(page)
@@ -124,6 +136,8 @@ def test_without_scripts_lists_are_filtered_sorted_paged_and_searched(visit: Ope
     assert not set(first) & set(second)
     page.get_by_role("link", name="Conversation").click()
     assert shown_numbers(page) == sorted(shown_numbers(page), key=int)
+    page.get_by_role("link", name="Waits").click()
+    expect(page.locator("th[aria-sort]")).to_contain_text("Waits")
     page.locator("select[name=status]").select_option("closed")
     page.locator("input[name=queue]").fill("Support")
     page.get_by_role("button", name="Filter").click()

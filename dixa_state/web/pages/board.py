@@ -96,7 +96,7 @@ def _live(view: View, found: Page[Conversation], *, several: bool) -> str:
 COLUMNS = (
     ("csid", "Conversation"),
     (None, "Status"),
-    ("waiting_since", "Waits"),
+    ("waiting", "Waits"),
     (None, "Queue"),
     (None, "Assignee"),
     (None, "Channel"),
@@ -146,6 +146,7 @@ def tiles(counts: CurrentCounts, view: View) -> list[Tile]:
         Tile("unassigned", total.unassigned, {"status": "open", "assignee": "none"}),
         Tile("waiting", total.waiting, waiting, total.longest_wait),
         Tile("breached", total.breached, {"sla": "breached"}),
+        Tile("due within 1 h", counts.due_soon, {"sla": "due_soon"}),
         Tile("closed today", counts.closed, {"status": "closed", "closed_since": today}),
         Tile("abandoned today", counts.abandoned, {"status": "abandoned", "closed_since": today}),
         Tile("reopened today", counts.reopened, {"status": ANY, "reopened_since": today}),

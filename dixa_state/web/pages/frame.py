@@ -153,7 +153,9 @@ class View:
         if time is None:
             return escape(_NOTHING)
         return Markup('<time data-age datetime="{}" title="{} UTC">{}</time>').format(
-            format_time(time), f"{time:%Y-%m-%d %H:%M:%S}", span((self.now - time).total_seconds())
+            format_time(time),
+            f"{time:%Y-%m-%d %H:%M:%S}",
+            span(max((self.now - time).total_seconds(), 0)),
         )
 
 
