@@ -138,6 +138,7 @@ def test_without_scripts_lists_are_filtered_sorted_paged_and_searched(visit: Ope
     assert shown_numbers(page) == sorted(shown_numbers(page), key=int)
     page.get_by_role("link", name="Waits").click()
     expect(page.locator("th[aria-sort]")).to_contain_text("Waits")
+    page.get_by_role("link", name="Conversation").click()
     page.locator("select[name=status]").select_option("closed")
     page.locator("input[name=queue]").fill("Support")
     page.get_by_role("button", name="Filter").click()
