@@ -14,7 +14,7 @@ from visits import TOKEN, Opener, violations
 
 from dixa_state.web.pages.frame import span
 
-PAGES = ("/", f"/conversations/{LATE}", "/audit", "/operations", "/login")
+PAGES = ("/", f"/conversations/{LATE}", "/audit", "/sla", "/operations", "/login")
 ROWS = "table.list tbody tr"
 
 
@@ -107,6 +107,16 @@ def test_the_matrix_of_an_audit_opens_as_many_rows_as_each_cell_counts(
         assert len(rows) == int(cell.locator("a").inner_text().replace(",", "")), link
         waits = sorted(float(row["seconds_in_previous"]) for row in rows)
         assert cell.locator(".was").inner_text() == span(waits[(len(waits) + 1) // 2 - 1])
+
+
+def test_the_shares_of_slas_open_as_many_rows_as_they_count(desk: Running, visit: Opener) -> None:
+    page = visit("/sla?by=agent", java_script_enabled=False)
+    links = page.locator(".shares td a")
+    assert links.count() > 5
+    for link in links.all():
+        address = (link.get_attribute("href") or "").replace("#list", "&pageLimit=200")
+        rows = desk.client.get(address).text.partition('id="list"')[2]
+        assert rows.count('<th scope="row">') == int(link.inner_text()), address
 
 
 def test_a_cell_of_a_spreadsheet_holds_no_formula(desk: Running) -> None:

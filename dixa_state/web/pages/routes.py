@@ -7,7 +7,7 @@ from pydantic_core import from_json
 from starlette.responses import RedirectResponse, Response
 
 from dixa_state.questions import CurrentCounts
-from dixa_state.web.pages import audit, board, conversation, login, operations
+from dixa_state.web.pages import audit, board, conversation, login, operations, sla
 from dixa_state.web.pages.frame import ASSETS, Assets, View, page, wants_page
 from dixa_state.web.pages.live import COUNTS_KEPT, Shared
 
@@ -17,7 +17,7 @@ _KEPT = ("allow", "connection", "retry-after")
 
 def include(app: FastAPI) -> None:
     """Add the pages and their files."""
-    for module in (login, board, conversation, audit, operations):
+    for module in (login, board, conversation, audit, sla, operations):
         app.include_router(module.router)
     app.state.board_counts = Shared[CurrentCounts](COUNTS_KEPT)
     app.mount(ASSETS, Assets())
