@@ -85,7 +85,8 @@ DO $$ DECLARE name text; BEGIN
     WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' LOOP
     EXECUTE format('DROP SCHEMA %I CASCADE', name);
   END LOOP;
-  CREATE SCHEMA public;
+  CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+  GRANT USAGE ON SCHEMA public TO PUBLIC;
   EXECUTE format('ALTER DATABASE %I RESET ALL', current_database());
 END $$;
 """

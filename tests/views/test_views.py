@@ -15,7 +15,7 @@ COLUMNS = {
     "sqlite": "SELECT name FROM pragma_table_info(:table) ORDER BY cid",
     "postgres": (
         "SELECT column_name FROM information_schema.columns "
-        "WHERE table_name = :table ORDER BY ordinal_position"
+        "WHERE table_schema = 'public' AND table_name = :table ORDER BY ordinal_position"
     ),
 }
 

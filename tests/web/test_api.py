@@ -18,7 +18,7 @@ PAGED = [
     "/v1/conversations/70431/events",
     "/v1/transitions",
     "/v1/sla",
-    "/v1/bans",
+    "/v1/bans?history=true",
 ]
 
 
@@ -143,7 +143,7 @@ def test_pages_are_of_the_moment_of_the_first_one(
     while "next" in first["meta"]:
         first = server.get(first["meta"]["next"])
         found += first["data"]
-    if path != "/v1/bans":  # a ban that was lifted meanwhile is shown as it is
+    if not path.startswith("/v1/bans"):  # a ban that was lifted meanwhile is shown as it is
         assert [_fixed(item) for item in found] == [_fixed(item) for item in whole]
     assert len(found) >= len(whole)
 
