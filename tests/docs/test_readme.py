@@ -134,7 +134,8 @@ def first_answer(words: str) -> str:
     for _ in range(100):
         limited = words.replace("curl", "curl --max-time 3 --retry 0", 1)
         done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
-        if 'data: {"org' in done.stdout or done.stdout.startswith(('{"org', '{"data":[{', '{"since')):
+        begins = ('{"org', '{"data":[{', '{"since')
+        if 'data: {"org' in done.stdout or done.stdout.startswith(begins):
             return done.stdout
     return ""
 
