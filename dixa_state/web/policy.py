@@ -14,7 +14,8 @@ from dixa_state.dixa.signature import Secrets, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
 _SHORTEST_TOKEN = 16
-_NAMED_TOKEN = re.compile(rf"([A-Za-z0-9._-]{{1,40}})=(.{{{_SHORTEST_TOKEN},}})")
+# A name is shorter than any token, so a token that holds `=` is never shown as a name.
+_NAMED_TOKEN = re.compile(rf"([A-Za-z0-9._-]{{1,{_SHORTEST_TOKEN - 1}}})=(.{{{_SHORTEST_TOKEN},}})")
 _HOST = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _ADDED_BY_PROXIES = frozenset(
     ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
@@ -97,9 +98,9 @@ def _require_organization(body: bytes, organizations: frozenset[str]) -> None:
 def parse_tokens(text: str) -> tuple[Token, ...]:
     """Return the tokens in the setting: each a token or `name=token`, comma-separated.
 
-    What has no name is called by its number, `token 1`. A token may itself contain `=`, so what
-    stands before it is a name only where enough for a token follows. Raises `InvalidInputError`,
-    which names a token by its number and never shows it.
+    What has no name is called by its number, `token 1`. A token may itself contain `=`: what stands
+    before it is a name only where it has at most 15 characters and at least 16 follow. Raises
+    `InvalidInputError`, which names a token by its number and never shows it.
     """
     if not text.strip():
         return ()

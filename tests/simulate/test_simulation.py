@@ -346,7 +346,7 @@ def test_memory_holds_what_is_under_way_not_what_has_arrived() -> None:
         tracemalloc.stop()
         return reached
 
-    assert peak(14) < 1.3 * peak(7)
+    assert peak(21) < 1.6 * peak(7)  # what has arrived would be three times as much
 
 
 def test_no_copy_comes_more_than_an_hour_after_the_body_it_repeats() -> None:

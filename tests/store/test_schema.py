@@ -240,7 +240,7 @@ def test_a_store_may_be_closed_while_others_still_read_from_it(
         except StoreUnavailableError as error:
             told.append(str(error))
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
+    readers = [threading.Thread(target=read) for _ in range(4)]
     for reader in readers:
         reader.start()
     reading.wait(10)

@@ -24,14 +24,14 @@ def prefixed(serve: Serve, sqlite_url: str, day_lines: list[bytes]) -> Running:
 
 def test_every_link_begins_with_the_prefix_and_works_with_or_without_it(prefixed: Running) -> None:
     client = prefixed.client
-    assert client.get("/").headers["location"] == "/dixa/docs"
-    page = client.get("/dixa/docs").text
-    links = re.findall(r"""(?:href|src)="([^"]+)"|url: '([^']+)'""", page)
-    assert len(links) >= 4
-    for link in map("".join, links):
-        assert link.startswith("/dixa/")
-        assert client.get(link).status_code == 200
-        assert client.get(link.removeprefix("/dixa")).status_code == 200
+    for page in ("/dixa/", "/dixa/docs"):
+        found = re.findall(r"""(?:href|src)="([^"]+)"|url: '([^']+)'""", client.get(page).text)
+        links = {link for link in map("".join, found) if link[0] not in "#?"}
+        assert len(links) >= 4
+        for link in links:
+            assert link.startswith("/dixa/")
+            assert client.get(link).status_code == 200
+            assert client.get(link.removeprefix("/dixa")).status_code == 200
     assert prefixed.get("/dixa/openapi.json")["servers"] == [{"url": "/dixa"}]
     following = prefixed.get("/dixa/v1/conversations", pageLimit=1)["meta"]["next"]
     assert following.startswith("/dixa/v1/conversations?")
