@@ -46,9 +46,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium of the system, or the one that `./scripts/test` fetches; never none."""
+    """Chromium of the system, or the one that `./scripts/test` fetches; never none.
+
+    It goes with the module: its event loop runs in the thread of the tests, where no other may.
+    """
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
@@ -57,7 +60,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, desk: Running) -> str:
     """The cookies of somebody who has signed in with the form."""
     with browser.new_context(base_url=desk.url) as context:

@@ -7,6 +7,8 @@ if (zone && !document.cookie.includes(`dixa_state_zone=${zone}`)) {
   if (document.cookie.includes(`dixa_state_zone=${zone}`)) location.reload(); // cookies may be off
 }
 
+let stepped = null;
+
 // A slider shows the stops of the list beside it; the form asks for the page of the chosen one.
 function sliders() {
   for (const slider of document.querySelectorAll("input[data-select]")) {
@@ -16,6 +18,7 @@ function sliders() {
     slider.dataset.ready = "true";
     slider.addEventListener("input", () => {
       list.selectedIndex = slider.value;
+      stepped = slider.dataset.select;
       slider.setAttribute("aria-valuetext", list.selectedOptions[0].text);
       clearTimeout(slider.waiting);
       slider.waiting = setTimeout(() => slider.form.requestSubmit(), 120);
@@ -23,6 +26,9 @@ function sliders() {
     list.addEventListener("change", () => slider.form.requestSubmit());
   }
   for (const button of document.querySelectorAll("[data-scriptless]")) button.hidden = true;
+  // The page that came hid the slider for a moment, and so took the keyboard from it.
+  if (stepped && document.activeElement === document.body)
+    document.querySelector(`input[data-select="${stepped}"]`)?.focus();
 }
 
 function span(seconds) {
