@@ -228,7 +228,6 @@ def test_views_of_another_version_say_that_a_replay_is_due_and_it_makes_them_new
     "ask",
     [
         Reader.position,
-        health,
         lambda reader: reader.ask(Conversations()),
         lambda reader: reader.ask(Transitions()),
         lambda reader: reader.ask(SlaEvaluations()),
@@ -247,6 +246,15 @@ def test_no_question_is_answered_from_views_of_another_version(
 ) -> None:
     with opened(old_version) as (tracker, views), pytest.raises(SchemaError, match="`dixa-state"):
         ask(Reader(tracker, views))
+
+
+def test_the_health_of_a_store_says_that_its_views_are_of_another_version(
+    old_version: str,
+) -> None:
+    with opened(old_version) as (tracker, views):
+        outdated = health(Reader(tracker, views)).outdated
+    assert outdated
+    assert "`dixa-state replay`" in outdated
 
 
 def test_the_command_replays_views_of_another_version(
