@@ -111,7 +111,7 @@ def cause_fields(cause: Cause) -> Iterator[tuple[str, object]]:
     yield "as of", clock(cause.as_of)
     yield "known at", clock(cause.known_at)
     if cause.event is None:
-        yield "event", "none: no webhook told of it"
+        yield "event", "none: no webhook reported it"
         return
     yield "before", _shown(cause.before)
     yield "event", f"{cause.event} at position {cause.position}"

@@ -50,7 +50,7 @@ class UnreadableError(InvalidInputError):
 
 
 class Identity(NamedTuple):
-    """What the store must know of a body that can become an event."""
+    """The identity of a body that can become an event: what the store must know of it."""
 
     organization_id: str | None
     event_id: str
@@ -62,7 +62,7 @@ Name = Annotated[str, StringConstraints(min_length=1, strict=True)]
 
 
 class Envelope(BaseModel):
-    """What a body must have; the rest may be missing or of any type."""
+    """The parts that a body must have; the rest may be missing or of any type."""
 
     event_id: Name
     event_fqn: Name

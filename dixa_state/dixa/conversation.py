@@ -25,7 +25,7 @@ N = TypeVar("N", User, Queue)
 
 
 class Named(Struct, frozen=True):
-    """What goes by an id and a name: an organization, a tag, an SLA policy."""
+    """A thing with an id and a name: an organization, a tag, an SLA policy."""
 
     id: str | None = None
     name: str | None = None
@@ -49,7 +49,7 @@ class ConversationData(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def snapshot(self) -> Snapshot:
-        """What the fold reads of it."""
+        """Return what the fold reads of it."""
         tags, attributes = self.tags, self.custom_attributes
         return Snapshot(
             status=self.status,

@@ -194,7 +194,7 @@ def attribute_ids_from(value: object) -> dict[str, str]:
 
 
 def attachments_from(value: object) -> tuple[str, ...] | None:
-    """Read the names of attachments, or whatever else an attachment can be told by."""
+    """Read the names of attachments, or what else identifies an attachment."""
     if not isinstance(value, list | tuple):
         return None
     names = ("name", "filename", "prettyname", "title", "url", "id")

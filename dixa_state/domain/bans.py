@@ -33,7 +33,7 @@ class BanChange(Struct, frozen=True):
 
 
 class Ban(Struct, frozen=True):
-    """Whether an end user or an IP address is banned, by whom, since when, and how it came."""
+    """The ban of an end user or an IP address: whether it holds, since when, and its history."""
 
     organization_id: str | None
     kind: BanKind

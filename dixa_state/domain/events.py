@@ -28,19 +28,19 @@ class User(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def key(self) -> str | None:
-        """What identifies the user: the id, or the next best thing that is given."""
+        """Return what identifies the user: the id, or the next best thing that is given."""
         return self.id or self.email or self.phone or self.name
 
     @property
     def is_end_user(self) -> bool:
-        """Whether this is a customer; older payloads have a role instead of a user type."""
+        """Return whether this is a customer; older payloads have a role instead of a user type."""
         if self.user_type is not None:
             return self.user_type.casefold() == "contact"
         return any(role.casefold() == "enduser" for role in self.roles)
 
     @property
     def is_agent(self) -> bool:
-        """Whether this is a human member of the organization."""
+        """Return whether this is a human member of the organization."""
         if self.user_type is not None:
             return self.user_type.casefold() == "member"
         return self.key is not None and not self.is_end_user
@@ -54,7 +54,7 @@ class Queue(Struct, frozen=True):
 
     @property
     def key(self) -> str | None:
-        """What identifies the queue: the id, or else the name."""
+        """Return what identifies the queue: the id, or else the name."""
         return self.id or self.name
 
 
@@ -90,7 +90,7 @@ Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "
 
 
 class Fact(Struct, frozen=True):
-    """What an event reports: `about` are the fields on which it is the authority.
+    """The content of an event: `about` are the fields on which it is the authority.
 
     `rank` orders facts of one instant: creation first, the rating last.
     """

@@ -137,7 +137,7 @@ def _is_recent(change: TagChange, state: Conversation | Ban, grace: timedelta) -
 
 
 def attach(state: S, older: Older) -> S:
-    """Put what was detached back before what a state holds."""
+    """Return a state that holds again what was detached from it."""
     for path, history in older.items():
         state = put(state, path, (*history, *get(state, path)))
     return state
@@ -152,7 +152,7 @@ def encode_chunk(path: str, history: History, number: int) -> bytes:
 
 
 def with_chunks(state: S, chunks: Sequence[bytes]) -> S:
-    """Put the chunks of its histories, in their order, before what a state holds of them."""
+    """Return a state that holds the chunks of its histories, given in their order, too."""
     older: dict[str, History] = {}
     for encoded in chunks:
         chunk = _decode_chunk(encoded)

@@ -60,22 +60,22 @@ class Transition(Struct, frozen=True):
 
     @property
     def is_reopen(self) -> bool:
-        """Whether a conversation that had ended went on."""
+        """Return whether a conversation that had ended went on."""
         return self.before in ENDED and self.after not in ENDED
 
     @property
     def starts_midlife(self) -> bool:
-        """Whether this is where our history starts, but not that of the conversation."""
+        """Return whether this is where our history starts, but not that of the conversation."""
         return self.irregular == "history_starts_midlife"
 
     @property
     def is_upper_bound(self) -> bool:
-        """Whether the status may have changed earlier than `at`."""
+        """Return whether the status may have changed earlier than `at`."""
         return self.inferred or self.starts_midlife
 
 
 class Summary(Struct, frozen=True):
-    """What the transitions add up to, so that no event walks through all of them.
+    """Sums over the transitions, so that no event walks through all of them.
 
     `irregular` does not count a history that starts midlife. `ended_at` is the last close or
     abandonment. `inexact` are the statuses that began or ended at a time that is only an upper

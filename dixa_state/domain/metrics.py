@@ -41,7 +41,7 @@ class Durations(Struct, frozen=True):
 
 
 class UpperBounds(NamedTuple):
-    """What is only an upper bound, or rests on one: names of times and of durations.
+    """The values that are only upper bounds, or rest on one: names of times and of durations.
 
     A time is an upper bound where it was inferred from a later event, or where what it is the first
     of may have happened before the history that we have.

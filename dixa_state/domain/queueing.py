@@ -45,7 +45,7 @@ class QueueVisit(Struct, frozen=True):
 
     @property
     def is_exact(self) -> bool:
-        """Whether both its times were reported."""
+        """Return whether both its times were reported."""
         return self.entry != "inferred" and not self.left_inferred and self.outcome != "unknown"
 
 

@@ -22,7 +22,7 @@ class StatusChange(Struct, frozen=True):
 
 
 class Attribution(Struct, frozen=True):
-    """What the outcome of an evaluation is counted for: as it was at the outcome's own event."""
+    """The queue, agent, channel and tags that an outcome counts for: those at its own event."""
 
     queue: Queue | None
     assignee: User | None

@@ -24,7 +24,7 @@ class SetAside(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What an ingest did; `failures` are the files that could not be read to their end."""
+    """The counts of an ingest; `failures` are the files that could not be read to their end."""
 
     read: int
     appended: int

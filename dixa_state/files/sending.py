@@ -30,7 +30,7 @@ Kind = Literal["appended", "duplicate", "quarantined", "accepted", "refused"]
 
 
 class Sent(NamedTuple):
-    """What became of a webhook that was sent.
+    """The outcome of a webhook that was sent.
 
     `accepted` is a success in other words than ours; `reason` says why it was quarantined or
     refused; `retries` counts the times that it had to be sent again.

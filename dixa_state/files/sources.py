@@ -118,7 +118,7 @@ class Source:
 
 
 class _Frame(Protocol):
-    """What the decompressors of gzip members and Zstandard frames have in common."""
+    """The interface that decompressors of gzip members and Zstandard frames share."""
 
     @property
     def eof(self) -> bool: ...

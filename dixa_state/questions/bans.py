@@ -43,7 +43,7 @@ class BanChange(Answer):
 
 
 class Ban(Answer):
-    """Whether an end user or an IP address is banned, and what led there."""
+    """The ban of an end user or an IP address: whether it holds, and what led there."""
 
     organization_id: str | None = Field(description="The organization's id at Dixa.")
     kind: Literal["enduser", "ip"] = Field(description="What is banned.")

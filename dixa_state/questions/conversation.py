@@ -73,7 +73,7 @@ class Rating(Answer):
 
 
 class Counts(Answer):
-    """What has been counted over the events of a conversation."""
+    """Counts over the events of a conversation."""
 
     events: int = Field(description="Events in the stream.")
     messages_inbound: int = Field(description="Messages of end users.")
@@ -128,7 +128,7 @@ class Conversation(Answer):
 
     organization_id: str | None = Field(description="The organization's id at Dixa.")
     csid: int = Field(description="The number of the conversation.")
-    status: Status | None = Field(description="The status; null if no event told of any.")
+    status: Status | None = Field(description="The status; null if no event reported one.")
     status_since: Time | None = Field(description="Since when it has this status.")
     dixa_status: str | None = Field(description="The status as Dixa's newest snapshot spells it.")
     channel: str | None = Field(description="Such as EMAIL or WIDGET_CHAT.")

@@ -236,7 +236,7 @@ _JOINED = {
 
 @dataclass(frozen=True)
 class Scope:
-    """What is measured: which samples, broken down by what, in which hours, up to which moment."""
+    """The scope of a measure: which samples, broken down by what, in which hours, up to when."""
 
     period: Period
     now: datetime

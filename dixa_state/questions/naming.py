@@ -18,7 +18,7 @@ def distinct_values(known: Collection[Known]) -> dict[Known, str | None]:
     keys = {one[0] for one in known} - {None}
     groups: dict[str | None, set[Known]] = {}
     for one in known:
-        # whom we know by a name only cannot be told from another of that name
+        # whom we know by a name only cannot be distinguished from another of that name
         key = next((other for other in one[1:] if other in keys), one[0])
         groups.setdefault(key, set()).add(one)
     return {

@@ -15,7 +15,7 @@ class Organizations:
 
     @property
     def are_several(self) -> bool:
-        """Whether the conversations are of more than one organization."""
+        """Return whether the conversations are of more than one organization."""
         sql = "SELECT min(stream), max(stream) FROM conversations"
         with self._reader.moment() as (connection, _):
             [(first, last)] = connection.run(sql)

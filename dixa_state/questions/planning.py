@@ -41,7 +41,7 @@ _ALL = 2**63 - 1
 
 
 class AccessPath(NamedTuple):
-    """What a statement reads from, under the name `t`, and the clause that its rows must meet."""
+    """The source of a statement, under the name `t`, and the clause that its rows must meet."""
 
     source: str
     clause: str

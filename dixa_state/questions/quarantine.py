@@ -10,7 +10,7 @@ from dixa_state.store.recorder import Quarantined
 
 
 class WebhookOutcome(Answer):
-    """What became of a webhook; it is on disk, whichever it is."""
+    """The outcome of a webhook; it is on disk, whichever it is."""
 
     outcome: Literal["appended", "duplicate", "quarantined"] = Field(
         description="A new event, one that is stored already, or set aside in quarantine."

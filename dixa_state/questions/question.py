@@ -180,7 +180,7 @@ class PagedQuestion(Question[Page[T]], Generic[T]):
 
     @property
     def asked(self) -> str:
-        """What is asked, apart from the page: a page key holds for this question alone."""
+        """Return what is asked, apart from the page: a page key holds for this question alone."""
         apart = {"page_limit", "page_key", "min_position"}
         return f"{type(self).__name__} {self.model_dump_json(exclude=apart, exclude_defaults=True)}"
 

@@ -22,7 +22,7 @@ from dixa_state.questions.reader import Reader
 
 
 class Change(Answer):
-    """What an event changed in one field."""
+    """The change of one field by an event."""
 
     before: Any = Field(description="The value before.")
     after: Any = Field(description="The value after.")
@@ -90,7 +90,7 @@ def changes(before: domain.Conversation, after: domain.Conversation) -> dict[str
 
 
 def _infers(step: Step) -> bool:
-    """Return whether something changed that no webhook told of, only the snapshot in this one."""
+    """Return whether something changed that no webhook reported, only the snapshot in this one."""
     before, after = step.before, step.after
     transitions = after.life.transitions[len(before.life.transitions) :]
     tags = after.tag_history[len(before.tag_history) :]

@@ -41,7 +41,7 @@ FIELDS = tuple(name for name in Conversation.model_fields if name not in _OTHERS
 
 
 class Cause(Answer):
-    """The event behind the value of a field; null where no event told of the field."""
+    """The event behind the value of a field; null where no event reported the field."""
 
     organization_id: str | None = Field(description="The organization's id at Dixa.")
     csid: int = Field(description="The number of the conversation.")

@@ -88,7 +88,7 @@ class LiveUpdates:
 
     @property
     def alive(self) -> bool:
-        """Whether it follows the views."""
+        """Return whether it follows the views."""
         return self._thread.is_alive()
 
     @property

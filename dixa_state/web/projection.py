@@ -27,7 +27,7 @@ class Projection:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, and has made progress since it last failed."""
+        """Return whether it runs, and has made progress since it last failed."""
         return self._thread.is_alive() and self.failure is None
 
     def start(self) -> None:

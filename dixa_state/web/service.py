@@ -42,7 +42,7 @@ class Service:
     """
 
     def __init__(self, tracker: ConversationTracker, views: Views, policy: Policy) -> None:
-        """Put the parts together; `running` makes them run."""
+        """Assemble the parts; `running` runs them."""
         self.tracker = tracker
         self.views = views
         self.policy = policy
@@ -94,7 +94,7 @@ class Service:
 
     @property
     def problem(self) -> str | None:
-        """What does not run that should, apart from the store."""
+        """Return what does not run that should, apart from the store."""
         if not (self.projection.alive or self.projection.outdated):
             return "the projector fails; the log says why"
         if not self.live_updates.alive:

@@ -95,7 +95,7 @@ class View:
 
     @property
     def signed_in(self) -> bool:
-        """Whether there is a session that can be ended."""
+        """Return whether there is a session that can be ended."""
         return COOKIE in self._request.cookies
 
     def url(self, path: str, **query: Any) -> str:

@@ -109,7 +109,7 @@ class Life(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether it need not be wider than the page."""
+        """Return whether it need not be wider than the page."""
         return self.width <= WIDTH
 
 

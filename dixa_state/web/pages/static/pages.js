@@ -9,6 +9,14 @@ if (zone && !document.cookie.includes(`dixa_state_zone=${zone}`)) {
 
 let stepped = null;
 
+// A page may have come since the step: then its own slider takes the place of this one.
+function submit(slider) {
+  const shown = document.querySelector(`input[data-select="${slider.dataset.select}"]`);
+  if (!shown) return;
+  document.getElementById(slider.dataset.select).selectedIndex = shown.value = slider.value;
+  shown.form.requestSubmit();
+}
+
 // A slider shows the stops of the list beside it; the form asks for the page of the chosen one.
 function sliders() {
   for (const slider of document.querySelectorAll("input[data-select]")) {
@@ -21,7 +29,7 @@ function sliders() {
       stepped = slider.dataset.select;
       slider.setAttribute("aria-valuetext", list.selectedOptions[0].text);
       clearTimeout(slider.waiting);
-      slider.waiting = setTimeout(() => slider.form.requestSubmit(), 120);
+      slider.waiting = setTimeout(() => submit(slider), 120);
     });
     list.addEventListener("change", () => slider.form.requestSubmit());
   }
