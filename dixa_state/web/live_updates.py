@@ -7,13 +7,14 @@ however often it has changed. So nothing queues up for a slow subscriber.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from threading import Event as Signal
 from threading import Thread
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -54,6 +55,11 @@ class Change:
     def rows(self) -> Mapping[str, Sequence[Row]]:
         """All rows that it makes in the views, by table: by these it fits a list or does not."""
         return group(rows("", self.state))
+
+    @cached_property
+    def shared(self) -> dict[Hashable, Any]:
+        """Results of one subscriber, for others that want the same."""
+        return {}
 
 
 class LiveUpdates:
@@ -129,12 +135,12 @@ class LiveUpdates:
             return False
         return True
 
-    async def follow(self, after: int) -> AsyncIterator[list[Change]]:
+    async def follow(self, after: int, limit: int = PAGE_SIZE) -> AsyncIterator[list[Change]]:
         """Yield the changes after a position, as they come; an empty list is a heartbeat."""
         while not self._closing:
             moved = self._moved
             try:
-                changes = await self._changes(after)
+                changes = await self._changes(after, limit)
             except DixaStateError as error:
                 _log.warning("a subscription ends", extra={"why": str(error)})
                 return  # its client comes again by itself, and resumes
@@ -144,10 +150,10 @@ class LiveUpdates:
             elif not await _is_set(moved, HEARTBEAT):
                 yield []
 
-    async def _changes(self, after: int) -> list[Change]:
+    async def _changes(self, after: int, limit: int) -> list[Change]:
         if after < self._complete_after:
             return await self._executor.run(lambda: self._read(after))
-        return [change for change in self._recent.values() if change.position > after][:PAGE_SIZE]
+        return [change for change in self._recent.values() if change.position > after][:limit]
 
     def _run(self) -> None:
         last = self._position

@@ -3,23 +3,18 @@
 import csv
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from servers import Running
-from stories import HOSTILE, LATE, LIVE, NAME, SCRIPT, webhook
-from visits import TOKEN, Opener, violations
+from stories import HOSTILE, LATE, NAME, SCRIPT
+from visits import ROWS, TOKEN, Opener, shown_numbers, violations
 
 from dixa_state.web.pages.frame import span
 
 PAGES = ("/", f"/conversations/{LATE}", "/audit", "/sla", "/operations", "/login")
-ROWS = "table.list tbody tr"
-
-
-def shown_numbers(page: Page) -> list[str]:
-    return page.locator(f"{ROWS} th a").all_inner_texts()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
@@ -220,35 +215,6 @@ def test_sliders_move_by_keys_and_the_address_follows(visit: Opener) -> None:
     expect(page.locator("tr[data-field=status]")).to_contain_text("open")
     page.go_back()
     expect(page.locator("tr[data-field=status]")).to_contain_text("pending")
-
-
-def test_an_open_board_changes_where_it_stands(desk: Running, visit: Opener) -> None:
-    page = visit("/?status=open&queue=Support&sort=-created_at")
-    expect(page.locator("#live")).to_have_text("live")
-    order, now = shown_numbers(page), datetime.now(UTC)
-    row = page.locator(ROWS).first
-    number = int(order[0])
-    desk.post(webhook("CONVERSATION_CLOSED", number, now, "CLOSED")).raise_for_status()
-    expect(row.locator(".status").first).to_have_text("closed")
-    created = webhook(
-        "CONVERSATION_CREATED", LIVE, now, "OPEN", queue={"id": "q-1", "name": "Support"}
-    )
-    desk.post(created).raise_for_status()
-    expect(page.locator("#new")).to_contain_text("1 new")
-    assert shown_numbers(page) == order
-    page.get_by_role("link", name="1 new").click()
-    expect(page.locator(ROWS, has_text=str(LIVE))).to_be_visible()
-
-
-def test_a_board_says_that_it_is_cut_off_and_goes_on(desk: Running, visit: Opener) -> None:
-    page = visit("/")
-    expect(page.locator("#live")).to_have_text("live")
-    page.context.set_offline(True)
-    desk.service.live_updates._wake()  # noqa: SLF001
-    page.evaluate("document.querySelector('.list')._htmx.sse.reader.cancel()")
-    expect(page.locator("#live")).to_contain_text("disconnected")
-    page.context.set_offline(False)
-    expect(page.locator("#live")).to_have_text("live", timeout=10_000)
 
 
 def test_everything_can_be_reached_by_keyboard(visit: Opener) -> None:

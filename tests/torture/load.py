@@ -76,6 +76,7 @@ class Load:
         self.ledger = ledger
         self.addresses: tuple[Address, ...] = ()
         self.longest = 0.0
+        self.times: list[float] = []
         self.refused = 0
         self.broken = 0
         self._clients = clients
@@ -168,7 +169,8 @@ class Load:
             self.ledger.findings.append(f"no answer within {ANSWERED_WITHIN:.0f} s")
             raise
         finally:
-            self.longest = max(self.longest, monotonic() - begun)
+            self.times.append(monotonic() - begun)
+            self.longest = max(self.longest, self.times[-1])
 
     def _note_refusal(self, answer: Answer) -> None:
         self.refused += 1

@@ -1,11 +1,11 @@
 """Soak: a steady rate of webhooks, with readers and subscribers, for as long as one likes."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from statistics import mean, quantiles
+from statistics import mean, median, quantiles
 from threading import Event as Signal
 from threading import Thread
 from time import monotonic
@@ -13,6 +13,7 @@ from time import monotonic
 import click
 import psutil
 import psycopg
+from boards import Boards
 from judgement import conclude
 from kill import stores
 from ledger import Ledger
@@ -32,6 +33,7 @@ _EVERY = 1.0
 _WARM_UP = 0.5  # of the time: caches fill meanwhile
 _GROWTH = 1.10
 _LAG = 0.1
+_SLOWER = 1.10
 _WAL = {"sqlite": 128 << 20, "postgres": 2 << 30}  # bytes: a checkpoint follows at half of it
 
 
@@ -96,8 +98,13 @@ def _wal(store: str) -> int:
     return int(row[0]) if row else 0
 
 
-def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> Report:
-    """Keep up a rate of webhooks; all are answered 200, and nothing grows but the store."""
+def torture(  # noqa: PLR0913 — what a run differs by
+    store: str, folder: Path, *, rate: int, seconds: float, seed: int, open_boards: int = 0
+) -> Report:
+    """Keep up a rate of webhooks; all are answered 200, and nothing grows but the store.
+
+    Boards are open in the second half; the second quarter, when caches are full, is without.
+    """
     kind = "postgres" if store.startswith("postgres") else "sqlite"
     report = Report("soak", {"store": kind, "rate": rate, "seed": seed})
     ledger, programs = Ledger(), Programs(store, folder)
@@ -109,7 +116,12 @@ def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> R
         watch = Watch(store, server, ledger)
         with load, Prober(server) as prober, watch.running():
             end = monotonic() + seconds
-            until(lambda: load.answered and monotonic() > end, seconds + 60, "the end")
+            half = end - seconds / 2
+            until(lambda: load.answered and monotonic() > half, seconds + 60, "the middle")
+            before, boards = len(load.times), Boards(server.address(), open_boards)
+            until(lambda: monotonic() > end, seconds + 60, "the end")
+            boards.end()
+            alone, beside = load.times[before // 2 : before], load.times[before:]
             answered = load.answered
             load.finish()
             prober.resting = True
@@ -118,6 +130,8 @@ def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> R
         report.findings += chain(
             ledger.findings,
             prober.findings,
+            boards.findings,
+            _slower(alone, beside) if open_boards else [],
             *(listener.findings for listener in listeners),
             [f"{load.refused} webhooks were refused"] if load.refused else [],
             [f"only {answered / seconds:.0f} a second"] if answered < 0.9 * rate * seconds else [],
@@ -130,6 +144,9 @@ def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> R
             "webhooks": answered,
             "a second": round(answered / seconds),
             "longest answer, s": round(load.longest, 2),
+            "p50, ms": _milliseconds(median, alone, beside),
+            "p99, ms": _milliseconds(lambda times: quantiles(times, n=100)[98], alone, beside),
+            "updates of boards": boards.updates,
             "lag p99, ms": round(quantiles(watch.lags, n=100)[98] * 1_000),
             "memory, MB": [size >> 20 for size in watch.memory[:: max(len(watch.memory) // 6, 1)]],
             "log, MB": watch.wal >> 20,
@@ -141,20 +158,42 @@ def torture(store: str, folder: Path, rate: int, seconds: float, seed: int) -> R
     return report
 
 
+def _slower(alone: list[float], beside: list[float]) -> list[str]:
+    ratio = median(beside) / median(alone)
+    return [f"with open boards answers take {ratio:.0%}"] if ratio > _SLOWER else []
+
+
+def _milliseconds(measure: Callable[[list[float]], float], *parts: list[float]) -> list[float]:
+    return [round(measure(part) * 1_000, 1) for part in parts]
+
+
 @click.command("soak")
 @click.option("--store", "kind", type=click.Choice(["sqlite", "postgres"]), multiple=True)
 @click.option("--rate", type=click.IntRange(1), default=300, show_default=True, metavar="N")
 @click.option("--minutes", type=click.FloatRange(0.1), default=10, show_default=True, metavar="N")
+@click.option("--boards", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 @with_seed
 @with_report
-def command(kind: tuple[str, ...], rate: int, minutes: float, seed: int, path: Path | None) -> None:
-    """Send so many webhooks a second, with readers and subscribers; nothing may grow."""
-    whole = Report("soak", {"rate": rate, "minutes": minutes, "seed": seed})
+def command(  # noqa: PLR0913 — its options
+    *, kind: tuple[str, ...], rate: int, minutes: float, boards: int, seed: int, path: Path | None
+) -> None:
+    """Send so many webhooks a second, with readers and subscribers; nothing may grow.
+
+    With open boards in the second half, answers may take no tenth longer than in the first.
+    """
+    whole = Report("soak", {"rate": rate, "minutes": minutes, "boards": boards, "seed": seed})
     kinds = kind or ("postgres", "sqlite")
     with progress("soak", len(kinds)) as done:
         for one in kinds:
             with stores(one) as (store, folder):
-                report = torture(store, folder, rate, minutes * 60, seed)
+                report = torture(
+                    store,
+                    folder,
+                    rate=rate,
+                    seconds=minutes * 60,
+                    seed=seed,
+                    open_boards=boards,
+                )
             whole.rows.append({"store": one, **report.figures})
             whole.findings += [f"{one}: {finding}" for finding in report.findings]
             done(f"{one}, {len(whole.findings)} findings")

@@ -75,14 +75,17 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
     start = await first_position(service, int(position or after))
     board = Board(view, list_question(view), frozenset(rows.split()), several, start, int(new or 0))
 
+    counts = Current(organization=board.asked.organization, by=by, since=view.midnight())
+    shared: Shared = request.app.state.shared
+
+    async def count() -> CurrentCounts:
+        return await service.executor.run(lambda: service.reader.ask(counts))
+
+    async def draw() -> str:
+        return render("tiles.html", view, tiles=tiles(await shared.get(repr(counts), count), view))
+
     async def numbers() -> str:
-        asked = Current(organization=board.asked.organization, by=by, since=view.midnight())
-        kept: Shared[CurrentCounts] = request.app.state.board_counts
-
-        async def ask() -> CurrentCounts:
-            return await service.executor.run(lambda: service.reader.ask(asked))
-
-        return render("tiles.html", view, tiles=tiles(await kept.get(repr(asked), ask), view))
+        return await shared.get(board.kind, draw)
 
     return ServerSentEvents(service.live_updates, follow(service, board, numbers), HEADERS)
 

@@ -44,6 +44,7 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,  # it would ask for the file's time at every row of an open board
 )
 
 

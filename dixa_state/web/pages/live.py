@@ -1,18 +1,18 @@
 """Live boards: rows change where they stand, what is not on the page is counted as new.
 
-A board hears of changes once a second at most, and a change is folded into rows once, however many
-boards look at it: webhooks come first.
+A board hears of changes once a second at most. A change is folded into rows once, and rendered once
+for all boards with the same filters: webhooks come first.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
 from time import monotonic
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from dixa_state.questions import Conversation, Conversations, describe
+from dixa_state.questions import Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
 from dixa_state.views.tables import micros
-from dixa_state.web.live_updates import Change
+from dixa_state.web.live_updates import MAX_RECENT, Change
 from dixa_state.web.pages.frame import View, render, row_id
 from dixa_state.web.service import Service
 
@@ -25,21 +25,22 @@ COUNTS_KEPT = 5.0
 """Seconds for which boards share their counts."""
 
 
-class Shared(Generic[T]):
+class Shared:
     """Values that are computed once for all who ask within some seconds."""
 
     def __init__(self, seconds: float) -> None:
         """Keep values for so long."""
         self._seconds = seconds
-        self._kept: dict[str, tuple[float, asyncio.Task[T]]] = {}
+        self._kept: dict[Hashable, tuple[float, asyncio.Task[Any]]] = {}
 
-    async def get(self, key: str, compute: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def get(self, key: Hashable, compute: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return the value of a key, computed now unless it was a moment ago."""
         now = monotonic()
         self._kept = {k: kept for k, kept in self._kept.items() if now - kept[0] < self._seconds}
         if key not in self._kept:
             self._kept[key] = now, asyncio.create_task(compute())
-        return await asyncio.shield(self._kept[key][1])
+        value: T = await asyncio.shield(self._kept[key][1])
+        return value
 
 
 class Board(NamedTuple):
@@ -52,6 +53,11 @@ class Board(NamedTuple):
     after: int
     new: int
 
+    @property
+    def kind(self) -> Hashable:
+        """The properties that two boards share if a change looks the same on both."""
+        return self.view.here(), str(self.view.zone), self.several
+
 
 async def follow(
     service: Service, board: Board, tiles: Callable[[], Coroutine[Any, Any, str]]
@@ -59,41 +65,56 @@ async def follow(
     """Yield server-sent events of HTML that htmx puts where it belongs.
 
     The id of an event is the position, and how many were new by then, so that a board that was cut
-    off goes on from there.
+    off goes on from there. Tiles follow the clock too: waits grow while nothing changes.
     """
-    new, base = set[str](), board.new
+    new, base, kind = set[str](), board.new, board.kind
     after, sent = board.after, ""
     yield _event("", f"{after}-{base}", name="ready")
-    async for changes in service.live_updates.follow(after):
-        parts = []
-        conditions = board.asked.conditions(micros(service.tracker.now()))
-        for change in changes:
-            after, key = change.position, row_id(change.state.organization_id, change.state.csid)
-            if key in board.shown:
-                parts.append(_row(board, key, change, fits=_fits(conditions, change)))
-            elif _fits(conditions, change):
-                new.add(key)
+    async for changes in service.live_updates.follow(after, MAX_RECENT):
         board.view.now = service.tracker.now()
-        if changes:
-            if (shown := await tiles()) != sent:
-                sent = shown
-                parts.append(_partial("tiles", shown))
-            if new:
-                link = render("new.html", board.view, count=base + len(new))
-                parts.append(_partial("new", link, swap="innerHTML"))
+        conditions = board.asked.conditions(micros(board.view.now))
+        looks = [_look(kind, conditions, change) for change in changes]
+        after = changes[-1].position if changes else after
+        parts = [look.partial(board) for look in looks if look.key in board.shown]
+        news = {look.key for look in looks if look.fits} - board.shown - new
+        if (shown := await tiles()) != sent:
+            sent = shown
+            parts.append(_partial("tiles", shown))
+        if news:
+            new |= news
+            link = render("new.html", board.view, count=base + len(new))
+            parts.append(_partial("new", link, swap="innerHTML"))
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
         await asyncio.sleep(PAUSE)
 
 
-def _fits(conditions: Sequence[Condition], change: Change) -> bool:
-    return hold(conditions, change.rows["conversations"][0], change.rows)
+class Look:
+    """A change as boards of one kind show it; rendered by the first of them that has its row."""
+
+    def __init__(self, change: Change, key: str, *, fits: bool) -> None:
+        """Show this change."""
+        self.key = key
+        self.fits = fits
+        self._change = change
+        self._html = ""
+
+    def partial(self, board: Board) -> str:
+        """Return the row."""
+        if not self._html:
+            one = describe(self._change.state, now=board.view.now)
+            values = {"one": one, "several": board.several, "fits": self.fits}
+            self._html = _partial(self.key, render("row.html", board.view, **values))
+        return self._html
 
 
-def _row(board: Board, key: str, change: Change, *, fits: bool) -> str:
-    one: Conversation = describe(change.state, now=board.view.now)
-    html = render("row.html", board.view, one=one, several=board.several, fits=fits)
-    return _partial(key, html)
+def _look(kind: Hashable, conditions: Sequence[Condition], change: Change) -> Look:
+    if kind not in change.shared:
+        fits = hold(conditions, change.rows["conversations"][0], change.rows)
+        key = row_id(change.state.organization_id, change.state.csid)
+        change.shared[kind] = Look(change, key, fits=fits)
+    look: Look = change.shared[kind]
+    return look
 
 
 def _partial(target: str, html: str, swap: str = "outerHTML") -> str:

@@ -6,7 +6,6 @@ from fastapi import FastAPI, Request
 from pydantic_core import from_json
 from starlette.responses import RedirectResponse, Response
 
-from dixa_state.questions import CurrentCounts
 from dixa_state.web.pages import audit, board, conversation, login, operations, sla
 from dixa_state.web.pages.frame import ASSETS, Assets, View, page, wants_page
 from dixa_state.web.pages.live import COUNTS_KEPT, Shared
@@ -19,7 +18,7 @@ def include(app: FastAPI) -> None:
     """Add the pages and their files."""
     for module in (login, board, conversation, audit, sla, operations):
         app.include_router(module.router)
-    app.state.board_counts = Shared[CurrentCounts](COUNTS_KEPT)
+    app.state.shared = Shared(COUNTS_KEPT)
     app.mount(ASSETS, Assets())
 
 

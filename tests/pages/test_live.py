@@ -1,0 +1,89 @@
+"""Boards that stand open: they change where they stand, and say when they cannot."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from html import unescape
+
+from playwright.sync_api import expect
+from servers import Running
+from stories import LATE, LIVE, webhook
+from visits import ROWS, TOKEN, Opener, shown_numbers
+
+
+def test_an_open_board_changes_where_it_stands(desk: Running, visit: Opener) -> None:
+    page = visit("/?status=open&queue=Support&sort=-created_at")
+    expect(page.locator("#live")).to_have_text("live")
+    order, now = shown_numbers(page), datetime.now(UTC)
+    row = page.locator(ROWS).first
+    number = int(order[0])
+    desk.post(webhook("CONVERSATION_CLOSED", number, now, "CLOSED")).raise_for_status()
+    expect(row.locator(".status").first).to_have_text("closed")
+    created = webhook(
+        "CONVERSATION_CREATED", LIVE, now, "OPEN", queue={"id": "q-1", "name": "Support"}
+    )
+    desk.post(created).raise_for_status()
+    expect(page.locator("#new")).to_contain_text("1 new")
+    assert shown_numbers(page) == order
+    page.get_by_role("link", name="1 new").click()
+    expect(page.locator(ROWS, has_text=str(LIVE))).to_be_visible()
+
+
+def test_a_board_that_was_cut_off_says_so_and_goes_on_where_it_was(
+    desk: Running, visit: Opener
+) -> None:
+    page = visit("/?queue=Support&status=any")
+    expect(page.locator("#live")).to_have_text("live")
+    page.route("**/live?*", lambda route: route.fulfill(content_type="text/event-stream", body=""))
+    page.reload()
+    expect(page.locator("#live")).to_contain_text("disconnected")
+    body = webhook(
+        "CONVERSATION_TAG_ADDED", LATE, datetime.now(UTC), "CLOSED", {"tag": {"name": "x"}}
+    )
+    desk.post(body).raise_for_status()
+    page.unroute("**/live?*")
+    expect(page.locator("#live")).to_have_text("live", timeout=10_000)
+    expect(page.locator(f"{ROWS}.changed", has_text=str(LATE))).to_be_visible()
+
+
+def test_boards_with_the_same_filters_show_a_change_alike(desk: Running) -> None:
+    text = desk.client.get("/?status=any", headers={"Accept": "text/html"}).text
+    [live] = map(unescape, re.findall(r'hx-sse:connect="([^"]*)"', text))
+    number = int(re.search(r'id="c-(\d+)-', text)[1])
+    with ExitStack() as stack:
+        opened = [stack.enter_context(desk.client.stream("GET", live)) for _ in range(2)]
+        boards = [one.iter_lines() for one in opened]
+        message = {"message": {"id": "m", "text": "Hello", "direction": "Inbound"}}
+        at = datetime.now(UTC)
+        desk.post(webhook("CONVERSATION_MESSAGE_ADDED", number, at, "OPEN", message))
+        first, second = (row_of(number, lines) for lines in boards)
+    assert f">{number}</a>" in first
+    assert first == second
+
+
+def row_of(number: int, lines: Iterator[str]) -> str:
+    """Return what comes in place of a row."""
+    text = ""
+    for line in lines:
+        text += line
+        if found := re.search(rf'hx-target="#c-{number}-.*?</hx-partial>', text):
+            return found[0]
+    raise AssertionError(text)
+
+
+def test_the_browser_s_own_event_source_follows_the_stream(desk: Running, visit: Opener) -> None:
+    page = visit("/login", storage_state=None)
+    page.evaluate(
+        """address => {
+          const source = new EventSource(address);
+          source.addEventListener("ready", () => { document.title = "ready"; });
+          source.addEventListener("conversation", event => {
+            document.title += ` ${JSON.parse(event.data).csid}`;
+          });
+        }""",
+        f"/v1/stream?access_token={TOKEN}",
+    )
+    expect(page).to_have_title("ready")
+    desk.post(webhook("CONVERSATION_PENDING", LIVE, datetime.now(UTC), "PENDING"))
+    expect(page).to_have_title(f"ready {LIVE}")
