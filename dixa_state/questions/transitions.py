@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
@@ -105,14 +105,18 @@ class TransitionFilters(Question[Page[Any]]):
 
 
 class Transitions(TransitionFilters, PagedQuestion[Transition]):
-    """List lifecycle transitions and their evidence, oldest first."""
+    """List lifecycle transitions and their evidence."""
 
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
+    sort: Literal["at", "-at"] = Field("at", description="`at`: oldest first, or `-at`.")
 
     def answer(self, reader: Reader) -> Page[Transition]:
         """Return a page of the list."""
         listing = Listing(
-            "transitions", ("since", "stream", "sequence"), self.conditions(self.csid)
+            "transitions",
+            ("since", "stream", "sequence"),
+            self.conditions(self.csid),
+            descending=self.sort == "-at",
         )
         with reader.moment() as (connection, at):
             cursor = read_cursor(self, at.position, listing.kinds)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-LATE, HOSTILE, LIVE = 9_001, 9_002, 9_003
+LATE, HOSTILE, LIVE, LOST = 9_001, 9_002, 9_003, 9_004
 SCRIPT = "<script>alert(1)</script>"
 NAME = "ليلى الحداد"
 

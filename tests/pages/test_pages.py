@@ -3,13 +3,13 @@
 import csv
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
 from playwright.sync_api import Browser, expect
 from servers import Running
-from stories import HOSTILE, LATE, NAME, SCRIPT
+from stories import HOSTILE, LATE, LOST, NAME, SCRIPT, webhook
 from visits import ROWS, TOKEN, Opener, shown_numbers, violations
 
 from dixa_state.web.pages.frame import span
@@ -102,6 +102,41 @@ def test_the_matrix_of_an_audit_opens_as_many_rows_as_each_cell_counts(
         assert len(rows) == int(cell.locator("a").inner_text().replace(",", "")), link
         waits = sorted(float(row["seconds_in_previous"]) for row in rows)
         assert cell.locator(".was").inner_text() == span(waits[(len(waits) + 1) // 2 - 1])
+
+
+def test_missed_webhooks_are_listed_with_their_evidence(desk: Running, visit: Opener) -> None:
+    begun, page_of = datetime.now(UTC) - timedelta(hours=2), "/audit?list=missed&since=always"
+    told = [("CREATED", "OPEN", 0), ("CLOSED", "CLOSED", 30), ("CLOSED", "CLOSED", 90)]
+    desk.send(
+        [
+            webhook(f"CONVERSATION_{name}", LOST, begun + timedelta(minutes=minutes), status)
+            for name, status, minutes in told
+        ]
+    )
+    rows = list(csv.DictReader(desk.client.get(page_of.replace("?", ".csv?")).text.splitlines()))
+    listed = desk.get("/v1/missed", pageLimit=200)["data"]
+    assert [(row["csid"], row["before"]) for row in rows] == [
+        (str(one["csid"]), one["before"]) for one in listed
+    ]
+    page = visit(f"{page_of}&proof=repeat&field=status", java_script_enabled=False)
+    row = page.locator("tbody tr", has_text=str(LOST))
+    expect(row).to_contain_text("closed")
+    row.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(str(LOST))
+
+
+def test_an_audit_is_newest_first_and_names_the_holder_where_dixa_names_nobody(
+    desk: Running, visit: Opener
+) -> None:
+    page = visit("/audit?since=always&pageLimit=20", java_script_enabled=False)
+    first = page.locator("tbody tr td:first-child time")
+    times = [one.get_attribute("datetime") or "" for one in first.all()]
+    page.get_by_role("link", name="Next page").click()
+    times += [one.get_attribute("datetime") or "" for one in first.all()]
+    assert len(times) == 40
+    assert times == sorted(times, reverse=True)
+    text = desk.client.get("/audit?since=always&to=pending&pageLimit=200").text
+    assert ">(Ida Holm)</bdi>" in text
 
 
 def test_the_shares_of_slas_open_as_many_rows_as_they_count(desk: Running, visit: Opener) -> None:

@@ -361,6 +361,7 @@ def test_no_filter_as_of_a_moment_reads_a_whole_table(
     "question",
     [
         Transitions(),
+        Transitions(sort="-at"),
         Transitions(to_status="closed"),
         Transitions(from_status="closed"),
         Transitions(since=THEN),

@@ -1,17 +1,28 @@
-"""The audit: transitions of all conversations, how many led from where to where, and as CSV."""
+"""The audit: transitions of all conversations, lost webhooks with their evidence, both as CSV."""
 
 import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from dixa_state.domain.events import Field as LostField
 from dixa_state.domain.lifecycle import STATUSES
+from dixa_state.domain.losses import Proof
 from dixa_state.domain.timestamps import format_time
-from dixa_state.questions import Reader, Transition, TransitionMatrix, Transitions
+from dixa_state.questions import (
+    Answer,
+    Loss,
+    Missed,
+    PagedQuestion,
+    Reader,
+    Transition,
+    TransitionMatrix,
+    Transitions,
+)
 from dixa_state.web.pages.frame import HEADERS, View, page, question
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.service import TheService
@@ -21,48 +32,72 @@ router = APIRouter(include_in_schema=False, dependencies=[Viewer])
 ALWAYS = "always"
 """The value of `since` that leaves nothing out; without one, the reader's day."""
 
-_FILTERS = {"organization", "from", "to", "since", "until", "irregular", "inferred", "late"}
-_COLUMNS = ("organization_id", "csid", "sequence", "from", "to", "at", "received_at", "event")
-_MORE = ("event_id", "actor", "holder", "irregular", "inferred", "late", "seconds_in_previous")
+Kind = Literal["transitions", "missed"]
+_KINDS: dict[Kind, tuple[type[PagedQuestion[Any]], type[Answer], set[str]]] = {
+    "transitions": (
+        Transitions,
+        Transition,
+        {"organization", "from", "to", "until", "irregular", "inferred", "late"},
+    ),
+    "missed": (Missed, Loss, {"organization", "field", "proof", "until"}),
+}
+"""The lists of the page: the question, what it lists, and its filters besides `since`."""
+
+_SORTS: dict[Kind, dict[str, str]] = {"transitions": {"sort": "-at"}, "missed": {}}
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @router.get("/audit")
-async def show_audit(service: TheService, request: Request) -> Response:
+async def show_audit(
+    service: TheService,
+    request: Request,
+    kind: Annotated[Kind, Query(alias="list")] = "transitions",
+) -> Response:
     """Return the page."""
     reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request))
+    return await service.run_query(request, lambda: _page(reader, request, kind))
 
 
 @router.get("/audit.csv")
-async def download(service: TheService, request: Request) -> Response:
-    """Return the transitions that the page lists, all of them, as CSV."""
+async def download(
+    service: TheService,
+    request: Request,
+    kind: Annotated[Kind, Query(alias="list")] = "transitions",
+) -> Response:
+    """Return what the page lists, all of it, as CSV."""
     view = View(request, service.tracker.now(), "/audit")
-    asked = question(Transitions, view, _FILTERS - {"since"}, since=_since(view))
-    named = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    lines = _lines(service.reader.every(asked))
+    named = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
+    lines = _lines(_KINDS[kind][1], service.reader.every(_listed(view, kind)))
     return StreamingResponse(lines, headers=HEADERS | named, media_type="text/csv; charset=utf-8")
 
 
-def _page(reader: Reader, request: Request) -> Response:
+def _listed(view: View, kind: Kind, *more: str) -> PagedQuestion[Any]:
+    asked, _, filters = _KINDS[kind]
+    return question(asked, view, {*filters, *more}, since=_since(view), **_SORTS[kind])
+
+
+def _page(reader: Reader, request: Request, kind: Kind) -> Response:
     view = View(request, reader.now())
-    since = _since(view)
-    asked = question(
-        Transitions, view, _FILTERS - {"since"} | {"pageKey", "pageLimit"}, since=since
-    )
-    # The matrix stays whole when one of its cells is opened.
-    matrix = question(TransitionMatrix, view, _FILTERS - {"since", "from", "to"}, since=since)
-    cells = {(one.from_status, one.to_status): one for one in reader.ask(matrix).items}
     return page(
         request,
-        "audit.html",
-        page=reader.ask(asked),
-        cells=cells,
-        total=sum(one.count for one in cells.values()),
-        since=since,
-        statuses=STATUSES,
+        f"{kind}.html",
+        page=reader.ask(_listed(view, kind, "pageKey", "pageLimit")),
+        kind=kind,
         periods=_periods(view),
+        **(_matrix(reader, view) if kind == "transitions" else _CHOICES),
     )
+
+
+def _matrix(reader: Reader, view: View) -> dict[str, Any]:
+    """Return the counts, which stay whole when one of their cells is opened."""
+    filters = _KINDS["transitions"][2] - {"from", "to"}
+    asked = question(TransitionMatrix, view, filters, since=_since(view))
+    cells = {(one.from_status, one.to_status): one for one in reader.ask(asked).items}
+    total = sum(one.count for one in cells.values())
+    return {"cells": cells, "total": total, "statuses": STATUSES}
+
+
+_CHOICES = {"fields": get_args(LostField), "proofs": get_args(Proof)}
 
 
 def _since(view: View) -> datetime | str | None:
@@ -76,12 +111,14 @@ def _periods(view: View) -> list[tuple[str, str | None]]:
     return [("today", None), *back, ("always", ALWAYS)]
 
 
-def _lines(transitions: Iterator[Transition]) -> Iterator[str]:
-    yield ",".join((*_COLUMNS, *_MORE)) + "\r\n"
-    for transition in transitions:
-        given: dict[str, Any] = transition.model_dump(mode="json", by_alias=True)
+def _lines(listed: type[Answer], items: Iterator[Answer]) -> Iterator[str]:
+    """Yield the lines of the file; its columns are the fields of the answer."""
+    names = [field.alias or name for name, field in listed.model_fields.items()]
+    yield ",".join(names) + "\r\n"
+    for item in items:
+        given: dict[str, Any] = item.model_dump(mode="json", by_alias=True)
         line = io.StringIO()
-        csv.writer(line).writerow(_cell(given[name]) for name in (*_COLUMNS, *_MORE))
+        csv.writer(line).writerow(_cell(given[name]) for name in names)
         yield line.getvalue()
 
 
