@@ -60,7 +60,7 @@ Hours = Annotated[str, AfterValidator(_read_spans)]
 class Week(BaseModel):
     """The hours of one organization, in its time zone; days that are not named are closed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     time_zone: Zone = "UTC"
     monday: Hours = ""

@@ -119,7 +119,7 @@ class Answer(BaseModel):
 class Question(BaseModel, Generic[A_co]):
     """A question about the conversations of a store."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     organization: Annotated[
         Text | None, Field(description="The organization's id, where the store holds several.")

@@ -148,7 +148,7 @@ _OPERATORS = Field(discriminator="type_", description="What is asked of the fiel
 class _Part(BaseModel):
     """A part of the body; it has no members but its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 Spelling = Callable[[Any], tuple[Any, ...]]

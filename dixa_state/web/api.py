@@ -138,7 +138,9 @@ def _without(question: type[Question[Any]], names: set[str]) -> type[BaseModel]:
         for name, field in question.model_fields.items()
         if name not in names
     }
-    return create_model(question.__name__, __config__=question.model_config, **fields)
+    return create_model(
+        question.__name__, __config__={**question.model_config, "defer_build": False}, **fields
+    )
 
 
 def _summary(question: type[Question[Any]]) -> str:

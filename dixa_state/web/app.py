@@ -7,7 +7,6 @@ from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -68,22 +67,23 @@ def _make_api(service: Service, root_path: str) -> FastAPI:
         servers=[{"url": root_path}] if root_path else None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        generate_unique_id_function=_operation_id,
+        # Built with their modules, once: `include_router` builds each of them again.
+        routes=[
+            *description.router.routes,
+            *api.router.routes,
+            *server_sent_events.router.routes,
+            *operations.router.routes,
+            *pages.ROUTES,
+        ],
     )
     app.state.service, app.state.root_path = service, root_path
     app.add_exception_handler(Exception, _internal_error)
     app.add_exception_handler(DixaStateError, _error)
     app.add_exception_handler(HTTPException, _error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    for module in (description, api, server_sent_events, operations):
-        app.include_router(module.router)
     pages.include(app)
     description.describe(app, root_path, guarded=bool(service.policy.tokens))
     return app
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 @asynccontextmanager

@@ -106,6 +106,7 @@ def _content_security_policy(page: str) -> str:
 
 @router.post(
     WEBHOOKS,
+    operation_id="receive_webhook",
     tags=["webhooks"],
     response_model=WebhookOutcome,
     response_description="What became of it.",

@@ -58,14 +58,19 @@ class Readiness(TypedDict):
     streams: Annotated[int, Field(description="Subscribers to live updates.")]
 
 
-@router.get("/healthz", response_model=Liveness)
+@router.get("/healthz", operation_id="healthz", response_model=Liveness)
 async def healthz() -> Response:
     """Return that the process is alive; needs neither the store nor the projector."""
     alive: Liveness = {"alive": True}
     return answer(alive)
 
 
-@router.get("/readyz", response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    response_model=Readiness,
+    responses={UNAVAILABLE: {"model": Readiness}},
+)
 async def readyz(service: TheService) -> Response:
     """Return whether the store can be reached and the projector runs, and how far behind it is."""
     found = await readiness(service)
@@ -77,6 +82,7 @@ async def readyz(service: TheService) -> Response:
 
 @router.get(
     "/metrics",
+    operation_id="metrics",
     dependencies=[Reader],
     response_class=Response,
     responses={

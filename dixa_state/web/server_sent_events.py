@@ -61,6 +61,7 @@ class ServerSentEvents(StreamingResponse):
 
 @router.get(
     "/stream",
+    operation_id="stream_changes",
     tags=["live updates"],
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"example": _EXAMPLE}}}},

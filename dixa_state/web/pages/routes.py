@@ -14,10 +14,15 @@ _UNAUTHENTICATED = 401
 _KEPT = ("allow", "connection", "retry-after")
 
 
+ROUTES = tuple(
+    route
+    for module in (login, board, conversation, audit, sla, operations)
+    for route in module.router.routes
+)
+
+
 def include(app: FastAPI) -> None:
-    """Add the pages and their files."""
-    for module in (login, board, conversation, audit, sla, operations):
-        app.include_router(module.router)
+    """Add the files of the pages, and what open pages share."""
     app.state.shared = Shared(COUNTS_KEPT)
     app.mount(ASSETS, Assets())
 
