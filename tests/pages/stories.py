@@ -18,12 +18,13 @@ def webhook(
     fqn: str, csid: int, at: datetime, status: str, data: Any = None, **conversation: Any
 ) -> bytes:
     """Return a body as Dixa sends it."""
+    name = NAME if csid in (LATE, HOSTILE) else "Noor"
     snapshot = {
         "csid": csid,
         "channel": "EMAIL",
         "direction": "INBOUND",
         "status": status,
-        "requester": {"id": f"u-{csid}", "name": NAME, "user_type": "Contact"},
+        "requester": {"id": f"u-{csid}", "name": name, "user_type": "Contact"},
         "subject": SCRIPT,
         **conversation,
     }

@@ -229,6 +229,27 @@ def test_every_pair_of_stops_shows_what_status_answers(desk: Running) -> None:
         assert found == expected
 
 
+def test_why_names_the_event_behind_each_field_by_both_clocks(desk: Running, visit: Opener) -> None:
+    page = visit(f"/conversations/{LATE}", java_script_enabled=False)
+    for field in page.locator("tr[data-field]").all():
+        name = field.get_attribute("data-field")
+        cause = desk.get(f"/v1/conversations/{LATE}/why/{name}")
+        link = (field.locator(".why a").get_attribute("href") or "").partition("#")[0]
+        text = desk.client.get(link).text
+        assert (f", position {cause['position']}<" in text) == (cause["position"] is not None)
+    page.get_by_role("link", name="Why is the status so?").click()
+    expect(page.locator(".cause")).to_have_text(
+        re.compile(r"closed, position.*Before\s*pending", re.DOTALL)
+    )
+    page.get_by_role("link", name="Earlier: what had happened by").click()
+    page.get_by_role("link", name="Earlier: what had happened by").click()
+    expect(page.locator(".cause")).to_have_text(
+        re.compile(r"pending, position.*Before\s*open", re.DOTALL)
+    )
+    page.locator(".cause a").click()
+    expect(page.locator("li:target")).to_be_visible()
+
+
 def unescape(text: str) -> str:
     for entity, character in (("&#34;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
         text = text.replace(entity, character)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from dixa_state.errors import NotFoundError
 from dixa_state.questions import (
     Answer,
+    Cause,
     Conversation,
     ConversationTransitions,
     OneConversation,
@@ -21,6 +22,7 @@ from dixa_state.questions import (
     StoredEvents,
     Timeline,
     TimelineStep,
+    Why,
 )
 from dixa_state.web.pages.frame import View, page, question
 from dixa_state.web.pages.picture import draw_clocks, draw_life
@@ -33,20 +35,41 @@ PAGE = 200
 """Groups of events on a page of the timeline."""
 
 Depth = Literal["main", "all", "bodies"]
+WhyField = Literal[
+    "status",
+    "dixa_status",
+    "assignee",
+    "queue",
+    "requester",
+    "subject",
+    "tags",
+    "custom_attributes",
+    "sla",
+    "ratings",
+]
+"""The fields that are shown, each with the event behind it where that is asked for."""
+
 _MINOR = {"dixa_status", "custom_attributes"}
 _PLANE = 200.0
 
 
 @router.get("/conversations/{csid}")
-async def show_conversation(
-    service: TheService, request: Request, csid: int, depth: Depth = "main", start: int = 0
+async def show_conversation(  # noqa: PLR0913, PLR0917 — the parameters of the address
+    service: TheService,
+    request: Request,
+    csid: int,
+    depth: Depth = "main",
+    start: int = 0,
+    why: WhyField | None = None,
 ) -> Response:
     """Return the page."""
     reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request, csid, depth, start))
+    return await service.run_query(request, lambda: _page(reader, request, csid, depth, start, why))
 
 
-def _page(reader: Reader, request: Request, csid: int, depth: Depth, start: int) -> Response:
+def _page(  # noqa: PLR0913, PLR0917 — the parameters of the address
+    reader: Reader, request: Request, csid: int, depth: Depth, start: int, why: WhyField | None
+) -> Response:
     view = View(request, reader.now())
     asked = question(OneConversation, view, ("as_of", "known_at", "organization"), csid=csid)
     named = {"csid": csid, "organization": asked.organization}
@@ -63,7 +86,8 @@ def _page(reader: Reader, request: Request, csid: int, depth: Depth, start: int)
         now=reader.ask(asked.model_copy(update={"as_of": None, "known_at": None})),
         asked=asked,
         state=state,
-        fields=_fields(state, before, _seen(steps, asked)) if state else [],
+        fields=_fields(state, before) if state else [],
+        cause=_cause(reader, asked, why) if state and why else None,
         before=before,
         document=to_json(state, indent=2, inf_nan_mode="null").decode() if state else "",
         clocks=clocks,
@@ -127,6 +151,17 @@ def _seen(steps: Sequence[TimelineStep], asked: OneConversation) -> list[Timelin
     ]
 
 
+def _cause(reader: Reader, asked: OneConversation, field: WhyField) -> tuple[Cause, str]:
+    """Return the event behind a field by both clocks, and the value before in words."""
+    found = reader.ask(Why.model_validate(dict(asked) | {"field": field}))
+    before = found.before
+    if field == "custom_attributes" or not before:
+        return found, say(before)
+    values = before if isinstance(before, list) else [before]
+    parts = [_say_parts(one) if isinstance(one, dict) else say(one) for one in values]
+    return found, ", ".join(parts)
+
+
 class Field(NamedTuple):
     """A field of the state as people read it; `was` is its text at the stop before, if another."""
 
@@ -134,38 +169,20 @@ class Field(NamedTuple):
     text: str
     since: datetime | None
     was: str | None
-    why: int | None
 
 
-def _fields(
-    state: Conversation, before: Conversation | None, seen: Sequence[TimelineStep]
-) -> list[Field]:
-    """Return the fields that events change, with the event that changed each one last."""
+def _fields(state: Conversation, before: Conversation | None) -> list[Field]:
+    """Return the fields that events change."""
     since = {
         "status": state.status_since,
         "assignee": state.assigned_at,
         "queue": state.enqueued_at,
     }
     made = []
-    for name in _FIELDS:
+    for name in get_args(WhyField):
         text, was = say(getattr(state, name)), say(getattr(before, name)) if before else None
-        why = next((step.position for step in reversed(seen) if name in step.changes), None)
-        made.append(Field(name, text, since.get(name), was if was != text else None, why))
+        made.append(Field(name, text, since.get(name), was if was != text else None))
     return made
-
-
-_FIELDS = (
-    "status",
-    "dixa_status",
-    "assignee",
-    "queue",
-    "requester",
-    "subject",
-    "tags",
-    "custom_attributes",
-    "sla",
-    "ratings",
-)
 
 
 def say(value: Any) -> str:
@@ -180,12 +197,11 @@ def say(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {say(one)}" for name, one in value.items())
     if isinstance(value, Answer):
-        return _say_answer(value)
+        return _say_parts(value.model_dump())
     return str(value)
 
 
-def _say_answer(value: Answer) -> str:
-    given = value.model_dump()
+def _say_parts(given: Mapping[str, Any]) -> str:
     if "metric" in given:
         return " ".join(filter(None, (given["metric"] or given["policy"], given["status"])))
     if "score" in given:
