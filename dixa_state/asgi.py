@@ -6,6 +6,7 @@ Apart from `bootstrap`, so that the library and the other commands need not load
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -50,7 +51,10 @@ def open_policy(settings: Settings) -> Policy:
         allow_unsigned=settings.allow_unsigned,
         tolerance=None if tolerance is None else timedelta(seconds=tolerance),
         authorizations=_parsed("webhook_authorization", parse_authorizations, settings),
-        tokens=_parsed("api_tokens", parse_tokens, settings),
+        tokens=(
+            *_parsed("write_tokens", partial(parse_tokens, may_write=True), settings),
+            *_parsed("api_tokens", parse_tokens, settings),
+        ),
         max_body=settings.max_body,
     )
     _require_safe(settings, policy)

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         description="bearer tokens for reading, `token` or `name=token`, comma-separated, of 16 "
         "characters or more; the log names who asked; without one, only loopback may be bound",
     )
+    write_tokens: SecretStr | None = Field(
+        None,
+        description="tokens, as those for reading, that may also retry and discard what is in "
+        "quarantine, on the page about operations; without one, only the command can",
+    )
     trusted_proxies: str | None = Field(
         None,
         description="addresses of proxies, comma-separated, whose `X-Forwarded-For` is the client "
@@ -63,6 +68,9 @@ class Settings(BaseSettings):
     )
     api_tokens_file: Path | None = Field(
         None, description="a file that holds `DIXA_STATE_API_TOKENS`"
+    )
+    write_tokens_file: Path | None = Field(
+        None, description="a file that holds `DIXA_STATE_WRITE_TOKENS`"
     )
     host: str = Field("127.0.0.1", description="the address that is listened on")
     port: int = Field(8000, ge=0, le=65_535, description="the port; 0 takes any that is free")
@@ -117,7 +125,7 @@ def require_known(names: Iterable[str]) -> None:
             raise InvalidInputError(f"{name}: expected the name of a setting{hint}")
 
 
-_SECRETS = ("store", "webhook_secrets", "webhook_authorization", "api_tokens")
+_SECRETS = ("store", "webhook_secrets", "webhook_authorization", "api_tokens", "write_tokens")
 
 
 def _secret_in(file: Path, name: str) -> str:

@@ -62,7 +62,7 @@ def serve(*, replayed: bool, **given: str | int | None) -> None:
                 "WARNING: unsigned webhooks are accepted; "
                 "anyone who can reach this port can write events"
             )
-        if not settings.api_tokens:
+        if not (settings.api_tokens or settings.write_tokens):
             say("no API tokens are set: everyone on this machine may read, and nobody else")
         run(lambda: say(f"serving on {address}; webhooks go to {address}/webhooks/dixa"))
     _say_last("stopped; all that was accepted is on disk")

@@ -1,12 +1,16 @@
 """What operators watch, in Prometheus' form; labels take a bounded number of values."""
 
 import math
+from collections import Counter as Tally
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dixa_state.questions.workload import Workload
 
+_MINUTE, _MINUTES = 60, 60
 _RESPONSE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 _BATCH_EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 _GAUGES = {
@@ -45,11 +49,38 @@ class LabeledCounter:
         child.inc()
 
 
+class LastHour:
+    """Counts by minute and name, for a picture; only those of the last hour are kept."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self._minutes: dict[int, Tally[str]] = {}
+
+    def add(self, name: str) -> None:
+        """Count one now."""
+        minute = int(time()) // _MINUTE
+        counts = self._minutes.get(minute)
+        if counts is None:
+            kept = {m: counted for m, counted in self._minutes.items() if 0 < minute - m < _MINUTES}
+            counts = Tally()
+            self._minutes = kept | {minute: counts}
+        counts[name] += 1
+
+    def minutes(self) -> list[tuple[datetime, Tally[str]]]:
+        """Return the minutes, oldest first, each with its counts."""
+        last = int(time()) // _MINUTE
+        return [
+            (datetime.fromtimestamp(minute * _MINUTE, UTC), self._minutes.get(minute, Tally()))
+            for minute in range(last - _MINUTES + 1, last + 1)
+        ]
+
+
 class Metrics:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self) -> None:
         """Begin at zero."""
+        self.last_hour = LastHour()
         self.registry = registry = CollectorRegistry()
         self.received = LabeledCounter(
             Counter(

@@ -24,10 +24,14 @@ _AUTHORIZATION = re.compile(r"(Basic|Bearer) [A-Za-z0-9._~+/=-]+")
 
 
 class Token(NamedTuple):
-    """A token that may read: the name that the log has for it, and its SHA-256 digest."""
+    """A token that may read: the name that the log has for it, and its SHA-256 digest.
+
+    `may_write`: a session that it began may change what is in quarantine.
+    """
 
     name: str
     digest: bytes
+    may_write: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,25 +99,26 @@ def _require_organization(body: bytes, organizations: frozenset[str]) -> None:
         raise SignatureError("organization", "The key is bound to another organization")
 
 
-def parse_tokens(text: str) -> tuple[Token, ...]:
+def parse_tokens(text: str, *, may_write: bool = False) -> tuple[Token, ...]:
     """Return the tokens in the setting: each a token or `name=token`, comma-separated.
 
-    What has no name is called by its number, `token 1`. A token may itself contain `=`: what stands
-    before it is a name only where it has at most 15 characters and at least 16 follow. Raises
-    `InvalidInputError`, which names a token by its number and never shows it.
+    What has no name is called by its number, `token 1` or `writer 1`. A token may itself contain
+    `=`: what stands before it is a name only where it has at most 15 characters and at least 16
+    follow. Raises `InvalidInputError`, which names a token by its number and never shows it.
     """
     if not text.strip():
         return ()
     tokens = []
     for number, item in enumerate(text.split(","), start=1):
         named = _NAMED_TOKEN.fullmatch(item.strip())
-        name, token = (named[1], named[2]) if named else (f"token {number}", item.strip())
+        kind = "writer" if may_write else "token"
+        name, token = (named[1], named[2]) if named else (f"{kind} {number}", item.strip())
         if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
             raise InvalidInputError(
                 f"Token {number}: expected at least {_SHORTEST_TOKEN} printable ASCII characters; "
                 f"{len(token)} characters came"
             )
-        tokens.append(Token(name, digest_of(token)))
+        tokens.append(Token(name, digest_of(token), may_write))
     return tuple(tokens)
 
 

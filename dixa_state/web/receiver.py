@@ -57,6 +57,7 @@ class Receiver:
             await error_response(error)(scope, receive, send)
             return
         self._metrics.response_time.observe(perf_counter() - started)
+        self._metrics.last_hour.add(outcome.kind)
         self._metrics.received.add(outcome.kind, outcome.topic or "none")
         add_log_fields(scope, partial(_log_fields, outcome))
         await send_json(send, to_json(describe_outcome(outcome)))
@@ -79,6 +80,7 @@ class Receiver:
     def _count_error(self, scope: Scope, error: DixaStateError | HTTPException) -> None:
         reason = error.reason if isinstance(error, SignatureError) else code_of(error)
         why = error.detail if isinstance(error, HTTPException) else str(error)
+        self._metrics.last_hour.add("refused")
         self._metrics.refused.add(reason)
         add_log_fields(scope, lambda: {"refused": reason, "why": why})
 

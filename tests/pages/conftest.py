@@ -66,7 +66,7 @@ def signed_in(browser: Browser, desk: Running) -> str:
     with browser.new_context(base_url=desk.url) as context:
         page = context.new_page()
         page.goto("/login")
-        page.get_by_label("Reading token").fill(TOKEN)
+        page.get_by_label("Token").fill(TOKEN)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(desk.url + "/")
         file = Path(tempfile.mkdtemp()) / "cookies.json"

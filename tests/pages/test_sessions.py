@@ -11,6 +11,7 @@ from visits import TOKEN
 from dixa_state.settings import Settings
 from dixa_state.web.policy import parse_tokens
 
+WRITER = "a-token-that-may-write"
 ASKS = {"Accept": "text/html"}
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
@@ -18,7 +19,7 @@ SAME = {"Sec-Fetch-Site": "same-origin"}
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     store = f"sqlite:///{tmp_path_factory.mktemp('sessions')}/store.db"
-    given = {"webhook_secrets": SECRET, "api_tokens": TOKEN}
+    given = {"webhook_secrets": SECRET, "api_tokens": TOKEN, "write_tokens": f"lead={WRITER}"}
     with running(Settings(_env_file=None, store=store, **given)) as server:
         yield server
 
@@ -29,8 +30,8 @@ def guarded(shared: Running) -> Running:
     return shared
 
 
-def sign_in(server: Running, **headers: str) -> httpx.Response:
-    return server.client.post("/login", data={"token": TOKEN}, headers=SAME | headers)
+def sign_in(server: Running, token: str = TOKEN, **headers: str) -> httpx.Response:
+    return server.client.post("/login", data={"token": token}, headers=SAME | headers)
 
 
 def test_the_cookie_opens_pages_and_never_the_api(guarded: Running) -> None:
@@ -62,6 +63,28 @@ def test_forms_of_other_sites_are_refused(guarded: Running) -> None:
     assert guarded.client.post("/login", **form).status_code == 403
     assert guarded.client.post("/login", **form, headers=elsewhere).status_code == 403
     assert guarded.client.post("/login", **form, headers={"Origin": guarded.url}).status_code == 303
+
+
+def test_a_writing_token_retries_and_discards_what_is_in_quarantine(guarded: Running) -> None:
+    client = guarded.client
+    assert guarded.post(b'{"no": "event"}').json()["outcome"] == "quarantined"
+    retry, discard = (f"/operations/quarantine/1/{one}" for one in ("retry", "discard"))
+    assert client.post(retry, headers=SAME).status_code == 401
+    sign_in(guarded)
+    assert client.post(retry, headers=SAME).status_code == 403
+    assert f'action="{retry}"' not in client.get("/operations").text
+    sign_in(guarded, token=WRITER)
+    assert f'action="{retry}"' in client.get("/operations").text
+    for site in ("cross-site", "same-site", "none"):
+        assert client.post(discard, headers={"Sec-Fetch-Site": site}).status_code == 403
+    assert client.post(discard, headers={"Authorization": f"Bearer {WRITER}"}).status_code == 403
+    answer = client.post(retry, headers=SAME)
+    assert answer.headers["location"] == "/operations?outcome=quarantined#quarantine"
+    answer = client.post(discard, headers=SAME)
+    assert answer.headers["location"] == "/operations?outcome=discarded#quarantine"
+    assert "Empty: every webhook became an event" in client.get("/operations").text
+    for gone in (retry, discard):
+        assert client.post(gone, headers=SAME).status_code == 404
 
 
 @pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/\\evil.example", ""])

@@ -119,9 +119,11 @@ def torture(  # noqa: PLR0913 — what a run differs by
             half = end - seconds / 2
             until(lambda: load.answered and monotonic() > half, seconds + 60, "the middle")
             before, boards = len(load.times), Boards(server.address(), open_boards)
+            until(lambda: boards.opened >= open_boards, 60, "the open boards")
+            after = len(load.times)
             until(lambda: monotonic() > end, seconds + 60, "the end")
             boards.end()
-            alone, beside = load.times[before // 2 : before], load.times[before:]
+            alone, beside = load.times[before // 2 : before], load.times[after:]
             answered = load.answered
             load.finish()
             prober.resting = True

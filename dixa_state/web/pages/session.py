@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from hmac import compare_digest, digest
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
@@ -9,23 +10,23 @@ from fastapi.security.utils import get_authorization_scheme_param
 from starlette.responses import Response
 
 from dixa_state.web.access import check_reader, log_reader
-from dixa_state.web.policy import Policy, digest_of
+from dixa_state.web.policy import Policy, Token, digest_of
 from dixa_state.web.service import TheService
 
 COOKIE = "dixa_state_session"
 LIFETIME = timedelta(days=30)
 
 
-def session_of(request: Request, policy: Policy, now: datetime) -> str | None:
-    """Return the name of the token that a request's cookie was made with, if it is set still."""
+def session_of(request: Request, policy: Policy, now: datetime) -> Token | None:
+    """Return the token that a request's cookie was made with, if it is set still."""
     issued, _, seal = request.cookies.get(COOKIE, "").partition(".")
     if not issued.isascii() or not issued.isdigit() or len(issued) > len("9999999999"):
         return None
     if not 0 <= now.timestamp() - int(issued) < LIFETIME.total_seconds():
         return None
     given = seal.encode()
-    names = [t.name for t in policy.tokens if compare_digest(given, _seal(t.digest, issued))]
-    return names[0] if names else None
+    tokens = [t for t in policy.tokens if compare_digest(given, _seal(t.digest, issued))]
+    return tokens[0] if tokens else None
 
 
 def sign_in(request: Request, response: Response, token: str, now: datetime) -> None:
@@ -57,12 +58,12 @@ def _is_secure(request: Request) -> bool:
 
 async def require_viewer(request: Request, service: TheService) -> None:
     """Raise `HTTPException` for a request that may not read, as the API does."""
-    name = session_of(request, service.policy, service.tracker.now())
-    if name is not None:
-        log_reader(request, name)
+    token = session_of(request, service.policy, service.tracker.now())
+    if token is not None:
+        log_reader(request, token.name)
         return
-    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
-    check_reader(request, service.policy, token if scheme.casefold() == "bearer" else None)
+    scheme, given = get_authorization_scheme_param(request.headers.get("authorization"))
+    check_reader(request, service.policy, given if scheme.casefold() == "bearer" else None)
 
 
 Viewer = Depends(require_viewer)
@@ -82,3 +83,21 @@ async def require_same_origin(request: Request) -> None:
 
 
 SameOrigin = Depends(require_same_origin)
+
+
+async def may_write(request: Request, service: TheService) -> bool:
+    """Return whether somebody who has signed in with a writing token asks."""
+    token = session_of(request, service.policy, service.tracker.now())
+    return token is not None and token.may_write
+
+
+MayWrite = Annotated[bool, Depends(may_write)]
+
+
+async def require_writer(writes: MayWrite) -> None:
+    """Raise `HTTPException` for a request that may not write."""
+    if not writes:
+        raise HTTPException(403, "expected somebody who has signed in with a writing token")
+
+
+Writer = Depends(require_writer)
