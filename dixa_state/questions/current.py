@@ -1,4 +1,4 @@
-"""How many conversations there are now of each kind: the numbers above a board."""
+"""How many conversations there are now of each kind: above a board, and for alerts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -41,6 +41,7 @@ class CurrentCounts(Answer):
     closed: int = Field(description="Closed since then, and so still.")
     abandoned: int = Field(description="Abandoned since then, and so still.")
     reopened: int = Field(description="Reopened since then.")
+    missed: int = Field(description="Proofs of a lost webhook, of all times.")
 
 
 class Current(Question[CurrentCounts]):
@@ -71,7 +72,14 @@ class Current(Question[CurrentCounts]):
                 closed=counted(status=("closed",), closed_since=since),
                 abandoned=counted(status=("abandoned",), closed_since=since),
                 reopened=counted(reopened_since=since),
+                missed=self._missed(connection),
             )
+
+    def _missed(self, connection: Connection) -> int:
+        parameters = Parameters()
+        of = where(of_conversation(self.organization), parameters)
+        sql = f"SELECT count(*) FROM missed AS t WHERE {of}"  # noqa: S608
+        return int(connection.run(sql, **parameters.values)[0][0])
 
     def _tallies(self, connection: Connection) -> Mapping[str | None, list["_Counted"]]:
         """Count by what the columns hold, and put together what is one value to a filter."""

@@ -2,14 +2,19 @@
 
 import math
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from dixa_state.questions.workload import Workload
+from dixa_state.questions import CurrentCounts
 
+MAX_QUEUES = 50
+"""Queues that are named, those where most wait; the others are counted together."""
+
+OTHERS = "other queues"
 _MINUTE, _MINUTES = 60, 60
 _RESPONSE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 _BATCH_EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
@@ -140,16 +145,21 @@ class Metrics:
             registry=registry,
         )
 
-    def set_workload(self, found: Workload | None) -> None:
+    def set_workload(self, found: CurrentCounts | None) -> None:
         """Set what the desk has before it; what is not known is NaN, and no queue waits."""
-        values = found._asdict() if found else {}
+        values = {**dict(found.total), "missed_webhooks": found.missed} if found else {}
         for name, gauge in self._workload.items():
             gauge.set(values.get(name.removesuffix("_conversations"), math.nan))
         self._waiting.clear()
         self._longest_wait.clear()
-        for name, queue in (found.queues if found else {}).items():
-            self._waiting.labels(name).set(queue.waiting)
-            self._longest_wait.labels(name).set(queue.longest_wait)
+        queues = [one for one in found.groups if one.waiting] if found else []
+        queues.sort(key=lambda one: (-one.waiting, one.value or ""))
+        waits: defaultdict[str, float] = defaultdict(float)
+        for place, one in enumerate(queues):
+            name = (one.value or "none") if place < MAX_QUEUES else OTHERS
+            self._waiting.labels(name).inc(one.waiting)
+            waits[name] = max(waits[name], one.longest_wait or 0)
+            self._longest_wait.labels(name).set(waits[name])
 
     def set_gauges(self, values: Mapping[str, object], *, alive: bool) -> None:
         """Set what is only known when somebody asks; a value that is not known is NaN."""

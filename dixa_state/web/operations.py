@@ -15,8 +15,8 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from dixa_state.errors import DixaStateError
+from dixa_state.questions import Current, CurrentCounts
 from dixa_state.questions.changes import health
-from dixa_state.questions.workload import Workload, workload
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, answer
 from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE, UNUSABLE
@@ -95,15 +95,15 @@ async def metrics(service: TheService) -> Response:
     """Return the metrics in Prometheus' text format."""
     found = await readiness(service)
     service.metrics.set_gauges(found, alive=service.projection.alive)
-    service.metrics.set_workload(await _workload(service) if found["ready"] else None)
+    service.metrics.set_workload(await _current(service) if found["ready"] else None)
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _workload(service: Service) -> Workload | None:
+async def _current(service: Service) -> CurrentCounts | None:
     """Return what the desk has before it; None while the views are of another version or busy."""
     with suppress(DixaStateError, TimeoutError):
         async with asyncio.timeout(PROBE_TIMEOUT):
-            return await service.probes.run(partial(workload, service.reader))
+            return await service.probes.run(partial(service.reader.ask, Current()))
     return None
 
 

@@ -20,11 +20,10 @@ from service_process import service as service_process
 
 from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.dixa.catalog import TYPES
-from dixa_state.questions import workload
 from dixa_state.store import postgres
 from dixa_state.views.replay import replay
 from dixa_state.views.tables import VIEW_VERSION
-from dixa_state.web import live_updates, operations, service
+from dixa_state.web import live_updates, metrics, operations, service
 
 pytestmark = pytest.mark.usefixtures("nothing_fails")
 
@@ -318,7 +317,7 @@ def test_the_metrics_count_what_the_desk_has_before_it(day: Running) -> None:
 def test_the_queues_that_have_a_label_are_bounded(
     sqlite_server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workload, "MAX_QUEUES", 2)
+    monkeypatch.setattr(metrics, "MAX_QUEUES", 2)
     for csid in range(1, 7):
         body = {
             "event_id": f"e{csid}",
@@ -330,10 +329,15 @@ def test_the_queues_that_have_a_label_are_bounded(
             },
         }
         sqlite_server.send([json.dumps(body).encode()])
-    found = workload.workload(sqlite_server.service.reader)
-    assert (found.open, found.unassigned, found.breached) == (6, 6, 0)
-    waiting = {name: queue.waiting for name, queue in found.queues.items()}
-    assert waiting == {"Queue 1": 2, "Queue 2": 2, "other queues": 2}
-    assert found.queues["Queue 1"].longest_wait > found.queues["Queue 2"].longest_wait
     text = sqlite_server.client.get("/metrics").text
-    assert 'dixa_state_waiting_conversations{queue="other queues"} 2.0' in text
+    found = {
+        (sample.name.removeprefix("dixa_state_"), sample.labels.get("queue")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["open_conversations", None] == found["unassigned_conversations", None] == 6
+    assert found["breached_conversations", None] == 0
+    queues = ("Queue 1", "Queue 2", "other queues")
+    assert [found["waiting_conversations", name] for name in queues] == [2, 2, 2]
+    waits = [found["longest_wait_seconds", name] for name in queues]
+    assert waits[2] > waits[0] > waits[1]
