@@ -52,9 +52,7 @@ def doctor(store: str | None, *, as_json: bool) -> int:
 def _diagnose(settings: Settings, store: str) -> Iterator[Found]:
     yield "version", f"dixa-state {version('dixa-state')}, Python {platform.python_version()}", None
     yield "settings", ", ".join(_given(settings)) or "all by default", None
-    unsigned = "no webhook secret is set: `serve` will not start"
-    missing = not read_secrets(settings) and not settings.allow_unsigned
-    yield "webhook secrets", "none" if missing else "set", unsigned if missing else None
+    yield "webhook secrets", *_secrets(settings)
     yield "store", redacted(store), None
     try:
         with opened_reader(store, project=False) as reader:
@@ -66,6 +64,16 @@ def _diagnose(settings: Settings, store: str) -> Iterator[Found]:
         free = shutil.disk_usage(folder if folder.is_dir() else Path.cwd()).free
         little = free < _LITTLE_SPACE
         yield "disk", f"{free / 2**30:,.1f} GiB free", "little disk is left" if little else None
+
+
+def _secrets(settings: Settings) -> tuple[str, str | None]:
+    try:
+        known = read_secrets(settings)
+    except click.UsageError as error:
+        return "wrong", error.message
+    if known or settings.allow_unsigned:
+        return "set", None
+    return "none", "no webhook secret is set: `serve` will not start"
 
 
 def _in_store(reader: Reader) -> Iterator[Found]:

@@ -185,14 +185,16 @@ def with_json(command: Command) -> Command:
 
 
 @contextmanager
-def opened(store: str | None, *, create: bool = False) -> Iterator[ConversationTracker]:
+def opened(
+    store: str | None,
+    *,
+    create: bool = False,
+    secrets: Secrets = Secrets(),  # noqa: B008 — frozen
+) -> Iterator[ConversationTracker]:
     """Open the tracker that the settings and `--store` name."""
     settings = read_settings()
     with open_tracker(
-        store or settings.store,
-        create=create,
-        grace=settings.grace,
-        secrets=read_secrets(settings),
+        store or settings.store, create=create, grace=settings.grace, secrets=secrets
     ) as tracker:
         yield tracker
 
@@ -225,13 +227,21 @@ def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Re
 
 
 @contextmanager
-def opened_reader(store: str | None, *, project: bool = True) -> Iterator[Reader]:
-    """Open a reader; with `project`, on views that are up to date."""
+def opened_reader(
+    store: str | None,
+    *,
+    project: bool = True,
+    secrets: Secrets = Secrets(),  # noqa: B008 — frozen
+) -> Iterator[Reader]:
+    """Open a reader; with `project`, on views that are up to date.
+
+    `secrets` are for the commands that judge signatures: no other fails by a wrong one.
+    """
     if project:
         with viewed(store) as (tracker, views):
             yield Reader(tracker, views)
     else:
-        with opened(store) as tracker:
+        with opened(store, secrets=secrets) as tracker:
             yield Reader(tracker, open_views(tracker.event_recorder))
 
 

@@ -42,7 +42,7 @@ PROBLEMS = (*get_args(Problem), "conflict")
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
-@click.option("--anyway", is_flag=True, help="Also files that do not begin with webhooks.")
+@click.option("--anyway", is_flag=True, help="Also files that begin without webhooks.")
 @with_store
 @with_json
 def ingest_command(
@@ -51,9 +51,8 @@ def ingest_command(
     """Read webhook bodies from files, or from standard input.
 
     JSON Lines, a JSON array, JSON bodies over several lines, or Dixa's delivery logs; .gz and .zst
-    too. What cannot become an event is set aside in quarantine, and the rest goes on. A file of
-    which the first 20 bodies are no webhooks at all is refused. To ingest a file twice does no
-    harm.
+    too. What cannot become an event is set aside in quarantine, and the rest goes on. A file
+    without a webhook among its first 20 bodies is refused. To ingest a file twice does no harm.
     """
     sources = read_sources(paths)
     started = monotonic()
@@ -171,7 +170,7 @@ def quarantine_retry(ids: tuple[int, ...], store: str | None, *, as_json: bool) 
 
 @quarantine.command("discard")
 @click.argument("ids", metavar="[ID…]", type=NUMBER, nargs=-1)
-@click.option("--reason", type=click.Choice(PROBLEMS), help="All that are there for this.")
+@click.option("--reason", type=click.Choice(PROBLEMS), help="All that are there for this reason.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @with_store
 def quarantine_discard(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from msgspec import Struct
 
@@ -92,15 +93,16 @@ def begun_with_webhooks(source: Source) -> Iterator[Body]:
     Raises `InvalidInputError` otherwise, before it yields any: a spreadsheet is no history.
     """
     bodies, first = iter(source), list[Body]()
-    for body in bodies:
+    for body in islice(bodies, _JUDGED):
         first.append(body)
         if _is_like_a_webhook(body.raw):
             break
-        if len(first) == _JUDGED:
+    else:
+        if first:
             beginning = first[0].raw[:_SHOWN_BYTES].decode("utf-8", "replace")
             raise InvalidInputError(
-                f"{source.path}: expected webhooks, got {_JUDGED} bodies that are none, the first "
-                f"one {shorten(beginning)!r}; --anyway puts them into quarantine"
+                f"{source.path}: expected a webhook among the first {_JUDGED} bodies, got none, "
+                f"the first one {shorten(beginning)!r}; --anyway puts them into quarantine"
             )
     yield from first
     yield from bodies
