@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from dixa_state.dixa.signature import Secrets
 from dixa_state.domain.evidence import GRACE
-from dixa_state.errors import InvalidInputError, SchemaError
+from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Reader
 from dixa_state.store.memory import MemoryRecorder
 from dixa_state.store.recorder import EventRecorder
@@ -32,11 +32,11 @@ def open_tracker(
     """Open a tracker on an event store; use it in a `with` statement, or close it.
 
     `store` is `sqlite:///file.db` (four slashes for an absolute path), `postgresql://…` or
-    `memory:`. With `create`, a store is made where there is none, and its role on PostgreSQL must
-    be one that may append. Stored signatures are judged by `secrets`, which
-    `dixa_state.dixa.signature.parse_secrets` reads. Raises `InvalidInputError` for any other URL,
-    `SchemaError` if there is no usable store, `PermissionDeniedError` if the role may not use it,
-    `StoreUnavailableError` if it cannot be reached.
+    `memory:`. With `create`, a store is made where there is none, a file of SQLite by the first
+    append, and the role on PostgreSQL must be one that may append. Stored signatures are judged by
+    `secrets`, which `dixa_state.dixa.signature.parse_secrets` reads. Raises `InvalidInputError` for
+    any other URL, `SchemaError` if there is no usable store, `PermissionDeniedError` if the role
+    may not use it, `StoreUnavailableError` if it cannot be reached.
     """
     recorder = open_recorder(store, create=create)
     return ConversationTracker(recorder, grace=grace, secrets=secrets, open_reader=open_reader)
@@ -70,7 +70,8 @@ def open_views(recorder: EventRecorder) -> Views:
 
 
 def open_reader(tracker: ConversationTracker) -> Reader:
-    """Open a reader of a tracker's views."""
+    """Open a reader of a tracker's views; raises `SchemaError` where there is no store."""
+    tracker.event_recorder.last_position()  # views are made where they are missing, a store is not
     return Reader(tracker, open_views(tracker.event_recorder))
 
 
@@ -128,9 +129,4 @@ def _sqlite_path(store: str, *, create: bool) -> Path:
         raise InvalidInputError(f"store: expected sqlite:///file.db, got {redacted(store)!r}")
     if create and not path.parent.is_dir():
         raise InvalidInputError(f"store: expected a folder {path.parent}, found none")
-    if not create and not path.exists():
-        raise SchemaError(
-            f"no store at {path}: `dixa-state ingest FILE --store {store}` makes one, "
-            "or name another with --store"
-        )
     return path

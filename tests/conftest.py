@@ -5,7 +5,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,6 +142,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
             make = lambda **options: ConversationTracker(recorder, **options)  # noqa: E731
         else:
             url = request.getfixturevalue(f"{request.param}_url")
+            made = trackers.enter_context(closing(open_recorder(url)))
+            with made.writing():  # an empty transaction makes the file of SQLite
+                pass
             make = lambda **options: ConversationTracker(open_recorder(url), **options)  # noqa: E731
         yield SimpleNamespace(
             kind=request.param, open=lambda **options: trackers.enter_context(make(**options))

@@ -90,9 +90,10 @@ def store_history(store: str, coming: Iterator[Webhook], now: datetime) -> Webho
             following = webhook
             break
         before.append(webhook)
-    with open_tracker(store) as tracker, closing(open_reader(tracker)) as reader:
+    with open_tracker(store) as tracker:
         tracker.append_many(before)
-        reader.refresh()
+        with closing(open_reader(tracker)) as reader:
+            reader.refresh()
     return following
 
 

@@ -108,13 +108,15 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
     """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open the store in this file; with `create`, make what is missing.
+        """Open the store in this file; with `create`, the first write makes it if it is missing.
 
         Raises `SchemaError` if there is no store of ours there, `StoreUnavailableError` if the
         file cannot be opened.
         """
-        self._path = path.absolute()
-        self._make_ready(create=create)
+        self._given, self._path = path, path.absolute()
+        self._identity: tuple[int, int] | None = None
+        if not create or path.exists():
+            self._make_ready(create=create)
         datastore = SQLiteDatastore(
             _uri(self._path), lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
         )
@@ -134,6 +136,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         mode = "rwc" if create else "rw"
         if create:
             _create_private(self._path)
+        elif not self._path.exists():
+            raise self._missing()
         try:
             with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
                 if create and not connection.execute(_SQL["has_tables"]).fetchone()[0]:
@@ -143,11 +147,25 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         except sqlite3.DatabaseError as error:
             raise _no_store(self._path, error) from error
 
+    def _missing(self) -> SchemaError:
+        return SchemaError(
+            f"no store at {self._given}: `dixa-state ingest FILE --store sqlite:///{self._given}` "
+            "makes one, or name another with --store"
+        )
+
+    @contextmanager
+    def write_connection(self) -> Iterator[SQLiteConnection]:
+        """Use the connection that writes, to a store that is made if there is none."""
+        if self._identity is None:
+            self._make_ready(create=True)
+        with self.datastore.get_connection(commit=True) as connection:
+            yield connection
+
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Open a transaction under SQLite's write lock."""
-        self._require_same_file()
-        with translated(), self.datastore.get_connection(commit=True) as connection:
+        with translated(), self.write_connection() as connection:
+            self._require_same_file()
             raw = connection.cursor().sqlite_cursor
             with closing(raw):
                 raw.execute("BEGIN IMMEDIATE")
@@ -186,6 +204,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         SQLite goes on writing to a file that has been moved or removed, and what it wrote is lost
         when the last connection closes. A look at a file costs 2 µs.
         """
+        if self._identity is None:
+            raise self._missing()
         try:
             same = self._identity == _identity(self._path)
         except OSError:
@@ -219,6 +239,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
         """Write how quarantined bodies were settled."""
+        self._require_same_file()
         with translated(), self.datastore.transaction(commit=True) as cursor:
             listed = self._listed(ids)
             parameters = {"ids": listed, "resolution": resolution, "at": format_time(at)}

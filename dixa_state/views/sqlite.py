@@ -51,7 +51,7 @@ class SqliteViews(Views):
             with self._recorder.reading() as connection:
                 yield connection
             return
-        with self._recorder.datastore.get_connection(commit=True) as pooled:
+        with self._recorder.write_connection() as pooled:
             yield pooled.cursor().sqlite_cursor.connection
 
     def select(self, sql: str, **parameters: Any) -> Rows:

@@ -23,6 +23,8 @@ class Ours(persistence.RecorderTestCase):
     def create_recorder(self) -> EventRecorder:
         recorder = open_recorder(self.url)
         self.addCleanup(recorder.close)
+        with recorder.writing():  # which makes the file of SQLite
+            pass
         return recorder
 
 

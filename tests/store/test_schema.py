@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from dixa_state import SchemaError, StoreUnavailableError, open_tracker
+from dixa_state.questions import Stats
 from dixa_state.store.sql import schema, statements
 
 
@@ -188,7 +189,14 @@ def test_a_store_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None
     path = tmp_path / "none.db"
     with pytest.raises(SchemaError, match=r"no store at .*none\.db: `dixa-state ingest"):
         open_tracker(f"sqlite:///{path}", create=False)
-    assert not path.exists()
+    with open_tracker(f"sqlite:///{path}") as tracker:
+        with pytest.raises(SchemaError, match="no store at"):
+            tracker.conversation(70431)
+        with pytest.raises(SchemaError, match="no store at"):
+            tracker.ask(Stats())
+        assert not path.exists()
+        tracker.append(b"{}")
+        assert path.exists()
 
 
 def test_a_postgresql_database_without_our_schema_is_told_apart(postgres_server: str) -> None:
@@ -219,6 +227,7 @@ def test_a_server_that_is_not_there_is_named_in_one_line() -> None:
 
 def test_every_commit_on_sqlite_is_synced_to_the_disk(sqlite_url: str) -> None:
     with open_tracker(sqlite_url) as tracker:
+        tracker.append(b"{}")
         datastore = tracker.event_recorder.datastore  # type: ignore[attr-defined]
         with datastore.transaction(commit=False) as cursor:
             cursor.execute("SELECT * FROM pragma_synchronous, pragma_journal_mode")
