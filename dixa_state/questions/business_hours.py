@@ -129,12 +129,12 @@ class Calendar:
         self._ends: list[int] = []
         self._before: list[int] = []
 
-    def seconds(self, begin: int, end: int) -> float:
-        """Return how many seconds of an interval, in microseconds since 1970, it was open."""
+    def open_during(self, begin: int, end: int) -> int:
+        """Return how much of an interval it was open, all in microseconds."""
         begin, end = max(begin, _EARLIEST), min(end, _LATEST)
         if not self._last or begin < self._first or end > self._last:
             self._cover(begin, end)
-        return max(self._open_until(end) - self._open_until(begin), 0) / 1_000_000
+        return max(self._open_until(end) - self._open_until(begin), 0)
 
     def _open_until(self, at: int) -> int:
         place = bisect_right(self._begins, at) - 1

@@ -6,7 +6,7 @@ queue, the agent and the tags that the conversation had at the sample's end.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -27,7 +27,7 @@ from dixa_state.views.tables import EPOCH, micros
 By = Literal["queue", "agent", "channel", "tag", "day", "hour"]
 Unit = Literal["seconds", "share", "count"]
 Group = str | None
-Name = Callable[[int, Sequence[Any]], Group]
+Name = Callable[[tuple[Any, ...]], Group]
 
 
 class Measure(NamedTuple):
@@ -35,7 +35,8 @@ class Measure(NamedTuple):
 
     The statement selects `stream`, `number`, `at` (the cohort date), `begin`, `finish`, `value` and
     `bound`, and what it knows itself of `queue_id`, `queue_name`, `agent_id`, `agent_name` as
-    `own` says. `bound` is whether it is only an upper bound, and so left out.
+    `own` says. `bound` is whether it is only an upper bound, and so left out. `in_pieces` is
+    whether a sample may have several rows.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Measure(NamedTuple):
     meaning: str
     rows: str
     own: tuple[str, ...] = ()
+    in_pieces: bool = False
 
 
 def _rows(source: str, **columns: str) -> str:
@@ -142,8 +144,17 @@ MEASURES = (
         "creation to the last close",
         _resolution("full_resolution"),
     ),
-    Measure("open", "seconds", "created", "time in status open", _in_status("open")),
-    Measure("pending", "seconds", "created", "time in status pending", _in_status("pending")),
+    Measure(
+        "open", "seconds", "created", "time in status open", _in_status("open"), in_pieces=True
+    ),
+    Measure(
+        "pending",
+        "seconds",
+        "created",
+        "time in status pending",
+        _in_status("pending"),
+        in_pieces=True,
+    ),
     Measure(
         "queue_wait",
         "seconds",
@@ -176,6 +187,7 @@ MEASURES = (
             **_AGENT,
         ),
         ("agent",),
+        in_pieces=True,
     ),
     Measure(
         "csat",
@@ -249,10 +261,16 @@ class Scope:
     hours: BusinessHours | None = None
 
     def statement(self, measure: Measure, by: By | None) -> tuple[str, dict[str, Any]]:
-        """Return the statement that selects the samples, and its parameters."""
+        """Return the statement that selects samples, or in business hours pieces of them.
+
+        Of a sample: its length in microseconds, whether it is only a bound, and its key.
+        """
         parameters = Parameters({"now": micros(self.now)})
         wanted = {name for name in ("queue", "agent") if by == name or getattr(self, name)}
-        columns, joins = ["c.channel", "c.organization_id"], []
+        columns, joins = [], []
+        if by == "channel" or self.channel or self.hours or self.organization is not None:
+            joins.append("JOIN conversations AS c ON c.stream = m.stream")
+            columns += ["c.channel", "c.organization_id"]
         for name in sorted(wanted):
             alias, table, pair = _JOINED[name]
             if name in measure.own:
@@ -265,21 +283,20 @@ class Scope:
             columns.append("g.tag")
         plain = ("stream", "number", "at", "begin", "finish", "value", "bound")
         selected = ", ".join([*(f"m.{name}" for name in plain), *columns])
-        inner = (
-            f"SELECT {selected} FROM ({measure.rows}) AS m "  # noqa: S608
-            f"JOIN conversations AS c ON c.stream = m.stream {' '.join(joins)}"
-        )
-        keys = ", ".join(f"t.{name}" for name in (*plain, "organization_id", *_KEYS[by]))
+        inner = f"SELECT {selected} FROM ({measure.rows}) AS m {' '.join(joins)}"  # noqa: S608
+        key = "".join(f", t.{name}" for name in _KEYS[by])
         clauses = [where(self._conditions(), parameters), *self._more(parameters)]
-        return f"SELECT {keys} FROM ({inner}) AS t WHERE {' AND '.join(clauses)}", parameters.values  # noqa: S608
-
-    def seconds(self, begin: int, finish: int | None, owner: str | None) -> float | None:
-        """Return the seconds of an interval, in business hours if there are any."""
-        if finish is None:
-            return None
-        if self.hours is not None:
-            return self.hours.of(owner).seconds(begin, finish)
-        return max(finish - begin, 0) / 1_000_000
+        rows = f"FROM ({inner}) AS t WHERE {' AND '.join(clauses)}"
+        if self.hours:  # which SQL does not know
+            pieces = "t.stream, t.number, t.begin, t.finish, t.value, t.bound, t.organization_id"
+            return f"SELECT {pieces}{key} {rows}", parameters.values
+        length = _LENGTHS[measure.unit]
+        if not measure.in_pieces:
+            return f"SELECT {length}, t.bound{key} {rows}", parameters.values
+        summed = (
+            f"SELECT CAST(sum({length}) AS BIGINT), max(CASE WHEN t.bound THEN 1 ELSE 0 END){key}"
+        )
+        return f"{summed} {rows} GROUP BY t.stream, t.number{key}", parameters.values
 
     def _conditions(self) -> list[Condition]:
         return [
@@ -301,10 +318,16 @@ class Scope:
             yield f"({none}EXISTS ({had} AND g.tag IN {some}))"
 
 
+_LENGTHS = {
+    "seconds": "CASE WHEN t.finish > t.begin THEN t.finish - t.begin "
+    "WHEN t.finish <= t.begin THEN 0 END",
+    "share": "t.value",
+    "count": "1",
+}
 _KEYS: dict[By | None, tuple[str, ...]] = {
     None: (),
-    "day": (),
-    "hour": (),
+    "day": ("at",),
+    "hour": ("at",),
     "queue": ("queue_id", "queue_name"),
     "agent": ("agent_id", "agent_name"),
     "channel": ("channel",),
@@ -327,39 +350,31 @@ class Measured(Answer):
 
 
 class _Samples:
-    """The samples of a group: what the pieces of each add up to, and those known as bounds only."""
+    """The samples of a group: their lengths in microseconds, and how many are only bounds."""
 
     def __init__(self) -> None:
-        self.values: dict[Hashable, float] = defaultdict(float)
-        self.bounds: set[Hashable] = set()
-
-    def add(self, sample: Hashable, value: float | None, *, bound: bool) -> None:
-        if bound:
-            self.bounds.add(sample)
-        if value is not None:
-            self.values[sample] += value
+        self.lengths: list[int] = []
+        self.bounds = 0
 
     def measured(self, measure: Measure) -> Measured:
         """Return the figures of the samples that are no mere bounds."""
-        exact = (value for sample, value in self.values.items() if sample not in self.bounds)
-        values = sorted(exact)
-        ranked = values if measure.unit == "seconds" else []
-        mean = None if measure.unit == "count" or not values else sum(values) / len(values)
+        lengths, scale = sorted(self.lengths), 1_000_000 if measure.unit == "seconds" else 1
+        ranked = lengths if measure.unit == "seconds" else []
+        mean = None if measure.unit == "count" or not lengths else sum(lengths) / len(lengths)
         return Measured(
             unit=measure.unit,
             cohort=measure.cohort,
-            count=len(values),
-            # Rounded, since sums of floats depend on the order of the rows, which may be any.
-            average=None if mean is None else round(mean, 6),
+            count=len(lengths),
+            average=None if mean is None else round(mean / scale, 6),
             p50=_rank(ranked, 50),
             p90=_rank(ranked, 90),
-            upper_bounds=len(self.bounds),
+            upper_bounds=self.bounds,
         )
 
 
-def _rank(values: Sequence[float], percent: int) -> float | None:
-    """Return a percentile by nearest rank."""
-    return values[-(-len(values) * percent // 100) - 1] if values else None
+def _rank(lengths: Sequence[int], percent: int) -> float | None:
+    """Return a percentile by nearest rank, in seconds."""
+    return lengths[-(-len(lengths) * percent // 100) - 1] / 1_000_000 if lengths else None
 
 
 def measure_all(
@@ -381,29 +396,51 @@ def _grouped(
     connection: Connection, scope: Scope, measure: Measure, by: By | None, name: Name
 ) -> dict[Group, _Samples]:
     sql, values = scope.statement(measure, by)
+    rows: Iterable[Sequence[Any]] = connection.run(sql, **values)
+    if scope.hours is not None:
+        rows = _in_hours(rows, measure, scope.hours)
     grouped: dict[Group, _Samples] = defaultdict(_Samples)
-    for stream, number, at, begin, finish, value, bound, owner, *key in connection.run(
-        sql, **values
-    ):
-        measured = value if measure.unit == "share" else 1.0
-        if measure.unit == "seconds":
-            measured = scope.seconds(begin, finish, owner)
-        grouped[name(at, key)].add((stream, number), measured, bound=bool(bound))
+    by_key: dict[tuple[Any, ...], _Samples] = {}  # a name is found once, not for every row
+    for length, bound, *key in rows:
+        samples = by_key.get(known := tuple(key))
+        if samples is None:
+            samples = by_key[known] = grouped[name(known)]
+        if bound:
+            samples.bounds += 1
+        elif length is not None:
+            samples.lengths.append(length)
     return grouped
+
+
+def _in_hours(
+    pieces: Iterable[Sequence[Any]], measure: Measure, hours: BusinessHours
+) -> Iterator[tuple[Any, ...]]:
+    """Yield samples, each the sum of the business hours in its pieces."""
+    lengths: dict[tuple[Any, ...], int | None] = defaultdict(lambda: None)
+    bounds: set[tuple[Any, ...]] = set()
+    for stream, number, begin, finish, value, bound, owner, *key in pieces:
+        length = value if measure.unit == "share" else 1
+        if measure.unit == "seconds":
+            length = None if finish is None else hours.of(owner).open_during(begin, finish)
+        sample = (stream, number, *key)
+        if length is not None:
+            lengths[sample] = (lengths[sample] or 0) + length
+        if bound:
+            bounds.add(sample)
+    for sample in lengths.keys() | bounds:
+        yield lengths[sample], sample in bounds, *sample[2:]
 
 
 def _group_names(connection: Connection, by: By | None, zone: ZoneInfo) -> Name:
     """Return what names the group of a sample, by its cohort date and its key."""
     match by:
-        case None:
-            return lambda _at, _key: None
         case "day" | "hour":
-            return lambda at, _key: group_in_time(at, by, zone)
-        case "channel" | "tag":
-            return lambda _at, key: key[0]
+            return lambda key: group_in_time(key[0], by, zone)
         case "queue" | "agent":
             values = distinct_values(set(known_pairs(connection, by)) | {(None, None)})
-            return lambda _at, key: values.get(tuple(key), key[1] or key[0])
+            return lambda key: values.get(key, key[1] or key[0])
+        case _:
+            return lambda key: key[0] if key else None
 
 
 def group_in_time(at: int, by: Literal["day", "hour"], zone: ZoneInfo) -> str:
