@@ -293,7 +293,7 @@ def _evaluation(item: Item) -> SlaEvaluation:
         since=from_micros(row.since),
         began_at=from_micros(row.began_at),
         breached_late_at=from_micros(row.breached_late_at),
-        channel=row.channel,
+        channel=row.channel_name,
         queue=row.queue_name or row.queue_id,
         agent=row.assignee_name or row.assignee_id,
     )

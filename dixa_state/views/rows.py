@@ -325,6 +325,7 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluation
             began_at=micros(evaluation.history[0].at),
             breached_late_at=_optional_micros(evaluation.breached_late_at),
             channel=in_capitals(counted.channel),
+            channel_name=storable(counted.channel),
             queue_id=findable(queue.key) if queue else None,
             queue_name=findable(queue.name) if queue else None,
             assignee_id=findable(agent.key) if agent else None,

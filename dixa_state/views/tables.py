@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-VIEW_VERSION = 3
+VIEW_VERSION = 4
 """Incremented when the meaning of the rows changes; views of another version must be replayed."""
 
 
@@ -174,7 +174,8 @@ class SlaEvaluationRow(NamedTuple):
     """An SLA evaluation, beside what its shares are broken down by.
 
     Those are as they were at the outcome's own event; while it is pending, as they are now. So are
-    the tags, in rows of their own. `breached_late_at` is when an outcome followed a breach.
+    the tags, in rows of their own. `breached_late_at` is when an outcome followed a breach,
+    `channel_name` the channel as Dixa spells it.
     """
 
     stream: str
@@ -190,6 +191,7 @@ class SlaEvaluationRow(NamedTuple):
     began_at: int
     breached_late_at: int | None
     channel: str | None
+    channel_name: str | None
     queue_id: str | None
     queue_name: str | None
     assignee_id: str | None

@@ -56,3 +56,14 @@ def test_an_unknown_name_is_refused_with_the_nearest(
 def test_in_an_empty_store_no_name_is_known(place: Place) -> None:
     with pytest.raises(UnknownNameError, match="'Support'; none is known yet"):
         found(place, queue="Support")
+
+
+def test_a_channel_is_shown_as_dixa_spelled_it_and_found_in_any_case(
+    place: Place, day_lines: list[bytes]
+) -> None:
+    place.receive([line.replace(b'"WIDGET_CHAT"', b'"WidgetChat"') for line in day_lines])
+    evaluations = list(place.reader.every(SlaEvaluations(channel=("widgetchat",))))
+    conversations = list(place.reader.every(Conversations(channel=("WIDGETCHAT",))))
+    assert evaluations
+    assert conversations
+    assert {found.channel for found in [*evaluations, *conversations]} == {"WidgetChat"}

@@ -166,6 +166,7 @@ def rows(n: int) -> Iterator[Row]:
             began_at=at,
             breached_late_at=None,
             channel="EMAIL",
+            channel_name="EMAIL",
             queue_id=f"queue-{queue}",
             queue_name=f"Queue {queue}",
             assignee_id=f"agent-{agent}",

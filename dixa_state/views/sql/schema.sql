@@ -146,6 +146,7 @@ CREATE TABLE {v}sla_evaluations (
     began_at BIGINT NOT NULL,
     breached_late_at BIGINT,
     channel TEXT,
+    channel_name TEXT,
     queue_id TEXT,
     queue_name TEXT,
     assignee_id TEXT,
