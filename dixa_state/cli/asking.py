@@ -215,10 +215,9 @@ def stats(
 ) -> None:
     """Count conversations and measure durations and shares, over all or over a period.
 
-    Times may be RFC 3339, a date, a week such as 2026-W47, a month, `today`, `yesterday`, or a span
-    ago such as -7d; days and weeks begin at midnight of the time zone. Each measure has the date
-    that puts a sample into the period. In brackets: how many were left out because only an upper
-    bound of them is known.
+    Days and weeks begin at midnight of the time zone. Each measure has the date that puts a sample
+    into the period. In brackets: how many were left out because only an upper bound of them is
+    known.
     """
     if business_hours:
         given["business_hours"] = business_hours.read()

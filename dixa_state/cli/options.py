@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial, wraps
 from time import monotonic
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from zoneinfo import ZoneInfo
 
 import click
 from dotenv import dotenv_values
@@ -19,9 +20,9 @@ from dixa_state.bootstrap import open_tracker, open_views
 from dixa_state.cli.output import progress_bar, say
 from dixa_state.dixa.signature import Secrets, parse_secrets
 from dixa_state.dixa.streams import read_csid
-from dixa_state.domain.timestamps import parse_time
 from dixa_state.errors import InvalidInputError, StoreError
 from dixa_state.questions import Question, Reader
+from dixa_state.questions.periods import read_moment
 from dixa_state.questions.question import describe_errors
 from dixa_state.settings import Settings, require_known
 from dixa_state.tracker import ConversationTracker
@@ -59,7 +60,7 @@ _METAVARS = {
 
 
 class TimeType(click.ParamType[datetime]):
-    """A moment: RFC 3339, or a date for its midnight in UTC."""
+    """A moment: RFC 3339, or `yesterday`, `-7d`, `2026-W10` and so on, in UTC."""
 
     name = "time"
 
@@ -70,7 +71,7 @@ class TimeType(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return parse_time(value)
+            return read_moment(value, datetime.now(UTC), ZoneInfo("UTC"))
         except InvalidInputError as error:
             self.fail(str(error), param, ctx)
 

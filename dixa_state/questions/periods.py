@@ -15,6 +15,7 @@ _SPAN = re.compile(r"-([0-9]{1,4})([hdw])")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
+_LOST_PLUS = re.compile(r"(?<=:\d\d) (?=\d\d:\d\d$)|(?<=\.\d{3}) (?=\d\d:\d\d$)")
 
 
 def read_span(text: str) -> timedelta:
@@ -28,8 +29,10 @@ def read_span(text: str) -> timedelta:
 def read_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     """Return the moment at which begins what a text names: a day, a week, a time, a span ago.
 
-    Days and weeks are those of the zone.
+    Days and weeks are those of the zone. A space before the zone of a time is the `+` that a
+    query's text loses where nobody escapes it.
     """
+    text = _LOST_PLUS.sub("+", text)
     if _SPAN.fullmatch(text):
         return now - read_span(text)
     try:

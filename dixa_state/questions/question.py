@@ -4,12 +4,12 @@ A question is a pydantic model with a description per field; its method `answer`
 answer has. HTTP parameters, the command's options, OpenAPI and the library call derive from it.
 """
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
 from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.domain.timestamps import format_time, parse_time, shorten
 from dixa_state.errors import InvalidInputError
+from dixa_state.questions.periods import read_moment
 
 if TYPE_CHECKING:
     from dixa_state.questions.reader import Reader
@@ -40,22 +41,18 @@ _MAX_REPR = 76
 
 A_co = TypeVar("A_co", covariant=True)
 T = TypeVar("T")
-_LOST_PLUS = re.compile(r"(?<=:\d\d) (?=\d\d:\d\d$)|(?<=\.\d{3}) (?=\d\d:\d\d$)")
 _TIME_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2026-03-02T08:30:00.000Z"]}
 
 
 def _parse(value: object) -> datetime:
-    """Read a time; a datetime without a zone is in UTC, as a text without one is.
-
-    A space before the zone is the `+` that a query's text loses where nobody escapes it.
-    """
+    """Read a time; a datetime without a zone is in UTC, as a text without one is."""
     if isinstance(value, datetime):
         return parse_time(value.isoformat())
-    return parse_time(_LOST_PLUS.sub("+", str(value)))
+    return read_moment(str(value), datetime.now(UTC), ZoneInfo("UTC"))
 
 
 Moment = Annotated[datetime, BeforeValidator(_parse), WithJsonSchema(_TIME_SCHEMA)]
-"""A time in a question: RFC 3339, or a date for its midnight in UTC."""
+"""A time in a question: RFC 3339, or what else `read_moment` reads, in UTC."""
 
 Time = Annotated[
     datetime, PlainSerializer(format_time, str, when_used="json"), WithJsonSchema(_TIME_SCHEMA)
@@ -183,6 +180,15 @@ class PagedQuestion(Question[Page[T]], Generic[T]):
         """Return what is asked, apart from the page: a page key holds for this question alone."""
         apart = {"page_limit", "page_key", "min_position"}
         return f"{type(self).__name__} {self.model_dump_json(exclude=apart, exclude_defaults=True)}"
+
+
+def moments(question: BaseModel) -> dict[str, str]:
+    """Return the times in a question, by their parameters: what `-7d` means on all pages."""
+    return {
+        field.alias or name: format_time(value)
+        for name, field in type(question).model_fields.items()
+        if isinstance(value := getattr(question, name), datetime)
+    }
 
 
 def require_past(now: datetime, **moments: datetime | None) -> None:

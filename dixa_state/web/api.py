@@ -17,7 +17,7 @@ from dixa_state import questions
 from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Page, Question, Search, SearchBody
-from dixa_state.questions.question import describe_errors
+from dixa_state.questions.question import describe_errors, moments
 from dixa_state.web.access import Reader
 from dixa_state.web.answers import REFUSALS, SEARCH_REFUSALS, Meta, answer, listed
 from dixa_state.web.bodies import headers_of
@@ -225,16 +225,17 @@ async def _answered(service: Service, request: Request, question: Question[Any])
             found,
             as_of=getattr(question, "as_of", None),
             known_at=getattr(question, "known_at", None),
-            next_page=None if next_key is None else _next_page(request, next_key),
+            next_page=None if next_key is None else _next_page(request, question, next_key),
         )
 
     return await service.run_query(request, ask, question.min_position)
 
 
-def _next_page(request: Request, key: str) -> str:
+def _next_page(request: Request, question: Question[Any], key: str) -> str:
     """Return the address of the next page, relative to this server: the same query with a key."""
+    fixed = moments(question)
     query = [
-        (name, value)
+        (name, fixed.get(name, value))
         for name, value in parse_qsl(request.url.query, keep_blank_values=True)
         if name != "pageKey"
     ]

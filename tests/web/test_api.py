@@ -17,6 +17,7 @@ PAGED = [
     "/v1/conversations/70431/transitions",
     "/v1/conversations/70431/events",
     "/v1/transitions",
+    "/v1/transitions?since=-9999d",
     "/v1/sla",
     "/v1/bans?history=true",
 ]

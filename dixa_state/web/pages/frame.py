@@ -20,7 +20,7 @@ from starlette.types import Scope
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Question
-from dixa_state.questions.question import describe_errors
+from dixa_state.questions.question import describe_errors, moments
 from dixa_state.web.pages.session import COOKIE
 from dixa_state.web.service import Service
 
@@ -111,10 +111,11 @@ class View:
     def here(self, path: str | None = None, /, **changes: Any) -> str:
         """Return this address with some values changed; None takes one away, and so its page."""
         gone = {*(name.rstrip("_") for name in changes), "pageKey"}
+        fixed = self._request.state.moments if "pageKey" in changes else {}
         kept: dict[str, list[str]] = {}
         for name, value in self.query:
             if name not in gone:
-                kept.setdefault(name, []).append(value)
+                kept.setdefault(name, []).append(fixed.get(name, value))
         return self.url(path or self.path, **kept, **changes)
 
     def is_at(self, path: str, query: dict[str, Any]) -> bool:
@@ -131,6 +132,10 @@ class View:
     def given(self, name: str) -> list[str]:
         """Return the values of a parameter of this address."""
         return [value for key, value in self.query if key == name]
+
+    def fix(self, moments: dict[str, str]) -> None:
+        """Use these times in links to other pages of a list, whatever text the address has."""
+        self._request.state.moments = getattr(self._request.state, "moments", {}) | moments
 
     def midnight(self) -> datetime:
         """Return when the reader's day began."""
@@ -226,6 +231,8 @@ def render(template: str, view: View, **values: Any) -> str:
 def question(kind: type[Q], view: View, only: Iterable[str] | None = None, **fixed: Any) -> Q:
     """Return the question that an address asks; what a form left empty is not asked for.
 
+    Links to other pages of a list then have its times in place of texts such as `-7d`, which move.
+
     Raises `InvalidInputError` as the API does.
     """
     fields = kind.model_fields
@@ -239,10 +246,12 @@ def question(kind: type[Q], view: View, only: Iterable[str] | None = None, **fix
         else:
             given[name] = value
     try:
-        return kind.model_validate({**given, **fixed})
+        asked = kind.model_validate({**given, **fixed})
     except ValidationError as error:
         message, _ = describe_errors(error.errors())
         raise InvalidInputError(message) from error
+    view.fix(moments(asked))
+    return asked
 
 
 def wants_page(request: Request) -> bool:
