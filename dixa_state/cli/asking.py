@@ -21,12 +21,13 @@ from dixa_state.cli.options import (
     with_store,
 )
 from dixa_state.cli.output import (
+    FIRST_ROWS,
     print_fields,
-    print_first_rows,
     print_json,
     print_rows,
     print_table,
     print_text,
+    say_rest,
 )
 from dixa_state.questions.organizations import Organizations
 
@@ -67,10 +68,12 @@ def list_command(given: Given, store: str | None, *, limit: int | None, as_json:
             return tables.list_row(state, question.sort, now, owner)
 
         columns = tables.list_columns(question.sort, several=several)
-        if limit is None and not as_json and sys.stdout.isatty():
-            print_first_rows(columns, row, found)
-        else:
-            print_rows(columns, row, found, as_json=as_json)
+        if as_json:
+            print_rows(columns, row, found, as_json=True)
+            return
+        most = FIRST_ROWS if limit is None and sys.stdout.isatty() else None
+        print_table(columns, tables.named(map(row, islice(found, most))))
+        say_rest(found)
 
 
 @click.command()
@@ -191,7 +194,10 @@ def sla(given: Given, store: str | None, *, attainment: bool, as_json: bool) -> 
             )
         else:
             found = reader.every(asked(questions.SlaEvaluations, given))
-            print_rows(tables.SLA, tables.sla_row, found, as_json=as_json)
+            if as_json:
+                print_rows(tables.SLA, tables.sla_row, found, as_json=True)
+            else:
+                print_table(tables.SLA, tables.named(map(tables.sla_row, found)))
 
 
 @click.command()

@@ -30,7 +30,7 @@ _WRAPPED = ("changes", "reason", "expected", "got")
 _LEFT_OUT = ("event id", "received (UTC)", "requester", "signature", "remarks")
 """Columns that are left out where there is no room, in this order."""
 
-_ROWS, _COUNTED = 50, 1_000
+FIRST_ROWS, _COUNTED = 50, 1_000
 _SHORTEST, _SHORTEST_WRAPPED = 8, 30
 _STYLES = {"breached": "bold red", "overdue": "bold red", "waiting": "yellow"}
 _ANY_WIDTH = 1_000
@@ -103,11 +103,8 @@ def print_rows(
         print_table(columns, map(row, items))
 
 
-def print_first_rows(
-    columns: Sequence[str], row: Callable[[T], Sequence[object]], items: Iterator[T]
-) -> None:
-    """Print some rows on a terminal, and how many more there are."""
-    print_table(columns, map(row, islice(items, _ROWS)))
+def say_rest(items: Iterator[object]) -> None:
+    """Print a message with the number of items that were not printed, if any."""
     more = sum(1 for _ in islice(items, _COUNTED + 1))
     if more:
         count = f"{more:,}" if more <= _COUNTED else f"more than {_COUNTED:,}"

@@ -1,6 +1,6 @@
 """How answers look to a person in a terminal; times are UTC."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from dixa_state.questions import (
 from dixa_state.questions.bans import BanChange
 from dixa_state.questions.conversation import Queue, Rating, Sla, User
 from dixa_state.questions.measures import Measured
+from dixa_state.questions.naming import labels
 from dixa_state.questions.quarantine import QuarantinedWebhook
 from dixa_state.questions.stats import Numbers
 from dixa_state.views.verify import Finding
@@ -206,8 +207,8 @@ def list_row(state: Conversation, sort: str, now: datetime, organization: str | 
         *([] if organization is None else [organization]),
         state.status,
         _sorted_by(state, sort.removeprefix("-"), state.as_of or now),
-        (state.queue and (state.queue.name or state.queue.id)) or "",
-        person(state.assignee) or "",
+        state.queue or "",
+        state.assignee or "",
         person(state.requester) or "",
         state.sla_status,
     )
@@ -232,6 +233,26 @@ def _since(time: datetime | None, now: datetime) -> str:
     return span((now - time).total_seconds()) if time else ""
 
 
+def named(rows: Iterable[Row]) -> list[Row]:
+    """Return rows with names in place of queues and agents, told apart where they share one."""
+    kept = list(rows)
+    cells = [cell for row in kept for cell in row if isinstance(cell, Queue | User)]
+    shown = labels((cell.id, cell.name) for cell in cells)
+
+    def text(cell: object) -> object:
+        match cell:
+            case Queue() | User() if cell.id in shown:
+                return shown[cell.id]
+            case Queue():
+                return cell.name or cell.id or ""
+            case User():
+                return person(cell)
+            case _:
+                return cell
+
+    return [tuple(map(text, row)) for row in kept]
+
+
 def sla_row(evaluation: SlaEvaluation) -> Row:
     """Return the row of an SLA evaluation."""
     return (
@@ -239,15 +260,15 @@ def sla_row(evaluation: SlaEvaluation) -> Row:
         evaluation.metric or evaluation.policy,
         evaluation.status,
         clock(evaluation.deadline) or "",
-        evaluation.queue or "",
-        evaluation.agent or "",
+        Queue(id=evaluation.queue_id, name=evaluation.queue),
+        Queue(id=evaluation.agent_id, name=evaluation.agent),
     )
 
 
 def attainment_row(share: SlaAttainment) -> Row:
     """Return the row of a share."""
     return (
-        "all" if share.by is None else share.value or "none",
+        "all" if share.by is None else share.label or "none",
         share.achieved,
         share.breached,
         share.pending,
@@ -272,7 +293,8 @@ def stats_fields(stats: Statistics) -> Iterator[tuple[str, object]]:
         yield "hours", "closed hours are subtracted from durations"
     yield "conversations", f"{stats.conversations:,}"
     for name in ("by_status", "by_sla_status", "by_queue", "by_assignee"):
-        yield name.removeprefix("by_").replace("_", " "), _pairs(getattr(stats, name))
+        counts = {stats.labels.get(key, key): n for key, n in getattr(stats, name).items()}
+        yield name.removeprefix("by_").replace("_", " "), _pairs(counts)
     yield "transitions", f"{stats.transitions:,}"
     remarks = ("reopens", "irregular", "inferred", "late")
     yield "of these", _pairs({name: getattr(stats, name) for name in remarks})
@@ -299,7 +321,8 @@ def _grouped_rows(stats: Statistics) -> Iterator[Row]:
         for group in stats.groups:
             measure = group.measures[name]
             if measure.count or measure.upper_bounds:
-                yield name, group.value or "none", *_figures(measure), _count(measure)
+                value = group.value or "none"
+                yield name, stats.labels.get(value, value), *_figures(measure), _count(measure)
 
 
 def _compared_rows(stats: Statistics, before: Numbers) -> Iterator[Row]:

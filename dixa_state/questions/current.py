@@ -9,7 +9,7 @@ from dixa_state.domain.lifecycle import Status
 from dixa_state.questions.conditions import Parameters, where
 from dixa_state.questions.conversations import Conversations
 from dixa_state.questions.filters import of_conversation
-from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.naming import distinct_values, labels
 from dixa_state.questions.question import Answer, Moment, Question
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection
@@ -23,6 +23,7 @@ class Tally(Answer):
     """Counts of conversations that have not ended; each is that of the list with its filters."""
 
     value: str | None = Field(description="The value of `by`, as a filter takes it.")
+    label: str | None = Field(description="The value as people tell it from another of its name.")
     open: int = Field(description="Conversations that are open.")
     pending: int = Field(description="Conversations that are pending.")
     unassigned: int = Field(description="Open ones that nobody has.")
@@ -57,8 +58,11 @@ class Current(Question[CurrentCounts]):
         now = reader.now()
         since = self.since or now.replace(hour=0, minute=0, second=0, microsecond=0)
         with reader.moment() as (connection, at):
-            found = self._tallies(connection)
-            made = [_tally(value, some, micros(now)) for value, some in found.items()]
+            found, shown = self._tallies(connection)
+            made = [
+                _tally(value, some, micros(now), shown.get(value or "", value))
+                for value, some in found.items()
+            ]
 
             def counted(**filters: Any) -> int:
                 question = Conversations(organization=self.organization, **filters)
@@ -81,8 +85,13 @@ class Current(Question[CurrentCounts]):
         sql = f"SELECT count(*) FROM missed AS t WHERE {of}"  # noqa: S608
         return int(connection.run(sql, **parameters.values)[0][0])
 
-    def _tallies(self, connection: Connection) -> Mapping[str | None, list["_Counted"]]:
-        """Count by what the columns hold, and put together what is one value to a filter."""
+    def _tallies(
+        self, connection: Connection
+    ) -> tuple[Mapping[str | None, list["_Counted"]], Mapping[str, str]]:
+        """Count by what the columns hold, and put together what is one value to a filter.
+
+        Beside it, the labels of values that are ids.
+        """
         parameters = Parameters()
         of = where(of_conversation(self.organization), parameters)
         # Spelled and grouped as the index of what runs has it: 14 ms for 14,000, or else 500.
@@ -99,7 +108,7 @@ class Current(Question[CurrentCounts]):
         found: dict[str | None, list[_Counted]] = {}
         for known, counted in rows:
             found.setdefault(values[known], []).append(counted)
-        return found
+        return found, labels(values)
 
 
 class _Counted(NamedTuple):
@@ -122,11 +131,14 @@ _COLUMNS = "t.queue_id, t.queue_name, t.assignee_id, t.assignee_name, t.assignee
 _PLACES = {"queue": (0, 1), "assignee": (2, 3, 4), "channel": (5, 5)}
 
 
-def _tally(value: str | None, counted: Iterable[_Counted], now: int) -> Tally:
+def _tally(
+    value: str | None, counted: Iterable[_Counted], now: int, label: str | None = None
+) -> Tally:
     found = list(counted)
     first = min((one.first for one in found if one.first is not None), default=None)
     return Tally(
         value=value,
+        label=label,
         open=sum(one.open for one in found),
         pending=sum(one.pending for one in found),
         unassigned=sum(one.unassigned for one in found),

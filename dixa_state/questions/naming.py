@@ -5,7 +5,8 @@ in some conversations, so the name stands for somebody only where it finds all t
 of anybody else's.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
 from dixa_state.questions.question import NONE
 
@@ -26,6 +27,23 @@ def distinct_values(known: Collection[Known]) -> dict[Known, str | None]:
         for key, members in groups.items()
         for one in members
     }
+
+
+def labels(known: Iterable[Known]) -> dict[str, str]:
+    """Return how people tell apart ids that share a name: `Support (f4ab)` and `Support (043f)`."""
+    sharing: dict[str, set[str]] = defaultdict(set)
+    for key, name, *_ in known:
+        if key and name:
+            sharing[name].add(key)
+    return {
+        key: f"{name} ({key[:_SHOWN]})"
+        for name, keys in sharing.items()
+        for key in keys
+        if len(keys) > 1
+    }
+
+
+_SHOWN = 4
 
 
 def _value(key: str | None, members: set[Known], others: set[Known]) -> str | None:

@@ -1,9 +1,20 @@
 """Organizations: whether a store holds several, and how webhooks name them."""
 
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
 from pydantic_core import from_json
 
+from dixa_state.domain.timestamps import shorten
+from dixa_state.errors import AmbiguousError, UnknownNameError
+from dixa_state.questions.question import Question
 from dixa_state.questions.reader import Reader
 from dixa_state.store.events import decode_state
+
+Q = TypeVar("Q", bound=Question[Any])
+
+_KINDS = ("conversation", "enduser", "ip")
 
 
 class Organizations:
@@ -29,7 +40,53 @@ class Organizations:
 
     def _read(self, position: int) -> str | None:
         stored = self._reader.tracker.event_recorder.select_notifications(position, 1)
-        body = from_json(decode_state(stored[0].state).body) if stored else None
-        shown = body.get("organization") if isinstance(body, dict) else None
-        name = shown.get("name") if isinstance(shown, dict) else None
+        name = _organization_in(stored[0].state).get("name") if stored else None
         return name if isinstance(name, str) else None
+
+    def all(self) -> dict[str, str]:
+        """Return the id and name of each, as the first event of one of their streams has them."""
+        recorder = self._reader.tracker.event_recorder
+        found = [
+            _organization_in(event.state)
+            for stream in self._streams()
+            for event in recorder.select_events(stream, limit=1)
+        ]
+        return {str(one["id"]): str(one.get("name") or "") for one in found if one.get("id")}
+
+    def _streams(self) -> Iterator[str]:
+        """Yield one stream of each kind and organization, by a jump in the index for each."""
+        recorder = self._reader.tracker.event_recorder
+        for kind in _KINDS:
+            stream = recorder.next_stream(f"{kind}/")
+            while stream is not None and stream.startswith(f"{kind}/"):
+                yield stream
+                stream = recorder.next_stream(f"{kind}/{stream.split('/')[1]}0")  # "0" follows "/"
+
+
+def _organization_in(state: bytes) -> dict[str, Any]:
+    body = from_json(decode_state(state).body)
+    shown = body.get("organization") if isinstance(body, dict) else None
+    return shown if isinstance(shown, dict) else {}
+
+
+def with_known_organization(reader: Reader, question: Q) -> Q:
+    """Return the question with the id of its organization, which may be given by name.
+
+    Raises `UnknownNameError` where there is none, `AmbiguousError` where several have the name.
+    """
+    wanted = question.organization
+    if not wanted or wanted in (known := Organizations(reader).all()):
+        return question
+    fitting = [key for key, name in known.items() if name.casefold() == wanted.casefold()]
+    if len(fitting) > 1:
+        raise AmbiguousError(
+            f"organization: expected the id of one named {shorten(wanted)!r}: {', '.join(fitting)}"
+        )
+    if not fitting:
+        names = {name.casefold(): name for name in known.values()} | {key: key for key in known}
+        near = [names[one] for one in get_close_matches(wanted.casefold(), names, n=3, cutoff=0.5)]
+        hint = f"; the nearest known: {', '.join(map(shorten, near))}" if near else ""
+        raise UnknownNameError(
+            f"organization: expected the id or name of a known one, got {shorten(wanted)!r}{hint}"
+        )
+    return question.model_copy(update={"organization": fitting[0]})

@@ -27,7 +27,8 @@ from dixa_state.questions.filters import (
     one_of,
 )
 from dixa_state.questions.measures import By, group_in_time
-from dixa_state.questions.naming import Known, distinct_values
+from dixa_state.questions.names import known_pairs
+from dixa_state.questions.naming import Known, distinct_values, labels
 from dixa_state.questions.paging import Item, Listing
 from dixa_state.questions.periods import (
     Period,
@@ -87,7 +88,9 @@ class SlaEvaluation(Answer):
     breached_late_at: Time | None = Field(description="When an outcome followed its breach.")
     channel: str | None = Field(description="The channel that it is counted for.")
     queue: str | None = Field(description="The queue that it is counted for, by name or id.")
+    queue_id: str | None = Field(description="The id of that queue.")
     agent: str | None = Field(description="The agent that it is counted for, by name or id.")
+    agent_id: str | None = Field(description="The id of that agent.")
 
 
 class SlaAttainment(Answer):
@@ -95,6 +98,7 @@ class SlaAttainment(Answer):
 
     by: By | None = Field(description="What the shares are broken down by.")
     value: str | None = Field(description="The value; it filters the list of the same rows.")
+    label: str | None = Field(description="The value as people tell it from another of its name.")
     achieved: int = Field(description="Evaluations achieved.")
     breached: int = Field(description="Evaluations breached.")
     pending: int = Field(description="Evaluations without an outcome.")
@@ -183,9 +187,17 @@ class Attainment(_Filtered):
         with reader.moment(self.as_of, self.known_at) as (connection, at):
             shares = self._shares(connection, now, period)
             before = self._shares(connection, now, earlier) if earlier else {}
+            known = known_pairs(connection, self.by) if self.by in ("queue", "agent") else ()
+            shown = labels(known)
         ordered = sorted({*shares, *before}, key=lambda value: (value is None, value))
         items = [
-            self._share(value, shares.get(value, Counter()), before.get(value, Counter()))
+            SlaAttainment(
+                by=self.by,
+                value=value,
+                label=shown.get(value or "", value),
+                **_share(shares.get(value, Counter())),
+                attainment_before=_attainment(before.get(value, Counter())),
+            )
             for value in ordered
         ]
         return Page(items, None, at.position)
@@ -215,19 +227,10 @@ class Attainment(_Filtered):
             return {pair: group_in_time(int(pair[0] or 0), self.by, zone) for pair in known}
         return distinct_values(known)
 
-    def _share(
-        self, value: str | None, counts: Counter[str], before: Counter[str]
-    ) -> SlaAttainment:
-        return SlaAttainment(
-            by=self.by,
-            value=value,
-            achieved=counts["achieved"],
-            breached=counts["breached"],
-            pending=counts["pending"],
-            voided=counts["voided"],
-            attainment=_attainment(counts),
-            attainment_before=_attainment(before),
-        )
+
+def _share(counts: Counter[str]) -> dict[str, Any]:
+    outcomes = {status: counts[status] for status in get_args(SlaStatus)}
+    return {**outcomes, "attainment": _attainment(counts)}
 
 
 def _attainment(counts: Counter[str]) -> float | None:
@@ -295,5 +298,7 @@ def _evaluation(item: Item) -> SlaEvaluation:
         breached_late_at=from_micros(row.breached_late_at),
         channel=row.channel_name,
         queue=row.queue_name or row.queue_id,
+        queue_id=row.queue_id,
         agent=row.assignee_name or row.assignee_id,
+        agent_id=row.assignee_id,
     )

@@ -11,7 +11,8 @@ from dixa_state.questions.business_hours import FORMAT, BusinessHoursText, read_
 from dixa_state.questions.conditions import Condition, Parameters, where
 from dixa_state.questions.filters import between, in_capitals, of_conversation, one_of, tagged
 from dixa_state.questions.measures import By, Measured, Scope, measure_all
-from dixa_state.questions.naming import distinct_values
+from dixa_state.questions.names import known_pairs
+from dixa_state.questions.naming import distinct_values, labels
 from dixa_state.questions.periods import (
     Period,
     Span,
@@ -74,6 +75,9 @@ class Numbers(Answer):
     inferred: int = Field(description="Transitions known from a snapshot only.")
     late: int = Field(description="Transitions whose webhook came late.")
     missed: int = Field(description="Lost webhooks that are proved.")
+    labels: dict[str, str] = Field(
+        description="How to show the ids among these, of queues or agents that share a name."
+    )
     measures: dict[str, Measured] = Field(description="Durations and shares by name.")
     groups: list[Group] = Field(description="The same by what `by` names.")
 
@@ -166,10 +170,12 @@ class Stats(Question[Statistics]):
             hours=read_business_hours(self.business_hours) if self.business_hours else None,
         )
         groups = measure_all(connection, scope, self.by) if self.by else {}
+        known = known_pairs(connection, self.by) if self.by in ("queue", "agent") else ()
+        counts = self._counts(connection, period)
         return Numbers(
             since=period.since,
             until=period.until,
-            **self._counts(connection, period),
+            **counts | {"labels": counts["labels"] | labels(known)},
             measures=measure_all(connection, scope)[None],
             groups=[Group(value=value, measures=found) for value, found in groups.items()],
         )
@@ -183,15 +189,18 @@ class Stats(Question[Statistics]):
             *tagged(self.tag),
         ]
         created = [*fitting, *between("since", "created_at", *period)]
-        by_status = _counts(connection, created, "status", "status")
+        by_status, _ = _counts(connection, created, "status", "status")
+        queues, queue_labels = _counts(connection, created, "queue_id", "queue_name")
+        agents, agent_labels = _counts(
+            connection, created, "assignee_id", "assignee_name", "assignee_email"
+        )
         return {
             "conversations": sum(by_status.values()),
             "by_status": by_status,
-            "by_sla_status": _counts(connection, created, "sla_status", "sla_status"),
-            "by_queue": _counts(connection, created, "queue_id", "queue_name"),
-            "by_assignee": _counts(
-                connection, created, "assignee_id", "assignee_name", "assignee_email"
-            ),
+            "by_sla_status": _counts(connection, created, "sla_status", "sla_status")[0],
+            "by_queue": queues,
+            "by_assignee": agents,
+            "labels": queue_labels | agent_labels,
             **_transition_counts(connection, fitting, period),
         }
 
@@ -258,8 +267,10 @@ def _count_during(
     return [int(count or 0) for count in connection.run(statement, **parameters.values)[0]]
 
 
-def _counts(connection: Connection, conditions: list[Condition], *columns: str) -> dict[str, int]:
-    """Count conversations by what these columns name, the most frequent first."""
+def _counts(
+    connection: Connection, conditions: list[Condition], *columns: str
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Count conversations by what these columns name, the most frequent first, with labels."""
     parameters = Parameters()
     wanted = ", ".join(f"t.{column}" for column in columns)
     found = connection.run(
@@ -271,7 +282,8 @@ def _counts(connection: Connection, conditions: list[Condition], *columns: str) 
     total: Counter[str | None] = Counter()
     for count, *known in found:
         total[values[tuple(known)]] += count
-    return named_counts(dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or ""))))
+    ordered = dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
+    return named_counts(ordered), labels(values)
 
 
 def named_counts(counts: dict[str | None, int]) -> dict[str, int]:

@@ -369,6 +369,13 @@ def test_a_csid_in_two_organizations_asks_for_one_with_exit_code_2(
     assert shown.code == 2
     assert "name one of them with --org: 5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11, two" in shown.err
     assert day("status", 70431, "--org", "two", "--json").rows[0]["organization_id"] == "two"
+    shown = day("list", "--org", "Aurora Outdoors")
+    assert shown.code == 3
+    assert "got 'Aurora Outdoors'; the nearest known: Aurora Outdoor" in shown.err
+    assert (
+        "expected the id of one named 'aurora outdoor'"
+        in day("list", "--org", "aurora outdoor").err
+    )
 
 
 def test_the_quarantine_from_list_to_discard(command: Command) -> None:

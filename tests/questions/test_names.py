@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from places import Place
 
+from dixa_state.cli.tables import named, sla_row
 from dixa_state.errors import InvalidInputError, NotFoundError, UnknownNameError
-from dixa_state.questions import Attainment, Conversations, Question, SlaEvaluations
+from dixa_state.questions import Attainment, Conversations, Question, SlaEvaluations, Stats
 
 KNOWN = [("queue", "Support"), ("assignee", "Omar Lind"), ("tag", "replacement")]
 
@@ -67,3 +68,28 @@ def test_a_channel_is_shown_as_dixa_spelled_it_and_found_in_any_case(
     assert evaluations
     assert conversations
     assert {found.channel for found in [*evaluations, *conversations]} == {"WidgetChat"}
+
+
+OTHER = "f4abd5b2-0000-4000-8000-000000000001"
+
+
+def test_queues_of_one_name_keep_their_keys_and_are_told_apart(
+    place: Place, day_lines: list[bytes]
+) -> None:
+    support = b"043fd835-7533-533e-aa05-ea32d363e711"
+    renamed = [line.replace(b'"csid":7043', b'"csid":8043') for line in day_lines]
+    place.receive(day_lines)
+    place.receive(
+        [
+            line.replace(support, OTHER.encode()).replace(b'"event_id":"', b'"event_id":"8')
+            for line in renamed
+        ]
+    )
+    stats, shares = place.reader.ask(Stats(by="queue")), place.reader.ask(Attainment(by="queue"))
+    assert stats.labels[OTHER] == "Support (f4ab)"
+    assert {group.value for group in stats.groups} >= {OTHER, support.decode()}
+    assert "Support (f4ab)" in {share.label for share in shares.items}
+    both = list(place.reader.every(SlaEvaluations(queue=("Support",))))
+    assert {one.queue_id for one in both} == {OTHER, support.decode()}
+    rows = named(map(sla_row, both))
+    assert {row[-2] for row in rows} == {"Support (f4ab)", "Support (043f)"}
