@@ -23,11 +23,25 @@ from dixa_state.store.sql import schema
 DATA = Path(__file__).parent / "data"
 
 settings.register_profile(
-    "dixa_state",
+    "full",
     deadline=None,  # machines differ; pytest-timeout ends what hangs
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("dixa_state")
+settings.register_profile("quick", settings.get_profile("full"), max_examples=30)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try few examples of each property, other ones every time; with `-m long` all of them."""
+    settings.load_profile("full" if "not long" not in config.option.markexpr else "quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the properties with `-m long` too."""
+    if config.option.markexpr == "long":
+        for item in items:
+            if hasattr(getattr(item, "obj", None), "hypothesis"):
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dixa_state import (
@@ -230,7 +230,6 @@ histories = st.lists(
 
 
 @given(history=histories, data=st.data())
-@settings(max_examples=150)
 def test_any_permutation_repetition_and_batching_of_a_history_gives_the_same_state(
     store: SimpleNamespace, history: list[dict[str, Any]], data: st.DataObject
 ) -> None:

@@ -781,13 +781,13 @@ def must_be_a_ban(event: Event, accepted: Identity) -> None:
         assert accepted.stream.startswith("organization/")
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.binary() | torn())
 def test_any_bytes_are_accepted_and_readable_or_rejected(body: bytes) -> None:
     must_end_well(body)
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=8 * settings().max_examples)
 @given(st.lists(mutated(), min_size=1, max_size=3))
 @such_as([with_raw("data.agent", "7" * 4_300)])
 @such_as([with_raw("data.tag", "1e400", EXAMPLES["conversation_tag_added"])])

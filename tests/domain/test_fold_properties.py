@@ -34,7 +34,7 @@ EVENING = clock("23:59")
 ARRIVAL = {"received_at", "late", "position"}
 moments = st.sampled_from(GAPS).map(lambda gap: clock("08:00") + 3 * gap)
 
-thorough = settings(max_examples=250)
+thorough = settings(max_examples=2 * settings().max_examples)
 
 
 def state_of(events: list[Event]) -> Conversation:

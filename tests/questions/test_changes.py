@@ -42,7 +42,7 @@ def test_conversations_come_in_the_order_of_their_newest_events(
 
 
 @given(data=st.data())
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 4)
 def test_who_follows_the_changes_ends_with_every_conversation_as_it_is(
     place: Place, data: st.DataObject
 ) -> None:

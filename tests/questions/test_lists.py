@@ -144,7 +144,7 @@ SORT_BY = {
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_list(
     place: Place, data: st.DataObject
 ) -> None:
@@ -172,7 +172,7 @@ sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_a_list_as_of_a_moment_is_what_fitted_then_sorted_by_creation(
     place: Place, data: st.DataObject
 ) -> None:
@@ -217,7 +217,7 @@ def test_a_list_as_known_at_a_moment_leaves_out_what_came_later(place: Place) ->
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_pages_put_together_are_the_list_of_the_first_one_whatever_arrives_meanwhile(
     place: Place, data: st.DataObject
 ) -> None:

@@ -25,7 +25,7 @@ SLA_STATUSES = get_args(SlaStatus)
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_each_count_is_the_length_of_the_list_with_its_value(
     place: Place, data: st.DataObject
 ) -> None:
@@ -57,7 +57,7 @@ def test_each_count_is_the_length_of_the_list_with_its_value(
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_each_cell_of_attainment_is_the_length_of_the_list_with_its_value(
     place: Place, data: st.DataObject
 ) -> None:
@@ -88,7 +88,7 @@ def nearest_rank(values: list[float], share: float) -> float | None:
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_durations_are_measured_by_their_definitions(place: Place, data: st.DataObject) -> None:
     organization = new_organization()
     place.receive(data.draw(histories(organization, least=8)))
@@ -410,7 +410,7 @@ def test_a_status_that_began_after_now_has_taken_no_time_yet(place: Place) -> No
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_what_was_missed_is_what_each_state_has_lost(place: Place, data: st.DataObject) -> None:
     organization = new_organization()
     place.receive(data.draw(histories(organization, least=8)))

@@ -168,7 +168,7 @@ def in_memory(wanted: Body, states: list[Conversation], now: int) -> set[int]:
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 2)
 def test_a_search_finds_what_fits_in_sql_as_in_memory_in_order_and_in_pages(
     place: Place, data: st.DataObject
 ) -> None:
@@ -201,7 +201,7 @@ sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 @pytest.mark.parametrize("field", OPERATORS)
 @given(data=st.data())
-@settings(max_examples=15)
+@settings(max_examples=settings().max_examples // 5)
 def test_each_field_means_what_its_operators_say(
     place: Place, field: str, data: st.DataObject
 ) -> None:
@@ -215,7 +215,7 @@ def test_each_field_means_what_its_operators_say(
 
 
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 3)
 def test_pages_of_a_search_are_those_of_the_first_one_whatever_arrives_meanwhile(
     place: Place, data: st.DataObject
 ) -> None:
@@ -233,7 +233,7 @@ def test_pages_of_a_search_are_those_of_the_first_one_whatever_arrives_meanwhile
 
 
 @given(data=st.data())
-@settings(max_examples=10)
+@settings(max_examples=settings().max_examples // 6)
 def test_what_is_searched_is_what_a_rebuild_gives(
     store_url: str, place: Place, data: st.DataObject
 ) -> None:

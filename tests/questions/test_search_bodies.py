@@ -234,7 +234,7 @@ def spoilt(value: Any, data: st.DataObject) -> Any:
 
 
 @given(data=st.data())
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 def test_whatever_comes_is_refused_in_one_line_or_described_and_read_back_as_the_same(
     data: st.DataObject,
 ) -> None:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dixa_state.cli import run
-from dixa_state.cli.simulation import simulate
+from dixa_state.cli import commands, run
 
 Document = dict[str, Any]
 
@@ -59,7 +58,7 @@ def simulated(tmp_path: Path) -> Callable[..., Simulation]:
         files = Simulation(tmp_path / "bodies.jsonl", tmp_path / "truth.jsonl")
         words = ["--conversations", conversations, "--seed", seed, "--truth", files.truth]
         arguments = [str(word) for word in (*words, *options, files.bodies)]
-        simulate.main(arguments, standalone_mode=False)
+        commands.main(["simulate", *arguments], standalone_mode=False)
         return files
 
     return command

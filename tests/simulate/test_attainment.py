@@ -20,22 +20,30 @@ def outcomes(webhooks: list[Document]) -> dict[str, Document]:
     return decided
 
 
-@pytest.mark.parametrize(("by", "shown"), [("agent", "assignee"), ("queue", "queue")])
+@pytest.mark.parametrize("count", [250, pytest.param(1_000, marks=pytest.mark.long)])
 def test_attainment_is_what_the_outcomes_say_themselves(
-    simulated: Callable[..., Any], call: Callable[..., Any], by: str, shown: str
+    simulated: Callable[..., Any], call: Callable[..., Any], count: int
 ) -> None:
-    files = simulated(1_000, "--days", 14)
+    files = simulated(count, "--days", 14)
     assert call("ingest", files.bodies).code == 0
-    counted: Counter[tuple[str | None, str]] = Counter()
-    for body in outcomes(files.webhooks).values():
+    for by, shown in (("agent", "assignee"), ("queue", "queue")):
+        assert listed(call, by) == counted(files.webhooks, shown)
+
+
+def counted(webhooks: list[Document], shown: str) -> Counter[tuple[str | None, str]]:
+    found: Counter[tuple[str | None, str]] = Counter()
+    for body in outcomes(webhooks).values():
         who = body["data"]["conversation"][shown]
-        counted[who and who["name"], body["event_fqn"].rpartition("_")[2].lower()] += 1
-    assert len({who for who, _ in counted}) > 3
+        found[who and who["name"], body["event_fqn"].rpartition("_")[2].lower()] += 1
+    assert len({who for who, _ in found}) > 3
+    return found
+
+
+def listed(call: Callable[..., Any], by: str) -> dict[tuple[str | None, str], int]:
     shares = call("sla", "--attainment", "--by", by, "--json").rows
-    listed = {
+    return {
         (share["value"], outcome): share[outcome]
         for share in shares
         for outcome in OUTCOMES
         if share[outcome]
     }
-    assert listed == counted

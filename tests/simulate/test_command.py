@@ -8,13 +8,13 @@ from typing import Any
 import click
 import pytest
 
-from dixa_state.cli.simulation import simulate
+from dixa_state.cli import commands
 from dixa_state.errors import InvalidInputError
 from dixa_state.simulate import Plan, bodies, json_line
 
 
 def command(*words: object) -> None:
-    simulate.main([*map(str, words)], standalone_mode=False)
+    commands.main(["simulate", *map(str, words)], standalone_mode=False)
 
 
 def test_bodies_are_json_lines_in_a_file(simulated: Callable[..., Any]) -> None:

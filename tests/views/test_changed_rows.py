@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 def histories() -> dict[str, list[Event]]:
     """Give the events of some simulated conversations, in order."""
     found: dict[str, list[Event]] = defaultdict(list)
-    for number, simulated in enumerate(bodies(Plan(conversations=150, seed=4))):
+    for number, simulated in enumerate(bodies(Plan(conversations=50, seed=4))):
         body = json_line(simulated.body)
         known = identify(body)
         event = read_event(

@@ -81,7 +81,7 @@ def test_any_history_projected_in_any_steps_gives_the_rows_of_its_states_and_of_
     organizations = (f"org-{number}" for number in count())
 
     @given(history=histories(), data=st.data())
-    @settings(max_examples=40)
+    @settings(max_examples=settings().max_examples // 2)
     def any_history(history: list[dict[str, Any]], data: st.DataObject) -> None:
         organization = {"organization": {"id": (name := next(organizations))}}
         waiting = [json.dumps(webhook | organization).encode() for webhook in history]

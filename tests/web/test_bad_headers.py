@@ -1,7 +1,7 @@
 """What headers may say, and what they may not, without harm to the next webhook."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from servers import Running, error_of, signed
 from sockets import exchange, request
@@ -52,7 +52,6 @@ header_text = st.one_of(
 
 
 @given(signature=header_text, subscription=header_text)
-@settings(max_examples=100)
 def test_no_text_in_the_headers_stands_for_a_signature(
     shared: Running, signature: bytes, subscription: bytes
 ) -> None:

@@ -8,7 +8,7 @@ from itertools import count
 
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from servers import Running, Serve, error_of, eventually
 from sockets import connected, exchange, parse, read_to_end, request, webhook
@@ -44,7 +44,6 @@ def test_what_is_no_http_is_refused(shared: Running, sent: bytes) -> None:
 
 
 @given(raw=st.binary(min_size=1, max_size=200))
-@settings(max_examples=100)
 def test_any_bytes_are_refused_or_waited_for(shared: Running, raw: bytes) -> None:
     replies = exchange(shared, raw, hang_up=True)
     assert all(reply.status in (400, 404, 405) for reply in replies)

@@ -194,7 +194,7 @@ def questions(shared: Running) -> list[tuple[str, list[str]]]:
 
 
 @given(data=st.data())
-@settings(max_examples=250)
+@settings(max_examples=3 * settings().max_examples)
 def test_every_query_has_an_answer(
     shared: Running, questions: list[tuple[str, list[str]]], data: st.DataObject
 ) -> None:
@@ -210,7 +210,6 @@ def test_every_query_has_an_answer(
 
 
 @given(raw=st.binary(max_size=80).filter(lambda raw: not set(raw) & set(b"\r\n #")))
-@settings(max_examples=100)
 def test_whatever_stands_for_a_query_has_an_answer(shared: Running, raw: bytes) -> None:
     sent = b"GET /v1/conversations?%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     [reply] = exchange(shared, sent % raw)
