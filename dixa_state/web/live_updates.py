@@ -52,14 +52,37 @@ class Change:
         return self.state.organization_id, self.state.csid
 
     @cached_property
+    def row(self) -> Row:
+        """Its row among the conversations, by which nearly every list can tell whether it fits."""
+        return next(rows("", self.state))
+
+    @cached_property
     def rows(self) -> Mapping[str, Sequence[Row]]:
-        """All rows that it makes in the views, by table: by these it fits a list or does not."""
-        return group(rows("", self.state))
+        """All rows that it makes in the views, by table; they are made when one is looked up."""
+        return _Rows(self.state)
 
     @cached_property
     def shared(self) -> dict[Hashable, Any]:
         """Results of one subscriber, for others that want the same."""
         return {}
+
+
+class _Rows(Mapping[str, Sequence[Row]]):
+    def __init__(self, state: Conversation) -> None:
+        self._state = state
+
+    @cached_property
+    def _made(self) -> Mapping[str, Sequence[Row]]:
+        return group(rows("", self._state))
+
+    def __getitem__(self, table: str) -> Sequence[Row]:
+        return self._made[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 class LiveUpdates:

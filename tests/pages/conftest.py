@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 from servers import SECRET, Running, running
 from stories import stories
 from visits import TOKEN, Opener
@@ -19,6 +26,8 @@ from dixa_state.settings import Settings
 from dixa_state.simulate import Plan, bodies, pretty_json
 from dixa_state.store.events import Webhook
 
+TIMEOUT = 15_000.0
+expect.set_options(timeout=TIMEOUT)  # a busy machine paints late
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -87,7 +96,7 @@ def visit(browser: Browser, desk: Running, signed_in: str) -> Iterator[Opener]:
     def open_(path: str, *, width: int = 1280, **options: Any) -> Page:
         given = {"storage_state": signed_in, "base_url": desk.url, **options}
         context = browser.new_context(viewport={"width": width, "height": 900}, **given)
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(TIMEOUT)
         contexts.append(context)
         page = context.new_page()
         page.on("console", heard)

@@ -18,7 +18,7 @@ from dixa_state.questions import (
     Reader,
 )
 from dixa_state.questions.current import RUNNING, Group
-from dixa_state.web.pages.frame import HEADERS, View, page, question, render, row_id
+from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
 from dixa_state.web.pages.live import Board, Shared, follow
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.server_sent_events import ServerSentEvents, first_position
@@ -82,7 +82,7 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
         return await service.executor.run(lambda: service.reader.ask(counts))
 
     async def draw() -> str:
-        return render("tiles.html", view, tiles=tiles(await shared.get(repr(counts), count), view))
+        return part("tiles", view, tiles(await shared.get(repr(counts), count), view))
 
     async def numbers() -> str:
         return await shared.get(board.kind, draw)

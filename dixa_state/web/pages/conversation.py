@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -53,23 +54,24 @@ _MINOR = {"dixa_status", "custom_attributes"}
 _PLANE = 200.0
 
 
+class Shown(BaseModel):
+    """The parts of the page that an address opens."""
+
+    depth: Depth = "main"
+    start: int = 0
+    why: WhyField | None = None
+
+
 @router.get("/conversations/{csid}")
-async def show_conversation(  # noqa: PLR0913, PLR0917 — the parameters of the address
-    service: TheService,
-    request: Request,
-    csid: int,
-    depth: Depth = "main",
-    start: int = 0,
-    why: WhyField | None = None,
+async def show_conversation(
+    service: TheService, request: Request, csid: int, shown: Annotated[Shown, Query()]
 ) -> Response:
     """Return the page."""
     reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request, csid, depth, start, why))
+    return await service.run_query(request, lambda: _page(reader, request, csid, shown))
 
 
-def _page(  # noqa: PLR0913, PLR0917 — the parameters of the address
-    reader: Reader, request: Request, csid: int, depth: Depth, start: int, why: WhyField | None
-) -> Response:
+def _page(reader: Reader, request: Request, csid: int, shown: Shown) -> Response:
     view = View(request, reader.now())
     asked = question(OneConversation, view, ("as_of", "known_at", "organization"), csid=csid)
     named = {"csid": csid, "organization": asked.organization}
@@ -79,7 +81,7 @@ def _page(  # noqa: PLR0913, PLR0917 — the parameters of the address
         "known_at": Clock([step.received_at for step in steps], asked.known_at),
     }
     state, before = _state(reader, asked), _state(reader, _before(asked, clocks))
-    entries = list(_entries(steps, depth))
+    entries, start = list(_entries(steps, shown.depth)), shown.start
     return page(
         request,
         "conversation.html",
@@ -87,17 +89,17 @@ def _page(  # noqa: PLR0913, PLR0917 — the parameters of the address
         asked=asked,
         state=state,
         fields=_fields(state, before) if state else [],
-        cause=_cause(reader, asked, why) if state and why else None,
+        cause=_cause(reader, asked, shown.why) if state and shown.why else None,
         before=before,
         document=to_json(state, indent=2, inf_nan_mode="null").decode() if state else "",
         clocks=clocks,
         life=draw_life(steps, reader.every(ConversationTransitions(**named)), asked.as_of),
         plane=draw_clocks(steps, asked.as_of, asked.known_at, _PLANE),
-        depth=depth,
+        depth=shown.depth,
         entries=entries[start : start + PAGE],
         start=start,
         more=start + PAGE if len(entries) > start + PAGE else None,
-        bodies=_bodies(reader, named) if depth == "bodies" else {},
+        bodies=_bodies(reader, named) if shown.depth == "bodies" else {},
         seen={step.position for step in _seen(steps, asked)},
     )
 

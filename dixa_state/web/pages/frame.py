@@ -223,9 +223,10 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
 HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Vary": "Cookie"}
 
 
-def render(template: str, view: View, **values: Any) -> str:
-    """Return a part of a page."""
-    return _templates.get_template(template).render(v=view, **values)
+def part(name: str, view: View, *values: Any, **named: Any) -> str:
+    """Return a part of the board."""
+    macro = getattr(_templates.get_template("rows.html").module, name)
+    return str(macro(view, *values, **named))
 
 
 def question(kind: type[Q], view: View, only: Iterable[str] | None = None, **fixed: Any) -> Q:
