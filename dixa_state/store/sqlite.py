@@ -137,7 +137,10 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         if create:
             _create_private(self._path)
         elif not self._path.exists():
-            raise self._missing()
+            raise SchemaError(
+                f"no store at {self._given}: `dixa-state ingest FILE "
+                f"--store sqlite:///{self._given}` makes one, or name another with --store"
+            )
         try:
             with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
                 if create and not connection.execute(_SQL["has_tables"]).fetchone()[0]:
@@ -146,12 +149,6 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
                 self._identity = _identity(self._path)
         except sqlite3.DatabaseError as error:
             raise _no_store(self._path, error) from error
-
-    def _missing(self) -> SchemaError:
-        return SchemaError(
-            f"no store at {self._given}: `dixa-state ingest FILE --store sqlite:///{self._given}` "
-            "makes one, or name another with --store"
-        )
 
     @contextmanager
     def write_connection(self) -> Iterator[SQLiteConnection]:
@@ -204,8 +201,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         SQLite goes on writing to a file that has been moved or removed, and what it wrote is lost
         when the last connection closes. A look at a file costs 2 µs.
         """
-        if self._identity is None:
-            raise self._missing()
+        if self._identity is None:  # by now, another may have made it
+            self._make_ready(create=False)
         try:
             same = self._identity == _identity(self._path)
         except OSError:

@@ -156,7 +156,7 @@ class Metrics:
         queues.sort(key=lambda one: (-one.waiting, one.value or ""))
         waits: defaultdict[str, float] = defaultdict(float)
         for place, one in enumerate(queues):
-            name = (one.value or "none") if place < MAX_QUEUES else OTHERS
+            name = (one.label or "none") if place < MAX_QUEUES else OTHERS
             self._waiting.labels(name).inc(one.waiting)
             waits[name] = max(waits[name], one.longest_wait or 0)
             self._longest_wait.labels(name).set(waits[name])

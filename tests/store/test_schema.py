@@ -185,7 +185,9 @@ def test_two_processes_may_make_one_store_at_the_same_time(store_url: str) -> No
     assert told == ["appended", "duplicate", "duplicate"]
 
 
-def test_a_store_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_not_made_by_asking(
+    tmp_path: Path, day_lines: list[bytes]
+) -> None:
     path = tmp_path / "none.db"
     with pytest.raises(SchemaError, match=r"no store at .*none\.db: `dixa-state ingest"):
         open_tracker(f"sqlite:///{path}", create=False)
@@ -195,8 +197,9 @@ def test_a_store_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None
         with pytest.raises(SchemaError, match="no store at"):
             tracker.ask(Stats())
         assert not path.exists()
-        tracker.append(b"{}")
-        assert path.exists()
+        with open_tracker(f"sqlite:///{path}") as other:
+            other.append(day_lines[0])
+        assert tracker.conversation(70431).status == "open"
 
 
 def test_a_postgresql_database_without_our_schema_is_told_apart(postgres_server: str) -> None:
