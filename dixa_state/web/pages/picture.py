@@ -20,6 +20,8 @@ _ACTIVE = 420.0
 _TICK_APART = 64.0
 _MIN_IDLE, _MAX_IDLE = timedelta(minutes=3), timedelta(hours=12)
 _TIMES_MEDIAN = 8
+_MOST_BREAKS = 40
+_EDGE = 8.0  # of the picture of both clocks
 
 
 class Break(NamedTuple):
@@ -117,7 +119,7 @@ def draw_life(
     steps: Sequence[TimelineStep], transitions: Iterable[Transition], as_of: datetime | None
 ) -> Life:
     """Return the picture of a conversation's life; what comes after `as_of` lies behind the cut."""
-    idle = sum(gap > _MIN_IDLE for gap in _gaps(steps))
+    idle = sum(later.at - earlier.at > _MIN_IDLE for earlier, later in pairwise(steps))
     width = max(WIDTH, LABELS + _TAIL + _ACTIVE + _BREAK * min(idle, _MOST_BREAKS))
     axis = Axis((step.at for step in steps), LABELS, width - _TAIL, _BREAK)
     lanes = {name: _spans(name, steps, axis, width) for name in LANES}
@@ -128,13 +130,6 @@ def draw_life(
                 label = f"{kind}: {found.from_status or 'nothing'} to {found.to_status}"
                 marks.append(Marker(axis.x(found.at), kind, found.at, label))
     return Life(axis, width, lanes, marks, None if as_of is None else axis.x(as_of))
-
-
-_MOST_BREAKS = 40
-
-
-def _gaps(steps: Sequence[TimelineStep]) -> list[timedelta]:
-    return [later.at - earlier.at for earlier, later in pairwise(steps)]
 
 
 def _spans(name: str, steps: Sequence[TimelineStep], axis: Axis, width: float) -> list[Span]:
@@ -197,6 +192,3 @@ def draw_clocks(
         size if as_of is None else axis.x(as_of) + 1,
         0 if known_at is None else size - axis.x(known_at) - 1,
     )
-
-
-_EDGE = 8.0
