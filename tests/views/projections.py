@@ -23,6 +23,7 @@ from dixa_state.views.verify import Finding
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOME = b"5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11"
+SMALL_RANGE = 200
 ROW_TYPES = {**TABLES, "poison": Poison}
 
 Place = tuple[ConversationTracker, Views]

@@ -20,16 +20,16 @@ def test_a_projector_killed_at_random_moments_misses_and_repeats_nothing(
     moments = random.Random(7)
     day = str(data / "day.jsonl")
     with opened(store_url) as place:
-        with worker("append", store_url, day, "0", "8") as appending:
+        with worker("append", store_url, day, "0", "4") as appending:
             for _ in range(2):
                 begun = position(place)
                 with worker("project", store_url) as process:
-                    wanted = min(begun + moments.randint(1, 100), 360)
+                    wanted = min(begun + moments.randint(1, 60), 180)
                     until(lambda wanted=wanted: position(place) >= wanted)
                     process.kill()
             assert appending.wait(20) == 0
         with worker("project", store_url):
-            until(lambda: position(place) == 360)
+            until(lambda: position(place) == 180)
         assert findings(store_url, place) == []
         live = rows(place[1])
         replay(store_url, place)
@@ -76,7 +76,7 @@ def test_a_projector_goes_on_while_and_after_the_views_are_replayed(
     with opened(store_url) as place, worker("project", store_url) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        for number, bodies in enumerate(days(day_lines, 6), start=1):
+        for number, bodies in enumerate(days(day_lines, 3), start=1):
             deliver(place[0], bodies)
             replay(store_url, place)
             until(lambda end=number * 45: position(place) == end)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from projections import (
     HOME,
+    SMALL_RANGE,
     days,
     deliver,
     findings,
@@ -42,16 +43,18 @@ from dixa_state.questions import (
 from dixa_state.questions.changes import changed_bans, changed_conversations, health
 from dixa_state.store.postgres import PostgresRecorder
 from dixa_state.store.sqlite import SqliteRecorder
+from dixa_state.views import ranges
 from dixa_state.views import replay as replaying
 from dixa_state.views.generations import BUILDING, LIVE, RETIRED, Progress, Views
 from dixa_state.views.tables import VIEW_VERSION
 
-MANY = 50
-"""Days that make several ranges of events, so that worker processes fold them."""
+MANY = 12
+"""Days that make several ranges of `SMALL_RANGE` events, so that worker processes fold them."""
 
 
 @pytest.fixture
-def many_days(store_url: str, day_lines: list[bytes]) -> str:
+def many_days(store_url: str, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(ranges, "RANGE", SMALL_RANGE)
     with opened(store_url) as place:
         for bodies in days(day_lines, MANY):
             deliver(place[0], bodies)

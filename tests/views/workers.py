@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from projections import days, deliver, opened, replay
+from projections import SMALL_RANGE, days, deliver, opened, replay
 
+from dixa_state.views import ranges
 from dixa_state.views.projector import Projector
 
 
@@ -28,6 +29,8 @@ def append(url: str, day: str, first: str, count: str) -> None:
 
 def rebuild(url: str) -> None:
     """Replay, and stay in the middle of it, until killed, as soon as some events are done."""
+
+    ranges.RANGE = SMALL_RANGE
 
     def stay(done: int) -> None:
         say(done)
