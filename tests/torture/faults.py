@@ -279,17 +279,22 @@ FAULTS = {
 
 
 def torture(
-    kind: str, seed: int, *, only: Sequence[str] = (), command: Sequence[str] = COMMAND
+    kind: str,
+    seed: int,
+    *,
+    only: Sequence[str] = (),
+    command: Sequence[str] = COMMAND,
+    rest: float = 0.02,
 ) -> Report:
     """Bring one fault after the other to one service, and judge its store at the end.
 
     `only` names the faults, by some of their words; all, if none is named. `command` is the
-    program.
+    program; each client of the load rests so many seconds after an answer.
     """
     names = only or ("",)
     chosen = [fault for fault in FAULTS[kind] if any(words in fault.name for words in names)]
     report = Report("faults", {"store": kind, "seed": seed})
-    with stage(kind, seed, command) as on, progress(f"faults, {kind}", len(chosen)) as done:
+    with stage(kind, seed, command, rest) as on, progress(f"faults, {kind}", len(chosen)) as done:
         try:
             for fault in chosen:
                 done(fault.name)

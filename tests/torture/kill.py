@@ -137,15 +137,24 @@ def _not_caught_up(server: Program, position: int) -> list[str]:
     return [f"the views do not reach {position}: {answer.text[:500]}"]
 
 
-def torture(
-    store: str, folder: Path, rounds: int, seed: int, *, command: Sequence[str] = INSTALLED
+def torture(  # noqa: PLR0913 — two of them have defaults
+    store: str,
+    folder: Path,
+    rounds: int,
+    seed: int,
+    *,
+    rest: float = 0.0,
+    command: Sequence[str] = INSTALLED,
 ) -> Report:
-    """Do rounds on a store until something is found, and judge it at the end."""
+    """Do rounds on a store until something is found, and judge it at the end.
+
+    Each client of the load rests so many seconds after an answer.
+    """
     report = Report("kill", {"rounds": rounds, "store": store.partition(":")[0], "seed": seed})
     ledger = Ledger()
     programs = Programs(store, folder, command=command)
     try:
-        with Load(Stock(seed), ledger, seed=seed) as load:
+        with Load(Stock(seed), ledger, rest=rest, seed=seed) as load:
             turns = Rounds(programs, load, seed)
             try:
                 report.findings += _do(turns, rounds, ledger) or turns.finish()

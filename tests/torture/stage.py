@@ -112,10 +112,10 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: str, seed: int, command: Sequence[str]) -> Iterator[Stage]:
+def stage(kind: str, seed: int, command: Sequence[str], rest: float) -> Iterator[Stage]:
     """Set a stage on SQLite or PostgreSQL, on a small disk of its own where that may be mounted.
 
-    `command` is the program that serves.
+    `command` is the program that serves; each client rests so many seconds after an answer.
     """
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     with ExitStack() as stack:
@@ -129,7 +129,7 @@ def stage(kind: str, seed: int, command: Sequence[str]) -> Iterator[Stage]:
         stack.callback(made.programs.close)
         ledger = Ledger()
         made.judge = Judge(_directly(made, store), ledger)
-        made.load = Load(Stock(seed), ledger, clients=12, rest=0.02, seed=seed)
+        made.load = Load(Stock(seed), ledger, clients=12, rest=rest, seed=seed)
         made.serve()
         if made.cluster is not None:
             made.cluster.execute("CHECKPOINT")  # so that a crash can lose no more than the load

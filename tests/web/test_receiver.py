@@ -149,12 +149,13 @@ def flipped(body: bytes) -> bytes:
     ],
 )
 def test_what_dixa_did_not_sign_is_refused_without_a_hint(
-    sqlite_server: Running, day_lines: list[bytes], change: dict[str, Any], reason: str
+    shared: Running, day_lines: list[bytes], change: dict[str, Any], reason: str
 ) -> None:
     body = day_lines[0]
+    before = refused(shared, reason), shared.service.reader.newest()
     headers = signed(body, change.get("secret", KEY), change_headers(change))
     sent = change.get("body", lambda body: body)(body)
-    answer = sqlite_server.client.post("/webhooks/dixa", content=sent, headers=headers)
+    answer = shared.client.post("/webhooks/dixa", content=sent, headers=headers)
     assert answer.status_code == 401
     assert answer.json() == {
         "error": {
@@ -163,8 +164,7 @@ def test_what_dixa_did_not_sign_is_refused_without_a_hint(
             "detail": None,
         }
     }
-    assert refused(sqlite_server, reason) == 1
-    assert sqlite_server.service.reader.newest() == 0
+    assert (refused(shared, reason), shared.service.reader.newest()) == (before[0] + 1, before[1])
 
 
 def change_headers(change: dict[str, Any]) -> dict[str, str]:
