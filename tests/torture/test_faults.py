@@ -1,4 +1,4 @@
-"""The faults that are over soon, the first in every run; `scripts/torture faults` brings them all."""
+"""A fault that is over soon, in every run; `scripts/torture faults` brings all of them."""
 
 import pytest
 from faults import torture
