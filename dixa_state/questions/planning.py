@@ -2,30 +2,39 @@
 
 What is best depends on how many rows have a value, and on that a database can be far out: SQLite
 knows averages at most and takes any value for rare, PostgreSQL counts on the first fifty of a value
-to turn up soon; both then read a whole table for an agent who has nothing. So the rows of each
-condition are counted first, no further than `FEW`. The rarest one leads: by an index that has its
-rows in the order of the list, or else, if they are few, by reading and sorting them. Where that
-cannot be, all rows are read in the order of the list until enough fit. A range in that very order
-narrows each of these ways, and is none of its own.
+to turn up soon; both then read a whole table for an agent who has nothing. So where a list has
+several conditions, the rows of each are counted first, no further than `FEW`. The rarest one leads:
+by indexes that have its rows in the order of the list, or else, if they are few, by reading and
+sorting them. Where that cannot be, all rows are read in the order of the list until enough fit. A
+range in that very order narrows each of these ways, and is none of its own.
+
+The indexes of conversations have the status behind the value, since most lists are of a status and
+one thing more. A list of all statuses, or of several values, is the union of as many branches, each
+in the order of the list, which the database merges.
 
 Whatever the counts are, the same rows are found; they decide about the way alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.questions.conditions import (
+    AllOf,
     AnyOf,
     Beside,
     Between,
     Condition,
+    HasValue,
     IsSet,
+    NoneOf,
     OneOf,
     Parameters,
     SlaTagged,
     Tagged,
     Worded,
     all_of,
+    where,
 )
 from dixa_state.views.generations import Connection
 from dixa_state.views.sql import views_index_columns
@@ -36,6 +45,10 @@ FEW = 5_000
 Of a tag or a word it is conversations that are counted, also where the list has several rows each.
 """
 
+_MOST_BRANCHES = 32
+"""More are not merged: each begins with a search of its own."""
+
+_ANY_STATUS = OneOf(("status",), STATUSES, none=True)
 _ALL = 2**63 - 1
 """As the limit of a subquery it cuts off nothing, and has the databases read that one first."""
 
@@ -47,12 +60,18 @@ class AccessPath(NamedTuple):
     clause: str
 
 
-class _Counted(NamedTuple):
-    """A condition without the alternatives that no row has, and how many rows have the others."""
+class _Branch(NamedTuple):
+    """A part of a condition that an index finds in order, and what keeps it apart from others."""
 
-    condition: Condition
+    found: Condition
+    apart: tuple[Condition, ...] = ()
+
+
+class _Counted(NamedTuple):
+    """The alternatives of a condition that any row has, and how many rows have them."""
+
+    ways: Sequence[Condition]
     rows: int
-    in_order: bool
 
 
 def choose_access_path(
@@ -66,38 +85,96 @@ def choose_access_path(
 
     Of conditions that are equally common, as far as is counted, the last one leads that can.
     """
-    if len(conditions) == 1 and _comes_in_order(conditions[0], table, order):
-        return AccessPath(table, conditions[0].sql(parameters))
-    counted = _counted(connection, table, order, conditions)
-    others = [condition.sql(parameters) for condition in conditions if condition not in counted]
+    status = next((one for one in conditions if _is_status(one)), _ANY_STATUS)
+    branches = {one: _branches(table, order, one, status) for one in conditions}
+    leading = [one for one in conditions if one is not status] or list(conditions)
+    if len(leading) == 1 and (found := branches[leading[0]]):
+        others = [one for one in conditions if one is not leading[0]]
+        return _union(table, found, others, parameters)
+    counted = _counted(connection, table, order, branches)
     if not counted:
-        return AccessPath(table, all_of(others))
-    rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not counted[one].in_order))
-    lead = counted.pop(rarest)
-    others += [_checked(one.condition, parameters) for one in counted.values()]
-    if lead.in_order:
-        return AccessPath(table, all_of([lead.condition.sql(parameters), *others]))
+        return AccessPath(table, where(conditions, parameters))
+    rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not branches[one]))
+    others = [one for one in conditions if one is not rarest]
+    if branches[rarest]:
+        return _union(table, branches[rarest], others, parameters)
+    lead = counted[rarest]
+    clauses = [_checked(one, parameters) for one in others]
     if lead.rows < FEW:
-        clause = lead.condition.sql(parameters)
+        clause = AnyOf(tuple(lead.ways)).sql(parameters)
         few = f"SELECT * FROM {table} AS t WHERE {clause} LIMIT {_ALL}"  # noqa: S608
-        return AccessPath(f"({few})", all_of(others))
-    return AccessPath(table, all_of([_checked(lead.condition, parameters), *others]))
+        return AccessPath(f"({few})", all_of(clauses))
+    return AccessPath(table, all_of([_checked(rarest, parameters), *clauses]))
+
+
+def _union(
+    table: str, branches: Sequence[_Branch], others: Sequence[Condition], parameters: Parameters
+) -> AccessPath:
+    clauses = [where((branch.found, *branch.apart), parameters) for branch in branches]
+    checked = [_checked(one, parameters) for one in others]
+    if len(clauses) == 1:
+        return AccessPath(table, all_of([*clauses, *checked]))
+    parts = (f"SELECT * FROM {table} AS t WHERE {clause}" for clause in clauses)  # noqa: S608
+    return AccessPath(f"({' UNION ALL '.join(parts)})", all_of(checked))
+
+
+def _is_status(condition: Condition) -> bool:
+    return isinstance(condition, OneOf) and condition.columns == ("status",)
+
+
+def _branches(
+    table: str, order: Sequence[str], condition: Condition, status: Condition
+) -> list[_Branch]:
+    """Split a condition into branches that share no row; empty where that cannot be."""
+    made: list[_Branch] = []
+    for (part, apart), columns, rows in _parts(condition):
+        indexed = views_index_columns(table, rows)
+        if (*columns, *order) in indexed:
+            made.append(_Branch(part, apart))
+        elif (*columns, "status", *order) in indexed:
+            made += [_Branch(AllOf((part, one)), apart) for (one, _), _, _ in _parts(status)]
+        else:
+            return []
+    return made if len(made) <= _MOST_BRANCHES else []
+
+
+def _parts(condition: Condition) -> Iterator[tuple[_Branch, tuple[str, ...], str | None]]:
+    """Yield the parts of a condition, and which index each needs.
+
+    That is the columns with one value in the part, and the rows that the index is of if not of all.
+    """
+    match condition:
+        case IsSet():
+            yield _Branch(condition), (), condition.sql(Parameters()).removeprefix("t.")
+        case OneOf(columns=columns, values=values, none=none):
+            if none:
+                yield _Branch(OneOf(columns[:1], (), none=True)), columns[:1], None
+            for number, column in enumerate(columns):
+                apart: list[Condition] = [NoneOf(before, values) for before in columns[:number]]
+                apart += [HasValue(columns[0])] if none and number else []
+                for value in values:
+                    yield _Branch(OneOf((column,), (value,)), tuple(apart)), (column,), None
 
 
 def _counted(
-    connection: Connection, table: str, order: Sequence[str], conditions: Sequence[Condition]
+    connection: Connection,
+    table: str,
+    order: Sequence[str],
+    branches: Mapping[Condition, Sequence[_Branch]],
 ) -> dict[Condition, _Counted]:
     """Count the rows of each condition that an index finds."""
-    apart = (one for one in conditions if not (isinstance(one, Between) and one.column == order[0]))
-    found = {one: ways for one in apart if (ways := _alternatives(table, one))}
+    found = {
+        one: [branch.found for branch in branches[one]] or _alternatives(table, one)
+        for one in branches
+        if not (isinstance(one, Between) and one.column == order[0])
+    }
     counts = _counts(connection, table, [way for ways in found.values() for way in ways])
     made = {}
     for condition, ways in found.items():
-        numbers = {way: next(counts) for way in ways}
-        some = [way for way, number in numbers.items() if number] or ways[:1]
-        kept = some[0] if len(some) == 1 else AnyOf(tuple(some))
-        rows = min(sum(numbers.values()), FEW)
-        made[condition] = _Counted(kept, rows, _comes_in_order(kept, table, order))
+        if ways:
+            numbers = {way: next(counts) for way in ways}
+            some = [way for way, number in numbers.items() if number] or ways[:1]
+            made[condition] = _Counted(some, min(sum(numbers.values()), FEW))
     return made
 
 
@@ -137,15 +214,6 @@ def _rows(table: str, way: Condition, parameters: Parameters) -> str:
     if isinstance(way, Tagged | SlaTagged | Worded | Beside):
         return way.streams(parameters)
     return f"SELECT 1 FROM {table} AS t WHERE {way.sql(parameters)}"  # noqa: S608
-
-
-def _comes_in_order(condition: Condition, table: str, order: Sequence[str]) -> bool:
-    """Return whether an index finds the rows of a condition in an order."""
-    match condition:
-        case OneOf(columns=(column,), values=values, none=none) if len(values) + none == 1:
-            return (column, *order) in views_index_columns(table)
-        case _:
-            return False
 
 
 def _checked(condition: Condition, parameters: Parameters) -> str:

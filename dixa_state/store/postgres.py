@@ -1,7 +1,7 @@
 """The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from math import inf
@@ -13,7 +13,7 @@ from eventsourcing.persistence import Notification
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow, tuple_row
+from psycopg.rows import TupleRow
 
 from dixa_state.domain.timestamps import format_time, shorten
 from dixa_state.errors import (
@@ -73,6 +73,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         self._read_pool = ReadPool(self.connect, is_free)
         # A projector that stands by tries to lock again and again, on the same connection.
         self.lock_pool = ReadPool(self.connect, is_free)
+        self._write_pool = ReadPool(self.connect, is_free)
         # A limit that connections have costs no round trip for each statement.
         self._query_pool = ReadPool(self._connect_limited, is_free)
         super().__init__(_datastore(url))
@@ -106,17 +107,30 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Open a transaction under the lock of the row `head`, which does not block readers."""
-        with (
-            translated(),
-            self.datastore.transaction(commit=True) as outer,
-            outer.connection.cursor(row_factory=tuple_row) as cursor,
-        ):
-            cursor.execute(_begin_append())
+        """Open a transaction under the lock of the row `head`, which does not block readers.
+
+        Beginning and end take one round trip each: where few webhooks come, these are the time of
+        an append.
+        """
+        with translated(), self.write_connection(_BEGIN_APPEND) as (connection, began):
             # Read under the lock: an upgrade, which takes it too, shuts out programs of before.
-            require_schema_version(cursor.execute(_SQL["schema_version"].encode()).fetchone())
-            yield _PostgresWriter(cursor)
-            cursor.execute(f"{_SQL['durable']} {_SQL['notify']}".encode())
+            position, version = _position_and_version(began)
+            require_schema_version(version)
+            with connection.cursor(binary=True) as cursor:
+                yield _PostgresWriter(cursor, position[0] if position else 0)
+            connection.execute(_END_APPEND)
+
+    @contextmanager
+    def write_connection(
+        self, begin: bytes
+    ) -> Iterator[tuple[psycopg.Connection[TupleRow], psycopg.Cursor[TupleRow]]]:
+        """Use a connection whose transaction `begin` opens; roll back what is left open."""
+        with reconnecting(self._write_pool, lambda one: one.execute(begin)) as (connection, began):
+            try:
+                yield connection, began
+            finally:
+                if not connection.closed:
+                    connection.rollback()
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         """Return the entries that recognise these events as duplicates."""
@@ -141,8 +155,9 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
     def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
         """Write how quarantined bodies were settled."""
         parameters = {"ids": list(ids), "resolution": resolution, "at": format_time(at)}
-        with translated(), self.datastore.transaction(commit=True) as cursor:
-            cursor.execute(_SQL["resolve"].encode(), parameters)
+        with translated(), self.write_connection(b"BEGIN") as (connection, _):
+            connection.execute(_SQL["resolve"].encode(), parameters)
+            connection.execute("COMMIT")
 
     @property
     def read_pool(self) -> ReadPool[psycopg.Connection[TupleRow]]:
@@ -166,6 +181,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         self.lock_pool.close()
         self._read_pool.close()
         self._query_pool.close()
+        self._write_pool.close()
         self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> list[Any]:
@@ -181,8 +197,9 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
 
 
 class _PostgresWriter(Writer):
-    def __init__(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+    def __init__(self, cursor: psycopg.Cursor[TupleRow], position: int) -> None:
         self._cursor = cursor
+        self._position = position
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         rows = self._all("known_events", keys=list(keys)) if keys else []
@@ -192,8 +209,7 @@ class _PostgresWriter(Writer):
         return dict(self._all("heads", streams=list(streams)) if streams else [])
 
     def last_position(self) -> int:
-        position: int = self._all("last_position")[0][0]
-        return position
+        return self._position
 
     def state_at(self, position: int) -> bytes | None:
         rows = self._all("state_at", position=position)
@@ -201,13 +217,16 @@ class _PostgresWriter(Writer):
 
     def insert(self, events: Sequence[Notification]) -> None:
         if events:
-            self._execute("advance_head", position=events[-1].id)
-            self._copy("insert_event", ("int8", "text", "int8", "text", "bytea"), map(_row, events))
+            columns = ("positions", "streams", "versions", "topics", "states")
+            values = zip(columns, map(list, zip(*map(_row, events), strict=True)), strict=True)
+            self._execute("insert_events", last=events[-1].id, **dict(values))
 
     def insert_known(self, entries: Mapping[bytes, Known]) -> None:
         if entries:
-            rows = ((key, *known) for key, known in entries.items())
-            self._copy("insert_known_event", ("bytea", "bytea", "int8"), rows)
+            digests, positions = map(list, zip(*entries.values(), strict=True))
+            self._execute(
+                "insert_known_events", keys=list(entries), digests=digests, positions=positions
+            )
 
     def quarantine(self, rejected: Rejected) -> int:
         row = quarantine.to_row(rejected)
@@ -215,31 +234,36 @@ class _PostgresWriter(Writer):
         number: int = self._all("quarantine_id", digest=row["digest"])[0][0]
         return number
 
-    def _copy(self, name: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        with self._cursor.copy(_SQL[name].encode()) as copy:
-            copy.set_types(types)
-            for row in rows:
-                copy.write_row(row)
-
     def _execute(self, name: str, **parameters: Any) -> None:
-        self._cursor.execute(_SQL[name].encode(), parameters)
+        self._cursor.execute(_SQL[name].encode(), parameters, prepare=True)
 
     def _all(self, name: str, **parameters: Any) -> list[TupleRow]:
-        return self._cursor.execute(_SQL[name].encode(), parameters).fetchall()
+        self._execute(name, **parameters)
+        return self._cursor.fetchall()
 
 
-def _begin_append() -> bytes:
-    """Return the statements that begin an append, for one round trip.
+# A lock on the table of events would conflict with VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY,
+# which may run for hours. The row of `head` must be read as it is after the wait for its lock, as
+# READ COMMITTED does; REPEATABLE READ would fail instead.
+_BEGIN_APPEND = f"""
+    BEGIN ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s';
+    {_SQL["lock"]}
+    {_SQL["schema_version"]}
+""".encode()
 
-    They lock the row of `head`. A lock on the table of events would conflict with VACUUM, ANALYZE
-    and CREATE INDEX CONCURRENTLY, which may run for hours. The row must be read as it is after the
-    wait for its lock, as READ COMMITTED does; REPEATABLE READ would fail instead.
-    """
-    return f"""
-        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-        SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s';
-        {_SQL["lock"]}
-    """.encode()
+_END_APPEND = f"{_SQL['durable']} {_SQL['notify']} COMMIT".encode()
+
+
+def _position_and_version(
+    cursor: psycopg.Cursor[TupleRow],
+) -> tuple[TupleRow | None, TupleRow | None]:
+    """Return the results of the statements that begin an append, as far as they have any."""
+    while cursor.description is None:
+        cursor.nextset()
+    position = cursor.fetchone()
+    cursor.nextset()
+    return position, cursor.fetchone()
 
 
 def _row(event: Notification) -> tuple[int, str, int, str, bytes]:

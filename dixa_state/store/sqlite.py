@@ -280,11 +280,11 @@ class _SqliteWriter(Writer):
             return
         self._cursor.execute(_SQL["advance_head"], {"position": events[-1].id})
         rows = [(e.id, e.originator_id, e.originator_version, e.topic, e.state) for e in events]
-        self._cursor.executemany(_SQL["insert_event"], rows)
+        self._cursor.executemany(_SQL["insert_events"], rows)
 
     def insert_known(self, entries: Mapping[bytes, Known]) -> None:
         rows = [(key, *known) for key, known in entries.items()]
-        self._cursor.executemany(_SQL["insert_known_event"], rows)
+        self._cursor.executemany(_SQL["insert_known_events"], rows)
 
     def quarantine(self, rejected: Rejected) -> int:
         row = quarantine.to_row(rejected)

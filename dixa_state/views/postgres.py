@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import Any, get_args, get_type_hints
 
 import psycopg
-from psycopg.rows import TupleRow, tuple_row
+from psycopg.rows import TupleRow
 
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.deadline import Deadline, current_deadline
@@ -64,12 +64,11 @@ class PostgresViews(Views):
     @contextmanager
     def _writing(self) -> Iterator[psycopg.Cursor[TupleRow]]:
         with (
-            self._recorder.datastore.get_connection() as connection,
-            connection.transaction(),
-            connection.cursor(row_factory=tuple_row) as cursor,
+            self._recorder.write_connection(b"BEGIN") as (connection, _),
+            connection.cursor() as cursor,
         ):
             yield cursor
-            cursor.execute("NOTIFY dixa_state_views")
+            connection.execute("NOTIFY dixa_state_views; COMMIT")
 
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Cursor[TupleRow]]:

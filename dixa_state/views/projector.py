@@ -24,9 +24,11 @@ _BATCH_BYTES = 8 << 20
 """A batch ends with the read that reaches this size: one webhook may be a megabyte."""
 
 _IDLE = 1.0
+_PAUSE = 0.02
 _PAUSE_PER_EVENT = 0.0002
-"""Seconds to pause for each event of a batch that was not full. Under load the next batch gathers
-more, which costs less per event and leaves the processor to the threads that receive webhooks."""
+"""Seconds to pause after a batch that was not full, at least and for each event of it. The next one
+gathers more, which costs less per event and leaves the interpreter to the threads that receive
+webhooks: where one comes at a time, most are answered while nothing is projected."""
 
 _CACHE_LIMIT = 500
 
@@ -156,7 +158,7 @@ class Projector:
                 if position is None:
                     self._views.changed(_IDLE)
                 elif position - reached < self._batch_size:  # a full batch: more is waiting
-                    stop.wait(_PAUSE_PER_EVENT * (position - reached))
+                    stop.wait(max(_PAUSE, _PAUSE_PER_EVENT * (position - reached)))
                 reached = position or reached
         if lead is None:
             progress(None)

@@ -24,7 +24,11 @@ COMMIT_TIMEOUT = 20.0
 """Seconds until a webhook that waits is answered that it cannot be stored now."""
 
 LINGER = 0.001
-"""Seconds that a batch waits for more webhooks, so that clients in step share the next one."""
+"""Seconds that a batch waits for more webhooks after a large one, so that clients in step share the
+next one; where few come, waiting would only be the time of an answer."""
+
+CROWD = 8
+"""Webhooks that make a batch large."""
 
 
 class _Waiting(NamedTuple):
@@ -76,11 +80,13 @@ class Inbox:
     async def run(self) -> None:
         """Append what comes in, until closed and empty."""
         expiry = asyncio.create_task(self._expire())
+        size = 0
         try:
             while await self._wait():
-                if not self._closing:
+                if size >= CROWD and not self._closing:
                     await asyncio.sleep(LINGER)
                 self._batch = self._next_batch()
+                size = len(self._batch)
                 await self._append_batch(self._batch)
                 self._batch = []
         finally:

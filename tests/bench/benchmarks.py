@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 from folding import fold
-from http_requests import http
+from http_requests import get, http, quiet
 from keeping import disk, ingest
 from lagging import lag
 from measuring import Result
@@ -25,6 +25,8 @@ Benchmark = Callable[[str, MakeStore], Iterator[Result]]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "http": http,
+    "quiet": quiet,
+    "get": get,
     "ingest": ingest,
     "replay": replay,
     "status": status,

@@ -1,55 +1,107 @@
-"""`http`: signed POSTs over 64 connections, each answered after its commit."""
+"""`http`, `quiet` and `get`: requests to ours and to what a team would write instead."""
 
 import asyncio
 import hmac
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from time import monotonic, time_ns
+from time import perf_counter, time_ns
+from typing import Any, NamedTuple
 
-from measuring import Beside, Result, in_turns
+from measuring import Beside, Result, medians, percentile
+from servers import SECRET
 from stores import MakeStore
 from traffic import webhooks
 
 CONNECTIONS = 64
 SECONDS = 4.0
-SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
+QUIET_SECONDS = 2.0
 
-_MOST = 60_000
+_MOST = 40_000
+_KINDS = ("ours", "by hand", "FastAPI")
+
+
+class Load(NamedTuple):
+    """What a number of connections came to: requests a second, and milliseconds of each."""
+
+    rate: float
+    p50: float
+    p99: float
 
 
 def http(store: str, make: MakeStore) -> Iterator[Result]:
-    """Measure requests a second: ours, a server that does nothing, and a save for each."""
-    sent = requests()
-    rates = in_turns(
-        {
-            "ours": lambda: _rate(["serve", make()], sent),
-            "no-op": lambda: _rate(["noop"], sent),
-            "save": lambda: _rate(["save", make()], sent),
-        }
-    )
+    """Measure webhooks a second and their p99, over 64 connections."""
+    sent = [signed(body) for body in webhooks(_MOST)]
+    found = _compared(make, _KINDS, sent, CONNECTIONS, SECONDS)
+    ours, by_hand, fastapi = (found[kind] for kind in _KINDS)
     yield Result(
         "http",
         store,
-        "requests/s",
-        rates["ours"],
+        "webhooks/s",
+        ours.rate,
         (
-            Beside("no-op POST", rates["no-op"], at_least=0.5),
-            Beside("a save each", rates["save"], at_least=10),
+            Beside("by hand, no views", by_hand.rate, at_least=0.6),
+            Beside("FastAPI", fastapi.rate, at_least=3),
         ),
     )
+    beside = (Beside("by hand, no views", by_hand.p99), Beside("FastAPI", fastapi.p99, at_most=1))
+    yield Result("http, p99", store, "ms", ours.p99, beside)
 
 
-def requests() -> list[bytes]:
-    """Make the requests beforehand: signing them is not what is measured."""
-    return [request(body) for body in webhooks(_MOST)]
+def quiet(store: str, make: MakeStore) -> Iterator[Result]:
+    """Measure the median time of a webhook where one or four come at a time."""
+    sent = [signed(body) for body in webhooks(_MOST)]
+    for connections in (1, 4):
+        found = _compared(make, ("ours", "FastAPI"), sent, connections, QUIET_SECONDS)
+        beside = Beside("FastAPI", found["FastAPI"].p50, at_most=1)
+        name = f"quiet, p50 at {connections}"
+        yield Result(name, store, "ms", found["ours"].p50, (beside,))
 
 
-def request(body: bytes) -> bytes:
-    """Write one request as Dixa sends it."""
+def get(store: str, make: MakeStore) -> Iterator[Result]:
+    """Measure the median time of a conversation by its id."""
+    bodies = webhooks(3_000)
+    csids = {_csid(body) for body in bodies} - {None}
+    asked = [
+        b"GET /v1/conversations/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % csid
+        for csid in csids
+        if csid
+    ] * 40
+    times: dict[str, list[Load]] = {"ours": [], "FastAPI": []}
+    for kind, loads in times.items():
+        with serving(kind, make()) as port:
+            asyncio.run(_load(port, [signed(body) for body in bodies], 8, 60))
+            asyncio.run(asyncio.sleep(1))
+            loads += [asyncio.run(_load(port, asked, 1, QUIET_SECONDS)) for _ in range(3)]
+    ours, fastapi = (medians(loads, "p50") for loads in times.values())
+    yield Result("get, p50", store, "ms", ours, (Beside("FastAPI", fastapi, at_most=1.2),))
+
+
+def _csid(body: bytes) -> int | None:
+    shown = json.loads(body)["data"].get("conversation")
+    return shown and shown.get("csid")
+
+
+def _compared(
+    make: MakeStore, kinds: Sequence[str], sent: Sequence[bytes], connections: int, seconds: float
+) -> dict[str, Load]:
+    found: dict[str, list[Load]] = {kind: [] for kind in kinds}
+    for _ in range(3):
+        for kind, loads in found.items():
+            with serving(kind, make()) as port:
+                loads.append(asyncio.run(_load(port, sent, connections, seconds)))
+    return {
+        kind: Load(*(medians(loads, name) for name in Load._fields))
+        for kind, loads in found.items()
+    }
+
+
+def signed(body: bytes) -> bytes:
+    """Write one request as Dixa sends it; signing it is not what is measured."""
     t = time_ns() // 1_000_000
     v1 = hmac.digest(bytes.fromhex(SECRET), b"%d." % t + body, "sha256").hex()
     head = (
@@ -59,15 +111,10 @@ def request(body: bytes) -> bytes:
     return head.encode() + body
 
 
-def _rate(words: list[str], sent: list[bytes]) -> float:
-    with serving(words) as port:
-        return asyncio.run(_load(port, iter(sent)))
-
-
 @contextmanager
-def serving(words: list[str]) -> Iterator[int]:
-    """Run a server in a process of its own, and give its port."""
-    program = [sys.executable, str(Path(__file__).parent / "compared_servers.py"), *words]
+def serving(kind: str, store: str) -> Iterator[int]:
+    """Run a server in a process of its own; yield its port."""
+    program = [sys.executable, str(Path(__file__).parent / "servers.py"), kind, store]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout
         try:
@@ -76,30 +123,57 @@ def serving(words: list[str]) -> Iterator[int]:
             server.terminate()
 
 
-async def _load(port: int, sent: Iterator[bytes]) -> float:
-    began = monotonic()
-    counts = await asyncio.gather(
-        *(_client(port, sent, began + SECONDS) for _ in range(CONNECTIONS))
-    )
-    return sum(counts) / (monotonic() - began)
+async def _load(port: int, sent: Sequence[bytes], connections: int, seconds: float) -> Load:
+    """Send the requests one after another on each connection, until the time is over."""
+    requests, times = iter(sent), []
+    until = perf_counter() + seconds
+    loop = asyncio.get_running_loop()
+    clients = []
+    for _ in range(connections):
+        _, client = await loop.create_connection(
+            lambda: _Client(requests, times, until), "127.0.0.1", port
+        )
+        clients.append(client)
+    began = perf_counter()
+    await asyncio.gather(*(client.ended for client in clients))
+    taken = perf_counter() - began
+    return Load(len(times) / taken, percentile(times, 0.5) * 1e3, percentile(times, 0.99) * 1e3)
 
 
-async def _client(port: int, sent: Iterator[bytes], until: float) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    done = 0
-    for one in sent:
-        if monotonic() > until:
-            break
-        writer.write(one)
-        await answer(reader)
-        done += 1
-    writer.close()
-    return done
+class _Client(asyncio.Protocol):
+    """Sends a request whenever the one before is answered; any answer but 200 ends it all."""
 
+    def __init__(self, requests: Iterator[bytes], times: list[float], until: float) -> None:
+        self._requests, self._times, self._until = requests, times, until
+        self.ended = asyncio.get_running_loop().create_future()
 
-async def answer(reader: asyncio.StreamReader) -> bytes:
-    """Read an answer. Raises `AssertionError` for any other than 200."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200"), head
-    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-    return await reader.readexactly(int(length))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._next()
+
+    def _next(self) -> None:
+        self._received, self._left = b"", 0
+        request = next(islice(self._requests, 1), None)
+        self._began = perf_counter()
+        if request is None or self._began > self._until:
+            self._transport.close()
+            self.ended.set_result(None)
+        else:
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) == length:
+            if not head.startswith(b"HTTP/1.1 200"):
+                self.ended.set_exception(AssertionError(self._received.decode()))
+                return
+            self._times.append(perf_counter() - self._began)
+            self._next()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error or ConnectionError("the server closed"))

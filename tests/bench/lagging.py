@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from time import monotonic
 
-from http_requests import answer, requests, serving
+from http_requests import serving, signed
 from measuring import Result, percentile
 from stores import MakeStore
+from traffic import webhooks
 
 from dixa_state import open_tracker
 from dixa_state.bootstrap import open_views
@@ -19,7 +20,7 @@ CONNECTIONS = 16
 def lag(store: str, make: MakeStore) -> Iterator[Result]:
     """Measure the p99 in milliseconds, as another process sees the view."""
     url = make()
-    with serving(["serve", url]) as port:
+    with serving("ours", url) as port:
         answered, seen = asyncio.run(_watched(port, url))
     lags = [seen[position] - at for position, at in answered.items() if position in seen]
     assert len(lags) > RATE, f"expected answers at {RATE}/s, got {len(lags)} in {SECONDS} s"
@@ -39,7 +40,7 @@ async def _watched(port: int, url: str) -> tuple[dict[int, float], dict[int, flo
     seen: dict[int, float] = {}
     until = _Until()
     watching = asyncio.create_task(asyncio.to_thread(_watch, url, seen, until))
-    sent = iter(requests())
+    sent = (signed(body) for body in webhooks(RATE * SECONDS + CONNECTIONS))
     began = monotonic()
     await asyncio.gather(
         *(_client(port, sent, answered, began, number) for number in range(CONNECTIONS))
@@ -57,12 +58,19 @@ async def _client(
     while due < began + SECONDS:
         await asyncio.sleep(max(due - monotonic(), 0))
         writer.write(next(sent))
-        body = await answer(reader)
+        body = await _answer(reader)
         position = body.partition(b'"position":')[2].partition(b",")[0]
         if position.isdigit():
             answered[int(position)] = monotonic()
         due += CONNECTIONS / RATE
     writer.close()
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200"), head
+    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    return await reader.readexactly(int(length))
 
 
 def _watch(url: str, seen: dict[int, float], until: _Until) -> None:

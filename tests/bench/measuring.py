@@ -1,6 +1,6 @@
 """Measuring beside something: the same machine, the same minutes, in turns; medians and ratios."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -60,6 +60,11 @@ def in_turns(variants: Mapping[str, Measure], rounds: int = ROUNDS) -> dict[str,
         for name, measure in variants.items():
             found[name].append(measure())
     return {name: median(values) for name, values in found.items()}
+
+
+def medians(found: Sequence[object], name: str) -> float:
+    """Return the median of a figure of several measurements."""
+    return median(getattr(one, name) for one in found)
 
 
 @contextmanager

@@ -68,8 +68,8 @@ def check_then_insert() -> None:
             return appending.append_batch(writer, prepared)
 
     EventRecorder.append = append  # type: ignore[method-assign]
-    insert = sqlite._SQL["insert_known_event"].rstrip(";\n ")
-    sqlite._SQL = {**sqlite._SQL, "insert_known_event": f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[assignment]
+    insert = sqlite._SQL["insert_known_events"].rstrip(";\n ")
+    sqlite._SQL = {**sqlite._SQL, "insert_known_events": f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[assignment]
     postgres._PostgresWriter.insert_known = _remember  # type: ignore[method-assign]
 
 
@@ -89,7 +89,8 @@ def positions_before_the_lock() -> None:
             known = writer.known([item.key for item in prepared if isinstance(item, Accepted)])
             before = writer.last_position()
             fresh = {i.key for i in prepared if isinstance(i, Accepted) and i.key not in known}
-            writer._execute("advance_head", position=before + len(fresh))  # type: ignore[attr-defined]
+            position = before + len(fresh)
+            writer._cursor.execute(f"UPDATE head SET position = {position}")  # type: ignore[attr-defined]
         sleep(random() * _WIDE)
         with self.writing() as writer, patch.object(writer, "last_position", lambda: before):
             return appending.append_batch(writer, prepared)

@@ -30,21 +30,23 @@ SELECT stream, version FROM unnest(%(streams)b::text[]) AS stream, LATERAL (
 -- last_position: the last position that was handed out
 SELECT position FROM head;
 
--- advance_head: hand out positions up to this one
-UPDATE head SET position = %(position)s WHERE position < %(position)s;
-
 -- newest: the position of the newest event
 SELECT max(notification_id) FROM stored_events;
 
 -- state_at: the state of the event at a position
 SELECT state FROM stored_events WHERE notification_id = %(position)s;
 
--- insert_event: store events at their positions
-COPY stored_events (notification_id, originator_id, originator_version, topic, state)
-FROM STDIN (FORMAT BINARY);
+-- insert_events: store events at their positions, and hand these out
+WITH advanced AS (UPDATE head SET position = %(last)s WHERE position < %(last)s)
+INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
+SELECT * FROM unnest(
+    %(positions)b::bigint[], %(streams)b::text[], %(versions)b::bigint[],
+    %(topics)b::text[], %(states)b::bytea[]
+);
 
--- insert_known_event: insert the entries that recognise duplicates
-COPY deduplication (event_key, body_digest, notification_id) FROM STDIN (FORMAT BINARY);
+-- insert_known_events: insert the entries that recognise duplicates
+INSERT INTO deduplication (event_key, body_digest, notification_id)
+SELECT * FROM unnest(%(keys)b::bytea[], %(digests)b::bytea[], %(positions)b::bigint[]);
 
 -- quarantine: insert a body, once; one that was settled waits again
 INSERT INTO quarantine (

@@ -22,11 +22,11 @@ SELECT max(notification_id) FROM stored_events;
 -- state_at: the state of the event at a position
 SELECT state FROM stored_events WHERE notification_id = :position;
 
--- insert_event: store an event at its position
+-- insert_events: store an event at its position
 INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
 VALUES (?, ?, ?, ?, ?);
 
--- insert_known_event: insert the entry that recognises duplicates
+-- insert_known_events: insert the entry that recognises duplicates
 INSERT INTO deduplication (event_key, body_digest, notification_id)
 VALUES (?, ?, ?);
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from dixa_state.store.sql import named_statements
 
 _INDEX = re.compile(
-    r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE \w+ IS NOT NULL)?;$",
+    r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE (?P<rows>[^;]+))?;$",
     re.MULTILINE,
 )
 
@@ -37,13 +37,19 @@ def state_column(dialect: str, prefix: str) -> str:
 
 
 @cache
-def views_index_columns(table: str) -> frozenset[tuple[str, ...]]:
+def views_index_columns(table: str, rows: str | None = None) -> frozenset[tuple[str, ...]]:
     """Return every list of columns that an index of a table begins with.
 
-    An index of some rows only counts where it leaves out no more than those without a value.
+    With `rows`, of the indexes of those rows only; else of indexes that leave out no more than the
+    rows without a value.
     """
-    found = (match for match in _INDEX.finditer(views_indexes("")) if match["table"] == table)
-    indexes = (tuple(match["columns"].split(", ")) for match in found)
+    found = [match for match in _INDEX.finditer(views_indexes("")) if match["table"] == table]
+    whole = rows is None
+    indexes = (
+        tuple(match["columns"].split(", "))
+        for match in found
+        if match["rows"] == rows or (whole and match["rows"].endswith("IS NOT NULL"))
+    )
     return frozenset(index[:many] for index in indexes for many in range(1, len(index) + 1))
 
 
