@@ -89,17 +89,20 @@ def choose_access_path(
     branches = {one: _branches(table, order, one, status) for one in conditions}
     leading = [one for one in conditions if one is not status] or list(conditions)
     if len(leading) == 1 and (found := branches[leading[0]]):
-        others = [one for one in conditions if one is not leading[0]]
-        return _union(table, found, others, parameters)
+        checked = [_checked(one, parameters) for one in conditions if one is not leading[0]]
+        return _union(table, found, checked, parameters)
     counted = _counted(connection, table, order, branches)
     if not counted:
         return AccessPath(table, where(conditions, parameters))
     rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not branches[one]))
-    others = [one for one in conditions if one is not rarest]
+    lead = counted.pop(rarest)
+    clauses = [
+        _checked(one, parameters) if one in counted else one.sql(parameters)
+        for one in conditions
+        if one is not rarest
+    ]
     if branches[rarest]:
-        return _union(table, branches[rarest], others, parameters)
-    lead = counted[rarest]
-    clauses = [_checked(one, parameters) for one in others]
+        return _union(table, branches[rarest], clauses, parameters)
     if lead.rows < FEW:
         clause = AnyOf(tuple(lead.ways)).sql(parameters)
         few = f"SELECT * FROM {table} AS t WHERE {clause} LIMIT {_ALL}"  # noqa: S608
@@ -108,14 +111,13 @@ def choose_access_path(
 
 
 def _union(
-    table: str, branches: Sequence[_Branch], others: Sequence[Condition], parameters: Parameters
+    table: str, branches: Sequence[_Branch], others: Sequence[str], parameters: Parameters
 ) -> AccessPath:
     clauses = [where((branch.found, *branch.apart), parameters) for branch in branches]
-    checked = [_checked(one, parameters) for one in others]
     if len(clauses) == 1:
-        return AccessPath(table, all_of([*clauses, *checked]))
+        return AccessPath(table, all_of([*clauses, *others]))
     parts = (f"SELECT * FROM {table} AS t WHERE {clause}" for clause in clauses)  # noqa: S608
-    return AccessPath(f"({' UNION ALL '.join(parts)})", all_of(checked))
+    return AccessPath(f"({' UNION ALL '.join(parts)})", all_of(others))
 
 
 def _is_status(condition: Condition) -> bool:

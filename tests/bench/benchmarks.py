@@ -3,20 +3,23 @@
 import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from folding import fold
-from http_requests import get, http, quiet
+from http_requests import NODE, get, http, quiet
 from keeping import disk, ingest
 from lagging import lag
 from measuring import Result
 from reading import growth, lists, status, ten_million
-from replaying import replay
+from replaying import project, replay
 from rich.console import Console
 from simulating import simulate
 from stores import STORES, MakeStore
@@ -29,6 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "get": get,
     "ingest": ingest,
     "replay": replay,
+    "project": project,
     "status": status,
     "list": lists,
     "growth": growth,
@@ -43,18 +47,35 @@ BENCHMARKS: dict[str, Benchmark] = {
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
 @click.option("--store", "only", type=click.Choice([*STORES]), help="Only on this database.")
 @click.option("--ten-million", "largest", is_flag=True, help="And ten million events: 30 GB.")
+@click.option("--node", is_flag=True, help="Beside Fastify too: needs node.js and npm.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table.")
-def main(
+def main(  # noqa: PLR0913 — one for each option
     names: tuple[str, ...],
     only: str | None,
     json_file: Path | None,
     markdown: Path | None,
     *,
     largest: bool,
+    node: bool,
 ) -> None:
     """Measure all of it, or what is named."""
-    wanted = {name: BENCHMARKS[name] for name in names or BENCHMARKS}
+    with tempfile.TemporaryDirectory() as folder:
+        if node:
+            os.environ[NODE] = folder
+            shutil.copytree(Path(__file__).parent / "node", folder, dirs_exist_ok=True)
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        results = _measured(names or BENCHMARKS, only, largest=largest)
+    text = table(results)
+    click.echo(text)
+    if markdown:
+        markdown.write_text(text + "\n", encoding="utf-8")
+    if json_file:
+        json_file.write_text(json.dumps([asdict(one) | {"met": one.met} for one in results]))
+
+
+def _measured(names: Iterable[str], only: str | None, *, largest: bool) -> list[Result]:
+    wanted = {name: BENCHMARKS[name] for name in names}
     if largest:
         wanted["ten million"] = ten_million
     say = Console(stderr=True, highlight=False).print
@@ -65,12 +86,7 @@ def main(
                 for name, benchmark in wanted.items():
                     say(f"{name} on {store}…")
                     results += benchmark(store, make)
-    text = table(results)
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text + "\n", encoding="utf-8")
-    if json_file:
-        json_file.write_text(json.dumps([asdict(one) | {"met": one.met} for one in results]))
+    return results
 
 
 def table(results: list[Result]) -> str:

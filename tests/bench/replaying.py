@@ -1,4 +1,4 @@
-"""`replay`: every view from the event store, end to end."""
+"""`replay`: every view from the event store, end to end. `project`: the live projector's CPU."""
 
 import json
 import subprocess
@@ -6,50 +6,75 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from time import sleep
+from time import process_time, sleep
 
 from measuring import Beside, Result, in_turns, timed
-from plain import Kept, application
 from stores import MakeStore
-from traffic import EVENTS_EACH, received_webhooks, webhooks
+from traffic import received_webhooks
 
-from dixa_state import open_tracker
+from dixa_state import ConversationTracker, open_tracker
+from dixa_state.bootstrap import open_views
+from dixa_state.views.projector import Projector
+from dixa_state.views.ranges import fold_range, split
+from dixa_state.views.rows import rows
+from dixa_state.views.sqlite import temporary_views
 
-EVENTS = 120_000
-AGGREGATES = 600
+EVENTS = 60_000
+PROJECTED = 12_000
 PAGE = 1_000
 MOST_MEGABYTES = 256
 
 
 def replay(store: str, make: MakeStore) -> Iterator[Result]:
-    """Measure events a second: ours, reading alone, and the library's repository."""
-    url, plain = make(), make()
+    """Measure events a second: ours, and one process that reads, folds and inserts."""
+    url = make()
     with open_tracker(url) as tracker:
-        sent = received_webhooks(EVENTS)
-        for at in range(0, EVENTS, PAGE):
-            tracker.append_many(sent[at : at + PAGE])
-    _keep_plainly(plain)
+        _fill(tracker, EVENTS)
     peaks: list[float] = []
-    rates = in_turns(
-        {
-            "ours": lambda: _replayed(url, peaks),
-            "reading": lambda: _read(url),
-            "repository": lambda: _repository(plain),
-        }
-    )
-    yield Result(
-        "replay",
-        store,
-        "events/s",
-        rates["ours"],
-        (
-            Beside("one connection reading the rows", rates["reading"], at_least=1.0),
-            Beside("the library's repository", rates["repository"], at_least=8),
-        ),
-    )
+    rates = in_turns({"ours": lambda: _replayed(url, peaks), "one": lambda: _by_one_process(url)})
+    beside = Beside("one process, no indexes", rates["one"], at_least=1.3)
+    yield Result("replay", store, "events/s", rates["ours"], (beside,))
     yield Result(
         "replay, memory of all its processes", store, "MB", max(peaks), at_most=MOST_MEGABYTES
     )
+
+
+def project(store: str, make: MakeStore) -> Iterator[Result]:
+    """Measure the microseconds of CPU that an event costs the live projector, in this process."""
+    for page, most in ((64, 50), (500, 30)):
+        with open_tracker(make()) as tracker:
+            views = open_views(tracker.event_recorder)
+            projector = Projector(tracker, views, batch_size=page)
+            _fill(tracker, PROJECTED)
+            began = process_time()
+            assert projector.catch_up()
+            taken = (process_time() - began) / PROJECTED * 1e6
+            views.close()
+        yield Result(f"project, {page} a page", store, "µs/event", taken, at_most=most)
+
+
+def _fill(tracker: ConversationTracker, events: int) -> None:
+    sent = received_webhooks(events)
+    for at in range(0, events, PAGE):
+        tracker.append_many(sent[at : at + PAGE])
+
+
+def _by_one_process(url: str) -> float:
+    """Read, fold and insert the rows into fresh tables without indexes, in a database of its own.
+
+    That is one of SQLite, the fastest there is, for either store.
+    """
+    with open_tracker(url, create=False) as tracker, timed() as seconds:
+        made = (
+            row
+            for part in split(tracker.event_recorder, EVENTS)
+            for stream, folded in fold_range(tracker, part)
+            if folded.state is not None
+            for row in rows(stream, folded.state)
+        )
+        with temporary_views(made):
+            pass
+    return EVENTS / seconds()
 
 
 def _replayed(url: str, peaks: list[float]) -> float:
@@ -77,34 +102,3 @@ def _megabytes(session: int) -> float:
                 lines = (process / "smaps_rollup").read_text().splitlines()
                 found += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return found / 1024
-
-
-def _read(url: str) -> float:
-    with open_tracker(url) as tracker, timed() as seconds:
-        recorder, at = tracker.event_recorder, 1
-        while found := recorder.select_notifications(at, PAGE):
-            at = found[-1].id + 1
-    return EVENTS / seconds()
-
-
-def _keep_plainly(url: str) -> None:
-    texts = [body.decode() for body in webhooks(AGGREGATES * EVENTS_EACH)]
-    with application(url) as plain:
-        for at in range(0, len(texts), EVENTS_EACH):
-            first, *more = texts[at : at + EVENTS_EACH]
-            kept = Kept(first)
-            for text in more:
-                kept.go_on(text)
-            plain.save(kept)
-
-
-def _repository(url: str) -> float:
-    with application(url) as plain:
-        ids = {
-            stored.originator_id
-            for stored in plain.recorder.select_notifications(start=1, limit=1_000_000)
-        }
-        with timed() as seconds:
-            for originator_id in ids:
-                plain.repository.get(originator_id)
-        return len(ids) * EVENTS_EACH / seconds()

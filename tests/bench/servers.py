@@ -37,7 +37,7 @@ def main(kind: str, store: str) -> None:
     """Serve."""
     if kind == "ours":
         ours(store)
-    elif kind == "by hand":
+    elif kind.startswith("by hand"):
         import by_hand  # noqa: PLC0415 — each process loads what it serves with
 
         by_hand.serve(store)
