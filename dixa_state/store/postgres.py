@@ -1,7 +1,7 @@
 """The event store on PostgreSQL: many processes may write, follow and read it at the same time."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from math import inf
@@ -50,6 +50,11 @@ _KEEPALIVE = {
 }
 """Seconds, and milliseconds, until a silent server is noticed; system defaults take hours."""
 
+_FEW = 16
+_TYPES = {
+    "events": ("int8", "text", "int8", "text", "bytea"),
+    "known_events": ("bytea", "bytea", "int8"),
+}
 _TRIGGERS = re.findall(r"CREATE OR REPLACE TRIGGER (\w+)", schema("postgres"))
 _RECONNECT_TIMEOUT = 2.0
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
@@ -217,16 +222,23 @@ class _PostgresWriter(Writer):
 
     def insert(self, events: Sequence[Notification]) -> None:
         if events:
-            columns = ("positions", "streams", "versions", "topics", "states")
-            values = zip(columns, map(list, zip(*map(_row, events), strict=True)), strict=True)
-            self._execute("insert_events", last=events[-1].id, **dict(values))
+            self._execute("advance_head", position=events[-1].id)
+            self._insert("events", map(_row, events), len(events))
 
     def insert_known(self, entries: Mapping[bytes, Known]) -> None:
-        if entries:
-            digests, positions = map(list, zip(*entries.values(), strict=True))
-            self._execute(
-                "insert_known_events", keys=list(entries), digests=digests, positions=positions
-            )
+        rows = ((key, *known) for key, known in entries.items())
+        self._insert("known_events", rows, len(entries))
+
+    def _insert(self, what: str, rows: Iterable[tuple[Any, ...]], many: int) -> None:
+        """Insert few rows in one round trip; COPY takes two, and half the time of arrays."""
+        if many > _FEW:
+            with self._cursor.copy(_SQL[f"copy_{what}"].encode()) as copy:
+                copy.set_types(_TYPES[what])
+                for row in rows:
+                    copy.write_row(row)
+        elif many:
+            columns = map(list, zip(*rows, strict=True))
+            self._execute(f"insert_{what}", **{f"c{n}": column for n, column in enumerate(columns)})
 
     def quarantine(self, rejected: Rejected) -> int:
         row = quarantine.to_row(rejected)

@@ -89,8 +89,7 @@ def positions_before_the_lock() -> None:
             known = writer.known([item.key for item in prepared if isinstance(item, Accepted)])
             before = writer.last_position()
             fresh = {i.key for i in prepared if isinstance(i, Accepted) and i.key not in known}
-            position = before + len(fresh)
-            writer._cursor.execute(f"UPDATE head SET position = {position}")  # type: ignore[attr-defined]
+            writer._execute("advance_head", position=before + len(fresh))  # type: ignore[attr-defined]
         sleep(random() * _WIDE)
         with self.writing() as writer, patch.object(writer, "last_position", lambda: before):
             return appending.append_batch(writer, prepared)

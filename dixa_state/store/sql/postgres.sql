@@ -36,17 +36,25 @@ SELECT max(notification_id) FROM stored_events;
 -- state_at: the state of the event at a position
 SELECT state FROM stored_events WHERE notification_id = %(position)s;
 
--- insert_events: store events at their positions, and hand these out
-WITH advanced AS (UPDATE head SET position = %(last)s WHERE position < %(last)s)
+-- advance_head: hand out positions up to this one
+UPDATE head SET position = %(position)s WHERE position < %(position)s;
+
+-- insert_events: store a few events at their positions
 INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
 SELECT * FROM unnest(
-    %(positions)b::bigint[], %(streams)b::text[], %(versions)b::bigint[],
-    %(topics)b::text[], %(states)b::bytea[]
+    %(c0)b::bigint[], %(c1)b::text[], %(c2)b::bigint[], %(c3)b::text[], %(c4)b::bytea[]
 );
 
--- insert_known_events: insert the entries that recognise duplicates
+-- copy_events: store many events at their positions
+COPY stored_events (notification_id, originator_id, originator_version, topic, state)
+FROM STDIN (FORMAT BINARY);
+
+-- insert_known_events: insert a few entries that recognise duplicates
 INSERT INTO deduplication (event_key, body_digest, notification_id)
-SELECT * FROM unnest(%(keys)b::bytea[], %(digests)b::bytea[], %(positions)b::bigint[]);
+SELECT * FROM unnest(%(c0)b::bytea[], %(c1)b::bytea[], %(c2)b::bigint[]);
+
+-- copy_known_events: insert many entries that recognise duplicates
+COPY deduplication (event_key, body_digest, notification_id) FROM STDIN (FORMAT BINARY);
 
 -- quarantine: insert a body, once; one that was settled waits again
 INSERT INTO quarantine (
