@@ -209,17 +209,30 @@ class Listing:
         if cursor.after is not None:
             bound = ", ".join(parameters.bind(value) for value in cursor.after)
             compared = "<" if self.descending else ">"
-            columns = ", ".join(f"t.{column}" for column in self.columns)
-            clauses.append(f"({columns}) {compared} ({bound})")
+            clauses.append(f"({self._listed('t')}) {compared} ({bound})")
         clauses.append(self._unmoved(parameters.bind(cursor.position)))
-        direction = " DESC" if self.descending else ""
-        order = ", ".join(f"t.{column}{direction}" for column in self.columns)
+        most = parameters.bind(limit)
         wanted = ", ".join(f"t.{column}" for column in TABLES[self.table]._fields)
-        sql = (
-            f"SELECT {wanted} FROM {path.source} AS t WHERE {' AND '.join(clauses)} "  # noqa: S608
-            f"ORDER BY {order} LIMIT {parameters.bind(limit)}"
+        if not path.branches:
+            sql = f"SELECT {wanted} FROM {path.source} AS t WHERE {' AND '.join(clauses)}"  # noqa: S608
+            return f"{sql} {self._order('t')} LIMIT {most}", parameters.values
+        found = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT {self._listed('t')} FROM {path.source} AS t "  # noqa: S608
+            f"WHERE {' AND '.join([branch, *clauses])} {self._order('t')} LIMIT {most}) AS found"
+            for branch in path.branches
         )
-        return sql, parameters.values
+        page = f"SELECT * FROM ({found}) AS found {self._order('found')} LIMIT {most}"  # noqa: S608
+        same = " AND ".join(f"t.{column} = page.{column}" for column in self.columns)
+        # SQLite keeps to the order of a CROSS JOIN, and looks each row of the page up by its key
+        sql = f"SELECT {wanted} FROM ({page}) AS page CROSS JOIN {path.source} AS t WHERE {same}"  # noqa: S608
+        return f"{sql} {self._order('t')}", parameters.values
+
+    def _listed(self, name: str) -> str:
+        return ", ".join(f"{name}.{column}" for column in self.columns)
+
+    def _order(self, name: str) -> str:
+        direction = " DESC" if self.descending else ""
+        return f"ORDER BY {', '.join(f'{name}.{column}{direction}' for column in self.columns)}"
 
     def pick(
         self,

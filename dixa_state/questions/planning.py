@@ -9,8 +9,8 @@ sorting them. Where that cannot be, all rows are read in the order of the list u
 range in that very order narrows each of these ways, and is none of its own.
 
 The indexes of conversations have the status behind the value, since most lists are of a status and
-one thing more. A list of all statuses, or of several values, is the union of as many branches, each
-in the order of the list, which the database merges.
+one thing more. A list of all statuses, or of several values, has as many branches, of each of which
+no more is read than fits the page.
 
 Whatever the counts are, the same rows are found; they decide about the way alone.
 """
@@ -54,10 +54,15 @@ _ALL = 2**63 - 1
 
 
 class AccessPath(NamedTuple):
-    """The source of a statement, under the name `t`, and the clause that its rows must meet."""
+    """The source of a statement, under the name `t`, and the clause that its rows must meet.
+
+    Of branches, each is a clause more, whose rows an index has in the order of the list. They share
+    no row.
+    """
 
     source: str
     clause: str
+    branches: tuple[str, ...] = ()
 
 
 class _Branch(NamedTuple):
@@ -68,10 +73,11 @@ class _Branch(NamedTuple):
 
 
 class _Counted(NamedTuple):
-    """The alternatives of a condition that any row has, and how many rows have them."""
+    """The parts of a condition that any row has, how many rows have them, and if in order."""
 
-    ways: Sequence[Condition]
+    parts: Sequence[_Branch]
     rows: int
+    in_order: bool
 
 
 def choose_access_path(
@@ -94,17 +100,17 @@ def choose_access_path(
     counted = _counted(connection, table, order, branches)
     if not counted:
         return AccessPath(table, where(conditions, parameters))
-    rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not branches[one]))
+    rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not counted[one].in_order))
     lead = counted.pop(rarest)
     clauses = [
         _checked(one, parameters) if one in counted else one.sql(parameters)
         for one in conditions
         if one is not rarest
     ]
-    if branches[rarest]:
-        return _union(table, branches[rarest], clauses, parameters)
+    if lead.in_order:
+        return _union(table, lead.parts, clauses, parameters)
     if lead.rows < FEW:
-        clause = AnyOf(tuple(lead.ways)).sql(parameters)
+        clause = AnyOf(tuple(part.found for part in lead.parts)).sql(parameters)
         few = f"SELECT * FROM {table} AS t WHERE {clause} LIMIT {_ALL}"  # noqa: S608
         return AccessPath(f"({few})", all_of(clauses))
     return AccessPath(table, all_of([_checked(rarest, parameters), *clauses]))
@@ -113,11 +119,10 @@ def choose_access_path(
 def _union(
     table: str, branches: Sequence[_Branch], others: Sequence[str], parameters: Parameters
 ) -> AccessPath:
-    clauses = [where((branch.found, *branch.apart), parameters) for branch in branches]
-    if len(clauses) == 1:
-        return AccessPath(table, all_of([*clauses, *others]))
-    parts = (f"SELECT * FROM {table} AS t WHERE {clause}" for clause in clauses)  # noqa: S608
-    return AccessPath(f"({' UNION ALL '.join(parts)})", all_of(others))
+    found = tuple(where((branch.found, *branch.apart), parameters) for branch in branches)
+    if len(found) == 1:
+        return AccessPath(table, all_of([*found, *others]))
+    return AccessPath(table, all_of(others), found)
 
 
 def _is_status(condition: Condition) -> bool:
@@ -166,17 +171,18 @@ def _counted(
 ) -> dict[Condition, _Counted]:
     """Count the rows of each condition that an index finds."""
     found = {
-        one: [branch.found for branch in branches[one]] or _alternatives(table, one)
+        one: branches[one] or [_Branch(way) for way in _alternatives(table, one)]
         for one in branches
         if not (isinstance(one, Between) and one.column == order[0])
     }
-    counts = _counts(connection, table, [way for ways in found.values() for way in ways])
+    ways = [part.found for parts in found.values() for part in parts]
+    counts = _counts(connection, table, ways)
     made = {}
-    for condition, ways in found.items():
-        if ways:
-            numbers = {way: next(counts) for way in ways}
-            some = [way for way, number in numbers.items() if number] or ways[:1]
-            made[condition] = _Counted(some, min(sum(numbers.values()), FEW))
+    for condition, parts in found.items():
+        if parts:
+            numbers = [next(counts) for _ in parts]
+            some = [part for part, rows in zip(parts, numbers, strict=True) if rows] or parts[:1]
+            made[condition] = _Counted(some, min(sum(numbers), FEW), bool(branches[condition]))
     return made
 
 

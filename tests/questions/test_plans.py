@@ -219,12 +219,13 @@ def plan_of_list(
 def reads_a_whole_table(steps: list[str]) -> bool:
     """Find a scan of a table, or of an index without the order that lets a limit end it."""
     sorts = any("TEMP B-TREE FOR ORDER BY" in step for step in steps)
-    few = "SCAN t" if "CO-ROUTINE t" in steps else None  # they are found by a step before
+    few = {f"SCAN {name}" for name in ("t", "found", "page") if f"CO-ROUTINE {name}" in steps}
     return any(
         ("Seq Scan" in step and "_histories h" not in step)  # that table is empty here
         or (
             step.startswith("SCAN ")
-            and step not in (few, "SCAN ordered")  # the chunks of one history
+            and step not in few  # they are found by a step before
+            and step != "SCAN ordered"  # the chunks of one history
             and ("USING" not in step or (sorts and not step.endswith(_OF_FEW)))
         )
         or "(position<" in step
