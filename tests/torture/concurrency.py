@@ -58,16 +58,20 @@ def torture(  # noqa: PLR0913 — two of them have defaults
     seed: int,
     *,
     size: Size = GREAT,
+    rest: float = 0.0,
     command: Sequence[str] = INSTALLED,
 ) -> Report:
-    """Let a crowd write the same bodies and follow them; judge the store and what was seen."""
+    """Let a crowd write the same bodies and follow them; judge the store and what was seen.
+
+    Each client of the load rests so many seconds after an answer.
+    """
     kind = "postgres" if store.startswith("postgres") else "sqlite"
     if kind == "sqlite":
         size = size._replace(servers=1)  # it is for one service, but for any other commands
     report = Report("concurrency", {"store": kind, "bodies": bodies, "seed": seed})
     ledger = Ledger()
     programs = Programs(store, folder, command=command)
-    with Load(Stock(seed, at_once=4), ledger, clients=48, seed=seed) as load:
+    with Load(Stock(seed, at_once=4), ledger, clients=48, rest=rest, seed=seed) as load:
         try:
             crowd = _gather(programs, load, _pieces(bodies // 2, seed), seed, size)
             report.findings += _work(crowd, load, bodies)

@@ -105,8 +105,8 @@ EVERYTHING = pytest.mark.long
 @pytest.mark.parametrize(
     "asked",
     [
-        ("a-token-for-the-tests", "examples,coverage"),
-        pytest.param(("a-token-for-the-tests", "fuzzing,stateful"), marks=EVERYTHING),
+        ("a-token-for-the-tests", "examples"),
+        pytest.param(("a-token-for-the-tests", "coverage,fuzzing,stateful"), marks=EVERYTHING),
         pytest.param((None, "examples,coverage,fuzzing,stateful"), marks=EVERYTHING),
     ],
     ids=["briefly", "guarded", "open"],
