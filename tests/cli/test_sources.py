@@ -194,14 +194,16 @@ def test_lines_kept_back_while_a_document_was_possible_keep_their_numbers() -> N
     assert [body.origin for body in source] == ["-:2", "-:4", "-:6"]
 
 
-def test_a_document_longer_than_its_bound_is_read_as_lines() -> None:
-    lines = [b'{"a":', b'"' + b"x" * (64 << 20) + b'"', b"}"]
+def test_a_document_longer_than_its_bound_is_read_as_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dixa_state.files.sources._MAX_DOCUMENT", 1 << 20)
+    lines = [b'{"a":', b'"' + b"x" * (1 << 20) + b'"', b"}"]
 
     assert bodies_of(b"\n".join(lines)) == lines
 
 
-def test_an_array_may_be_longer_than_a_document() -> None:
-    long = b'"' + b"x" * (64 << 20) + b'"'
+def test_an_array_may_be_longer_than_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dixa_state.files.sources._MAX_DOCUMENT", 1 << 20)
+    long = b'"' + b"x" * (1 << 20) + b'"'
 
     assert bodies_of(b"[\n" + long + b",\n{}\n]") == [long, b"{}"]
 
