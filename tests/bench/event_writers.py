@@ -16,7 +16,8 @@ Write = Callable[[Sequence[Event]], None]
 
 def open_writer(store: str) -> Write:
     """Make the tables; return what writes a batch of events in one durable transaction."""
-    open_tracker(store).close()
+    with open_tracker(store) as tracker, tracker.event_recorder.writing():
+        pass
     return _sqlite(store) if store.startswith("sqlite") else _postgres(store)
 
 
