@@ -135,18 +135,12 @@ class Views(TrackingRecorder, ABC):
 
         Raises `SchemaError` if they were made by another version of the views.
         """
-        with self.transaction() as connection:
-            return self.require_progress(connection, name)
+        found = self.select(self.statement("progress"), name=name)
+        return _required(Progress(*found[0]) if found else None)
 
     def require_progress(self, connection: Connection, name: str = LIVE) -> Progress:
         """Return the same inside a transaction."""
-        found = self.read_progress(connection, name)
-        if found is None or found.view_version != VIEW_VERSION:
-            raise SchemaError(
-                f"views: expected version {VIEW_VERSION}, got {found and found.view_version}; "
-                "`dixa-state replay` makes them anew from the stored events"
-            )
-        return found
+        return _required(self.read_progress(connection, name))
 
     def read_progress(
         self, connection: Connection, name: str = LIVE, *, hold: bool = False
@@ -244,6 +238,15 @@ class Views(TrackingRecorder, ABC):
         """Return the position of the views, as the library's contract has it."""
         del application_name
         return self.progress().position or None
+
+
+def _required(found: Progress | None) -> Progress:
+    if found is None or found.view_version != VIEW_VERSION:
+        raise SchemaError(
+            f"views: expected version {VIEW_VERSION}, got {found and found.view_version}; "
+            "`dixa-state replay` makes them anew from the stored events"
+        )
+    return found
 
 
 def _grace_of(name: str) -> str:

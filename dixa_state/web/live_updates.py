@@ -36,6 +36,8 @@ HEARTBEAT = 15.0
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
+_REST = 0.02
+"""Seconds between two looks: what comes close together is read together."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ class LiveUpdates:
             try:
                 last, more = self._step(last)
                 if not more:
+                    self._stop.wait(_REST)
                     self._views.changed(_PAUSE)
             except DixaStateError as error:
                 _log.warning("live updates wait for the store", extra={"why": str(error)})

@@ -24,7 +24,7 @@ class _Schema(GenerateJsonSchema):
 SCHEMA = SearchBody.model_json_schema(schema_generator=_Schema)
 VALID = jsonschema_rs.validator_for(SCHEMA)
 CSID = "a whole number from 1 to 9223372036854775807"
-TIME = "a time such as 2026-03-02T08:00:00.000Z"
+TIME = "a time such as 2026-03-02T08:00:00Z, 2026-03-02"
 DURATION = "seconds, or a duration such as PT1H30M"
 VALUE = "a text that is not empty, a number, true or false"
 
@@ -143,7 +143,7 @@ REFUSED += [
         (condition("ClosedDate", "Since"), "ClosedDate.operator.Since.value", "a value"),
         *(
             (condition("ClosedDate", "Since", value=value), "ClosedDate.operator.Since.value", TIME)
-            for value in (5, "today", None, "0001-01-01T00:00:00+14:00")
+            for value in (5, "soon", None, "0001-01-01T00:00:00+14:00")
         ),
         (
             condition("ClosedDate", "Between", **{"from": "2026-03-02"}),
