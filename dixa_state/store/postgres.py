@@ -117,7 +117,7 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         Beginning and end take one round trip each: where few webhooks come, these are the time of
         an append.
         """
-        with translated(), self.write_connection(_BEGIN_APPEND) as (connection, began):
+        with translated(), self.write_connection(_begin_append()) as (connection, began):
             # Read under the lock: an upgrade, which takes it too, shuts out programs of before.
             position, version = _position_and_version(began)
             require_schema_version(version)
@@ -254,15 +254,20 @@ class _PostgresWriter(Writer):
         return self._cursor.fetchall()
 
 
-# A lock on the table of events would conflict with VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY,
-# which may run for hours. The row of `head` must be read as it is after the wait for its lock, as
-# READ COMMITTED does; REPEATABLE READ would fail instead.
-_BEGIN_APPEND = f"""
-    BEGIN ISOLATION LEVEL READ COMMITTED;
-    SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s';
-    {_SQL["lock"]}
-    {_SQL["schema_version"]}
-""".encode()
+def _begin_append() -> bytes:
+    """Return the statements that begin an append, for one round trip.
+
+    A lock on the table of events would conflict with VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY,
+    which may run for hours. The row of `head` must be read as it is after the wait for its lock, as
+    READ COMMITTED does; REPEATABLE READ would fail instead.
+    """
+    return f"""
+        BEGIN ISOLATION LEVEL READ COMMITTED;
+        SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s';
+        {_SQL["lock"]}
+        {_SQL["schema_version"]}
+    """.encode()
+
 
 _END_APPEND = f"{_SQL['durable']} {_SQL['notify']} COMMIT".encode()
 
