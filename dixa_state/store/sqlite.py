@@ -37,6 +37,7 @@ LOCK_TIMEOUT = 60
 
 _SQL = statements("sqlite")
 _POLL = 0.01
+_SCHEMA_RETRIES = 5
 _CHECK_EVERY = 20_000
 """Instructions of SQLite, about a millisecond, between two looks at a query's deadline."""
 
@@ -252,7 +253,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with translated(), self.reading() as connection:
-            return connection.execute(_SQL[statement], parameters).fetchall()
+            return rows_of(connection, _SQL[statement], parameters)
 
 
 class _SqliteWriter(Writer):
@@ -294,6 +295,23 @@ class _SqliteWriter(Writer):
 
     def _one(self, name: str, **parameters: Any) -> Any:
         return self._cursor.execute(_SQL[name], parameters).fetchone()
+
+
+def rows_of(
+    connection: sqlite3.Connection, sql: str, parameters: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """Run a reading statement; again where a replay makes tables faster than SQLite can read them.
+
+    SQLite itself prepares a statement fifty times, each time for the tables that there are then.
+    """
+    for _ in range(_SCHEMA_RETRIES):
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_SCHEMA:
+                raise
+            sleep(_POLL)
+    return connection.execute(sql, parameters).fetchall()
 
 
 def _uri(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.store.sqlite import SqliteRecorder, translated
+from dixa_state.store.sqlite import SqliteRecorder, rows_of, translated
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column, views_tables
 from dixa_state.views.tables import TABLES, Row, group
@@ -57,7 +57,7 @@ class SqliteViews(Views):
     def select(self, sql: str, **parameters: Any) -> Rows:
         """Run one reading statement."""
         with translated(), self._recorder.reading() as connection:
-            return connection.execute(sql, parameters).fetchall()
+            return rows_of(connection, sql, parameters)
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:

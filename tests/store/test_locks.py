@@ -11,6 +11,7 @@ import pytest
 from dixa_state import SchemaError, StoreUnavailableError, open_tracker
 from dixa_state.bootstrap import open_recorder
 from dixa_state.store.sql import SCHEMA_VERSION
+from dixa_state.store.sqlite import rows_of
 
 
 @pytest.mark.parametrize("table", ["stored_events", "head", "deduplication"])
@@ -80,3 +81,22 @@ def test_the_lock_that_does_not_end_is_an_error(
         other.execute("SELECT position FROM head FOR UPDATE")
         with pytest.raises(StoreUnavailableError, match="lock timeout"):
             tracker.append(day_lines[0])
+
+
+def test_a_statement_that_meets_new_tables_again_and_again_is_run_again() -> None:
+    class Changing(sqlite3.Connection):
+        left = 3
+
+        def execute(self, *given: Any) -> sqlite3.Cursor:
+            if self.left:
+                self.left -= 1
+                error = sqlite3.OperationalError("database schema has changed")
+                error.sqlite_errorcode = sqlite3.SQLITE_SCHEMA
+                raise error
+            return super().execute(*given)
+
+    with closing(sqlite3.connect(":memory:", factory=Changing)) as connection:
+        assert rows_of(connection, "SELECT :n", {"n": 5}) == [(5,)]
+        connection.left = 100
+        with pytest.raises(sqlite3.OperationalError, match="has changed"):
+            rows_of(connection, "SELECT :n", {"n": 5})
