@@ -42,7 +42,7 @@ class Asks(Protocol):
     """What a tracker must know of a reader: the read side is above it."""
 
     def refresh(self) -> None:
-        """Bring the views up to date, unless a projector is at work on them."""
+        """Update the views to the newest event, unless a projector is at work on them."""
 
     def close(self) -> None:
         """Close the connections that are not the event store's."""

@@ -45,7 +45,7 @@ class Reader:
         return with_known_names(self, question).every(self)
 
     def refresh(self) -> None:
-        """Bring the views up to date, unless a projector is at work on them."""
+        """Update the views to the newest event, unless a projector is at work on them."""
         Projector(self.tracker, self.views).catch_up()
 
     def close(self) -> None:

@@ -94,7 +94,10 @@ def prepare(webhook: Webhook) -> Accepted | Rejected:
 
 
 def _clean(webhook: Webhook) -> Webhook:
-    """Bring what came with a body into a form that can be stored, in whatever store."""
+    """Return the webhook in a form that every store can hold.
+
+    Raises `InvalidInputError` for a time of receipt without a zone.
+    """
     if webhook.received_at.tzinfo is None:
         raise InvalidInputError(
             f"received_at: expected a time with a zone, got {webhook.received_at.isoformat()}"

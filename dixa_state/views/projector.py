@@ -124,7 +124,7 @@ class Projector:
                 stop.wait(_IDLE)
 
     def catch_up(self, progress: Callable[[int], None] = lambda _position: None) -> bool:
-        """Bring the views up to date now.
+        """Update the views to the newest event now.
 
         Return False if another projector is at work, or if the database role may only read.
         """
