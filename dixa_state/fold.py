@@ -94,7 +94,7 @@ def timeline(
     events, poison = _read_all(stored, read)
     require_foldable(poison)
     known = believed(mark_late(events), as_of=as_of, known_at=known_at)
-    ordered = sorted(known, key=_order)
+    ordered = _in_order(known)
     for event, before, after in _steps(None, _stream(stored), ordered, grace, poison):
         require_foldable(poison)
         if isinstance(before, Conversation) and isinstance(after, Conversation):
@@ -139,16 +139,33 @@ def _fold(
     poison: list[Poison],
 ) -> FoldResult:
     state, older = before, histories.Older()
-    ordered = sorted(events, key=_order)
+    ordered = _in_order(events)
     for start in range(0, len(ordered), _BLOCK):
         if state is not None and start:
             state = histories.detach(state, older, grace, keep=_BLOCK)
-        block = ordered[start : start + _BLOCK]
-        for _, _, after in _steps(state, _stream(stored), block, grace, poison):
-            state = after
+        state = _fold_block(state, _stream(stored), ordered[start : start + _BLOCK], grace, poison)
     if state is not None:
         state = as_kept(histories.attach(state, older))
     return FoldResult(state, tuple(sorted(poison)))
+
+
+def _fold_block(
+    before: State | None,
+    stream: str,
+    events: Sequence[Event],
+    grace: timedelta,
+    poison: list[Poison],
+) -> State | None:
+    """Fold at once; one by one where an event cannot be folded, since that one is skipped."""
+    current_deadline().check()
+    state = before or _initial(stream, events[0])
+    try:
+        if isinstance(state, Conversation):
+            return evolve(state, *events, grace=grace)
+        return bans.fold(state, events)
+    except Exception:  # noqa: BLE001 — one event must not stop the others
+        steps = [after for _, _, after in _steps(before, stream, events, grace, poison)]
+        return steps[-1] if steps else before
 
 
 def _steps(
@@ -178,6 +195,11 @@ def _initial(stream: str, event: Event) -> State:
         return initial(event.organization_id, csid_of(stream))
     kind: bans.BanKind = "enduser" if stream.startswith("enduser/") else "ip"
     return Ban(event.organization_id, kind, bans.subject(event.fact))
+
+
+def _in_order(events: Sequence[Event]) -> Sequence[Event]:
+    """Sort events that were marked; where none of them came late, they are in order."""
+    return sorted(events, key=_order) if any(event.late for event in events) else events
 
 
 def _order(event: Event) -> Order:

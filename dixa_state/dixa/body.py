@@ -155,28 +155,47 @@ Reading = tuple[Body[EventData], Snapshot | None]
 _HIDDEN = Snapshot()
 
 
+NOT_AS_DOCUMENTED = (MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding a body raises that is spelled otherwise."""
+
+
+def body_type(topic: str) -> type[Body[EventData]] | None:
+    """Return what a body spelled as documented is decoded as; None outside the catalogue."""
+    known = TYPES.get(topic, UNKNOWN)
+    return None if known is UNKNOWN else Body[known.data]  # type: ignore[name-defined]
+
+
 def read_event(
-    body: Any, *, topic: str, received_at: datetime, version: int, position: int
+    body: bytes, *, topic: str, received_at: datetime, version: int, position: int
 ) -> Event:
-    """Read an accepted body, as bytes or a buffer, as the event that was stored under this topic.
+    """Read an accepted body as the event that was stored under this topic, however it is spelled.
 
     A body spelled as documented is decoded by its type; any other is read tolerantly.
     """
-    event_type = TYPES.get(topic, UNKNOWN)
-    reading = None if event_type is UNKNOWN else decode(body, event_type)
+    reading = decode(body, topic)
     if reading is None:
-        document = from_json(bytes(body))
-        if topic == UNRECOGNISED and (known := lookup(document["event_fqn"])):
-            event_type, topic = known, known.topic  # the catalogue has learned it since
-        reading = read(document, event_type)
+        document = from_json(body)
+        if topic == UNRECOGNISED and (learned := lookup(document["event_fqn"])):
+            topic = learned.topic  # the catalogue knows it since
+        reading = read(document, TYPES.get(topic, UNKNOWN))
+    return make_event(
+        reading, topic=topic, received_at=received_at, version=version, position=position
+    )
+
+
+def make_event(
+    reading: Reading, *, topic: str, received_at: datetime, version: int, position: int
+) -> Event:
+    """Make the event of a body that was read."""
     found, snapshot = reading
+    data, make = found.data, TYPES.get(topic, UNKNOWN).fact
     return Event(
         organization_id=(found.organization and found.organization.id) or None,
         event_id=found.event_id,
         topic=topic,
         at=parse_time(found.event_timestamp),
-        fact=found.data.fact(event_type.fact, found.event_fqn, snapshot or _HIDDEN),
-        actor=found.data.actor,
+        fact=data.fact(make, found.event_fqn, snapshot or _HIDDEN),
+        actor=data.actor,
         snapshot=snapshot,
         received_at=received_at,
         version=version,
@@ -184,18 +203,20 @@ def read_event(
     )
 
 
-def decode(body: Any, event_type: EventType) -> Reading | None:
+def decode(body: bytes, topic: str) -> Reading | None:
     """Decode a body that is spelled as documented; None for any other."""
+    if (decoder := _decoder(topic)) is None:
+        return None
     try:
-        found = _decoder(event_type.data).decode(body)
+        found = decoder.decode(body)
         return found, decode_snapshot(found.data.conversation)
-    except (MsgspecError, UnicodeDecodeError, RecursionError):
+    except NOT_AS_DOCUMENTED:
         return None
 
 
 @cache
-def _decoder(data: type[EventData]) -> Decoder[Body[EventData]]:
-    return Decoder(Body[data])  # type: ignore[valid-type]
+def _decoder(topic: str) -> Decoder[Body[EventData]] | None:
+    return Decoder(kind) if (kind := body_type(topic)) else None
 
 
 def read(document: dict[str, Any], event_type: EventType) -> Reading:

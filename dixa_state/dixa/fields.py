@@ -154,14 +154,13 @@ def time_from(value: object) -> datetime | None:
     """Read a time: one that was read already, RFC 3339, or seconds or milliseconds since 1970."""
     if isinstance(value, datetime):
         return value
-    if (since := score_from(value)) is not None:
-        return _since_epoch(since)
-    if not isinstance(value, str):
-        return None
-    try:
-        return parse_time(value)
-    except InvalidInputError:
-        return None
+    if isinstance(value, str):
+        try:
+            return parse_time(value)
+        except InvalidInputError:
+            pass
+    since = score_from(value)
+    return None if since is None else _since_epoch(since)
 
 
 def _since_epoch(number: float) -> datetime | None:
@@ -204,6 +203,8 @@ def attachments_from(value: object) -> tuple[str, ...] | None:
 
 def _finite(attributes: dict[str, Any]) -> dict[str, Any]:
     """Replace numbers beyond all floats by null, as they are in a state, which is kept as JSON."""
+    if all(isinstance(value, str) for value in attributes.values()):
+        return attributes
     return cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(attributes)))
 
 

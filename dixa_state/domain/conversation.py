@@ -1,13 +1,14 @@
 """The Conversation aggregate: its state, and the changes that events make to it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from dixa_state.domain.assignment import Assignment, How, assign
-from dixa_state.domain.events import Abandoned, Created, Event, Order, Queue, User, same
+from dixa_state.domain.events import Abandoned, Created, Event, Order, Queue, Snapshot, User, same
 from dixa_state.domain.lifecycle import (
     ENDED,
     REOPENED,
@@ -85,15 +86,8 @@ class PastValues(Struct, frozen=True):
 NOBODY = ""
 
 
-class Conversation(Struct, frozen=True):
-    """The state of one conversation.
-
-    `version` counts the events folded, `late` those of them that came late, `position` is the
-    store position of the newest to arrive; `newest` is where the last one stands in the
-    fold's order. `tag_ids` and `attribute_ids` are Dixa's ids by name, the newest of each, of every
-    tag and attribute that a snapshot ever contained. `losses` are the lost webhooks that were not
-    about the status.
-    """
+class _Fields(Struct):
+    """What the state of a conversation and the draft of one have in common."""
 
     organization_id: str | None
     csid: int
@@ -150,6 +144,51 @@ class Conversation(Struct, frozen=True):
         return self.visits[-1].enqueued_at if is_waiting(self.visits) else None
 
 
+class Conversation(_Fields, frozen=True):  # type: ignore[misc]  # msgspec allows it
+    """The state of one conversation.
+
+    `version` counts the events folded, `late` those of them that came late, `position` is the
+    store position of the newest to arrive; `newest` is where the last one stands in the
+    fold's order. `tag_ids` and `attribute_ids` are Dixa's ids by name, the newest of each, of every
+    tag and attribute that a snapshot ever contained. `losses` are the lost webhooks that were not
+    about the status.
+    """
+
+
+class Draft(_Fields):
+    """A conversation while events are folded into it, which change it in place.
+
+    Only a fold has one, and nobody else sees it. `agreed` is a snapshot in which there is nothing
+    new, until a fact changes a field.
+    """
+
+    agreed: Snapshot | None = None
+
+    @classmethod
+    def of(cls, state: Conversation) -> Self:
+        """Return a draft that begins as this state."""
+        return cls(*astuple(state))
+
+    def finish(self, events: Sequence[Event]) -> Conversation:
+        """Return the state after these events, which were folded into it in this order."""
+        if events:
+            self.first_event_at = self.first_event_at or events[0].at
+            self.last_event_at = events[-1].at
+            self.newest = events[-1].order
+        self.version += len(events)
+        self.position = max([self.position, *(event.position for event in events)])
+        self.late += sum(event.late for event in events)
+        return Conversation(*astuple(self)[:-1])
+
+    def report(self, **times: datetime) -> None:
+        """Record when fields were last reported."""
+        self.last_reported = replace(self.last_reported, **times)
+
+    def report_tag(self, tag: str, at: datetime) -> None:
+        """Record when a tag was last reported."""
+        self.last_reported = replace(self.last_reported, tags=self.last_reported.tags | {tag: at})
+
+
 def initial(organization_id: str | None, csid: int) -> Conversation:
     """Return the state before the first event."""
     return Conversation(organization_id=organization_id, csid=csid)
@@ -161,28 +200,28 @@ def missed(state: Conversation) -> list[Loss]:
 
 
 def change_status(
-    state: Conversation,
+    draft: Draft,
     event: Event,
     rule: TransitionRule,
     grace: timedelta,
     *,
     snapshot_status: Status | None = None,
-) -> Conversation:
+) -> None:
     """Apply an event about the status; `snapshot_status` takes the place of what the rule says."""
     if snapshot_status is not None and snapshot_status != rule.to:
-        to = interpret_status(state.life, snapshot_status)
+        to = interpret_status(draft.life, snapshot_status)
         rule = replace(rule, to=to, repeat="nothing")
-    before, visits = state.life, state.visits
+    before, visits = draft.life, draft.visits
     life = retract_inferred(before, event, rule.to, grace)
     if life is not before or is_one_ending(before, event, rule, grace):
         visits = resume_visit(visits, "closed", before.since)
-    with_agent = state.assignee is not None and _agent_in_snapshot(event)
+    with_agent = draft.assignee is not None and _agent_in_snapshot(event)
     life = apply_rule(life, event, rule, grace, with_agent=with_agent)
     if life.transitions != before.transitions:
         visits = _with_end(visits, event, life)
     elif rule is REOPENED and life.losses is not before.losses:
         visits = lose_end(visits, event.at, grace)
-    return replace(state, life=life, visits=visits)
+    draft.life, draft.visits = life, visits
 
 
 def _agent_in_snapshot(event: Event) -> bool:
@@ -198,119 +237,94 @@ def _with_end(visits: Visits, event: Event, life: Lifecycle) -> Visits:
     return leave_queue(visits, since, "closed") if life.status == "closed" else visits
 
 
-def infer_life(state: Conversation, event: Event, life: Lifecycle) -> Conversation:
+def infer_life(draft: Draft, event: Event, life: Lifecycle) -> None:
     """Set the lifecycle that a snapshot implies; a close ends the queue visit."""
-    visits = state.visits
+    draft.life = life
     if life.status in ENDED:
-        visits = leave_queue(visits, event.at, "closed", inferred=True)
-    return replace(state, life=life, visits=visits)
+        draft.visits = leave_queue(draft.visits, event.at, "closed", inferred=True)
 
 
-def set_requester(
-    state: Conversation, event: Event, requester: User | None, grace: timedelta
-) -> Conversation:
+def set_requester(draft: Draft, event: Event, requester: User | None, grace: timedelta) -> None:
     """Make this end user the requester, and keep the one before."""
-    earlier, losses = state.earlier_requesters, state.losses
-    if same(requester, state.requester):
-        losses = without_inferred(losses, event.at, "requester", grace)
-    elif state.requester is not None:
-        earlier = (*earlier, state.requester)
-    past = _with_values(state.past_values.requester, requester, state.requester)
-    return replace(
-        state,
-        requester=requester,
-        earlier_requesters=earlier,
-        last_reported=replace(state.last_reported, requester=event.at),
-        past_values=replace(state.past_values, requester=past),
-        losses=losses,
-    )
+    before = draft.requester
+    if same(requester, before):
+        draft.losses = without_inferred(draft.losses, event.at, "requester", grace)
+    elif before is not None:
+        draft.earlier_requesters = (*draft.earlier_requesters, before)
+    draft.requester = requester
+    draft.report(requester=event.at)
+    draft.past_values = _with_past(draft.past_values, "requester", requester, before)
 
 
 def set_assignee(
-    state: Conversation,
+    draft: Draft,
     event: Event,
     agent: User | UnsetType | None,
     how: How,
     grace: timedelta,
-) -> Conversation:
+) -> None:
     """Assign the conversation to an agent, or to nobody; an agent ends the queue visit."""
-    reported = replace(state.last_reported, assignee=event.at)
+    inferred, reported_at = how == "inferred", draft.last_reported.assignee
+    draft.report(assignee=event.at)
     if isinstance(agent, UnsetType):
-        return replace(state, last_reported=reported)
-    inferred, losses, visits = how == "inferred", state.losses, state.visits
-    if same(agent, state.assignee) and not inferred:
-        losses = without_inferred(losses, event.at, "assignee", grace)
-        if losses is not state.losses and visits and visits[-1].left_inferred:
+        return
+    if same(agent, draft.assignee) and not inferred:
+        losses = without_inferred(draft.losses, event.at, "assignee", grace)
+        if losses is not draft.losses and draft.visits and draft.visits[-1].left_inferred:
             # the snapshot that showed the assignment a moment before had ended the visit
-            visits = resume_visit(visits, "assigned", state.assignments[-1].since)
+            since = draft.assignments[-1].since
+            draft.visits = resume_visit(draft.visits, "assigned", since)
+        draft.losses = losses
     if agent is not None:
-        visits = leave_queue(visits, event.at, "assigned", inferred=inferred)
-    before = _before_history(state.last_reported.assignee, event, inferred=inferred)
-    past = _with_values(state.past_values.assignee, agent, *before)
-    return replace(
-        state,
-        assignee=agent,
-        assignments=assign(state.assignments, event, agent, how, grace),
-        visits=visits,
-        last_reported=reported,
-        past_values=replace(state.past_values, assignee=past),
-        losses=losses,
-    )
+        draft.visits = leave_queue(draft.visits, event.at, "assigned", inferred=inferred)
+    before = _before_history(reported_at, event, inferred=inferred)
+    draft.past_values = _with_past(draft.past_values, "assignee", agent, *before)
+    draft.assignments = assign(draft.assignments, event, agent, how, grace)
+    draft.assignee = agent
 
 
-def unassign(
-    state: Conversation, event: Event, agent: User | None, grace: timedelta
-) -> Conversation:
+def unassign(draft: Draft, event: Event, agent: User | None, grace: timedelta) -> None:
     """End the assignment to this agent, unless the conversation has passed on to another one.
 
     Where the agent is not named, or is not the assignee, the snapshot decides.
     """
-    assignee, reported_at = state.assignee, state.last_reported.assignee
+    assignee, reported_at = draft.assignee, draft.last_reported.assignee
     in_snapshot = event.snapshot.assignee if event.snapshot else UNSET
     # one transfer sends both an assignment and the end of the one before, in either order
     just_passed_on = reported_at is not None and event.at - reported_at <= grace
     if agent is None:
         if assignee is not None and isinstance(in_snapshot, User) and same(in_snapshot, assignee):
-            return state
+            return
     elif not same(agent, assignee):
-        past = _with_values(state.past_values.assignee, agent)
-        state = replace(state, past_values=replace(state.past_values, assignee=past))
+        draft.past_values = _with_past(draft.past_values, "assignee", agent)
         if assignee is not None and (just_passed_on or isinstance(in_snapshot, User)):
-            return state
+            return
         if not just_passed_on:
-            loss = prove_loss(event, "unexpected", "assignee", reported_at)
-            state = replace(state, losses=state.losses + loss)
-    return set_assignee(state, event, None, "assigned", grace)
+            draft.losses += prove_loss(event, "unexpected", "assignee", reported_at)
+    set_assignee(draft, event, None, "assigned", grace)
 
 
 def set_queue(
-    state: Conversation,
+    draft: Draft,
     event: Event,
     queue: Queue | UnsetType | None,
     grace: timedelta,
     *,
     inferred: bool = False,
-) -> Conversation:
+) -> None:
     """Set the queue of the conversation, where the event names one."""
-    reported = replace(state.last_reported, queue=event.at)
+    reported_at = draft.last_reported.queue
+    draft.report(queue=event.at)
     if isinstance(queue, UnsetType):
-        return replace(state, last_reported=reported)
-    history, losses = state.queue_history, state.losses
-    if not same(queue, state.queue):
-        history = (*history, QueueInterval(queue, event.at, inferred))
+        return
+    if not same(queue, draft.queue):
+        draft.queue_history = (*draft.queue_history, QueueInterval(queue, event.at, inferred))
     elif not inferred:
-        history = _explained(history, event, grace)
-        losses = without_inferred(losses, event.at, "queue", grace)
-    before = _before_history(state.last_reported.queue, event, inferred=inferred)
-    past = _with_values(state.past_values.queue, queue, *before)
-    return replace(
-        state,
-        queue=queue,
-        queue_history=history,
-        last_reported=reported,
-        past_values=replace(state.past_values, queue=past),
-        losses=losses,
-    )
+        draft.queue_history = _explained(draft.queue_history, event, grace)
+        draft.losses = without_inferred(draft.losses, event.at, "queue", grace)
+    before = _before_history(reported_at, event, inferred=inferred)
+    draft.past_values = _with_past(draft.past_values, "queue", queue, *before)
+    draft.queue = queue
 
 
 def _explained(
@@ -323,21 +337,21 @@ def _explained(
 
 
 def transfer_to_agent(
-    state: Conversation, event: Event, agent: User | UnsetType | None, grace: timedelta
-) -> Conversation:
+    draft: Draft, event: Event, agent: User | UnsetType | None, grace: timedelta
+) -> None:
     """Transfer to an agent, and to the queue that the event's own snapshot contains."""
     snapshot = event.snapshot
-    state = replace(state, transfers=state.transfers + 1)
+    draft.transfers += 1
     agent = _destination(agent, snapshot.assignee if snapshot else UNSET)
-    state = set_assignee(state, event, agent, "transferred", grace)
-    if snapshot is None or snapshot.queue is UNSET or same(snapshot.queue, state.queue):
-        return state  # what it only confirms is no report on the field
-    return set_queue(state, event, snapshot.queue, grace)
+    set_assignee(draft, event, agent, "transferred", grace)
+    if snapshot is None or snapshot.queue is UNSET or same(snapshot.queue, draft.queue):
+        return  # what it only confirms is no report on the field
+    set_queue(draft, event, snapshot.queue, grace)
 
 
 def transfer_to_queue(
-    state: Conversation, event: Event, queue: Queue | UnsetType | None, grace: timedelta
-) -> Conversation:
+    draft: Draft, event: Event, queue: Queue | UnsetType | None, grace: timedelta
+) -> None:
     """Transfer to a queue, where it waits from then on, and to whom the own snapshot contains.
 
     A transfer that names nothing comes here too: it was one to an agent, where the snapshot shows
@@ -346,17 +360,19 @@ def transfer_to_queue(
     snapshot = event.snapshot
     agent = snapshot.assignee if snapshot else UNSET
     queue = _destination(queue, snapshot.queue if snapshot else UNSET)
-    if agent and not same(agent, state.assignee) and queue and same(queue, state.queue):
-        return transfer_to_agent(state, event, agent, grace)
-    visits = state.visits
-    state = replace(state, transfers=state.transfers + 1)
-    if agent is not UNSET and not same(agent, state.assignee):
-        state = set_assignee(state, event, agent, "transferred", grace)
+    if agent and not same(agent, draft.assignee) and queue and same(queue, draft.queue):
+        transfer_to_agent(draft, event, agent, grace)
+        return
+    visits = draft.visits
+    draft.transfers += 1
+    if agent is not UNSET and not same(agent, draft.assignee):
+        set_assignee(draft, event, agent, "transferred", grace)
     if queue:
         visits = enter_queue(visits, queue, event.at, "transferred", grace)
     else:
         visits = leave_queue(visits, event.at, "transferred")
-    return replace(set_queue(state, event, queue, grace), visits=visits)
+    set_queue(draft, event, queue, grace)
+    draft.visits = visits
 
 
 def _destination(
@@ -373,26 +389,18 @@ def _destination(
     return in_snapshot
 
 
-def set_tag(
-    state: Conversation, event: Event, tag: str | None, grace: timedelta, *, added: bool
-) -> Conversation:
+def set_tag(draft: Draft, event: Event, tag: str | None, grace: timedelta, *, added: bool) -> None:
     """Add or remove a tag, as an event about tags reports it."""
     if tag is None:
-        return state
-    reported = _tag_reported(state, event, tag)
-    if (tag in state.tags) != added:
-        change = TagChange(tag, added, event.at, event.event_id, inferred=False)
-        return replace(
-            state,
-            tags=state.tags ^ {tag},
-            tag_history=(*state.tag_history, change),
-            last_reported=reported,
-        )
-    losses = without_inferred(state.losses, event.at, "tags", grace, tag)
-    history = state.tag_history
-    if losses is not state.losses:
-        history = _tag_explained(history, event, tag)
-    return replace(state, tag_history=history, last_reported=reported, losses=losses)
+        return
+    if (tag in draft.tags) != added:
+        _change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred=False))
+        return
+    draft.report_tag(tag, event.at)
+    losses = without_inferred(draft.losses, event.at, "tags", grace, tag)
+    if losses is not draft.losses:
+        draft.tag_history = _tag_explained(draft.tag_history, event, tag)
+    draft.losses = losses
 
 
 def _tag_explained(history: tuple[TagChange, ...], event: Event, tag: str) -> tuple[TagChange, ...]:
@@ -402,34 +410,30 @@ def _tag_explained(history: tuple[TagChange, ...], event: Event, tag: str) -> tu
     return (*history[:index], *history[index + 1 :], change)
 
 
-def infer_tag(state: Conversation, event: Event, tag: str, *, inferred: bool) -> Conversation:
+def infer_tag(draft: Draft, event: Event, tag: str, *, inferred: bool) -> None:
     """Add or remove a tag, as a snapshot shows it."""
-    change = TagChange(tag, tag not in state.tags, event.at, event.event_id, inferred)
-    known = state.last_reported
-    lost = prove_loss(event, "inferred", "tags", known.tags.get(tag, known.all_tags), tag)
-    return replace(
-        state,
-        tags=state.tags ^ {tag},
-        tag_history=(*state.tag_history, change),
-        last_reported=_tag_reported(state, event, tag),
-        losses=state.losses + (lost if inferred else ()),
-    )
+    known = draft.last_reported
+    if inferred:
+        after = known.tags.get(tag, known.all_tags)
+        draft.losses += prove_loss(event, "inferred", "tags", after, tag)
+    added = tag not in draft.tags
+    _change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred))
 
 
-def _tag_reported(state: Conversation, event: Event, tag: str) -> LastReported:
-    reported = state.last_reported
-    return replace(reported, tags=reported.tags | {tag: event.at})
+def _change_tag(draft: Draft, change: TagChange) -> None:
+    draft.tags ^= {change.tag}
+    draft.tag_history = (*draft.tag_history, change)
+    draft.report_tag(change.tag, change.at)
 
 
 def set_attributes(
-    state: Conversation, event: Event, attributes: dict[str, Any], grace: timedelta
-) -> Conversation:
+    draft: Draft, event: Event, attributes: dict[str, Any], grace: timedelta
+) -> None:
     """Set exactly these custom attributes."""
-    losses = state.losses
-    if attributes == state.custom_attributes:
-        losses = without_inferred(losses, event.at, "custom_attributes", grace)
-    reported = replace(state.last_reported, custom_attributes=event.at)
-    return replace(state, custom_attributes=attributes, last_reported=reported, losses=losses)
+    if attributes == draft.custom_attributes:
+        draft.losses = without_inferred(draft.losses, event.at, "custom_attributes", grace)
+    draft.custom_attributes = attributes
+    draft.report(custom_attributes=event.at)
 
 
 def _before_history(
@@ -440,6 +444,8 @@ def _before_history(
     return (None,) if first else ()
 
 
-def _with_values(values: frozenset[str], *added: User | Queue | None) -> frozenset[str]:
+def _with_past(past: PastValues, field: str, *added: User | Queue | None) -> PastValues:
+    """Add values that a field has had."""
+    values: frozenset[str] = getattr(past, field)
     new = {(one.key or NOBODY) if one else NOBODY for one in added}
-    return values if new <= values else values | new
+    return past if new <= values else replace(past, **{field: values | new})

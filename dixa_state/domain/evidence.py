@@ -21,7 +21,7 @@ from dixa_state.domain import lifecycle
 from dixa_state.domain.assignment import How
 from dixa_state.domain.conversation import (
     NOBODY,
-    Conversation,
+    Draft,
     infer_life,
     infer_tag,
     set_assignee,
@@ -38,17 +38,25 @@ GRACE = timedelta(seconds=10)
 """How much later than the last report on a field a snapshot must be to be believed against it."""
 
 
-def undisputed_fields(state: Conversation, snapshot: Snapshot) -> dict[str, Any]:
-    """Return the fields that no event is about, for which the newest snapshot is all there is."""
-    return {
-        "dixa_status": snapshot.status or state.dixa_status,
-        "channel": snapshot.channel or state.channel,
-        "direction": snapshot.direction or state.direction,
-        "contact_point": snapshot.contact_point or state.contact_point,
-        "created_at": snapshot.created_at or state.created_at,
-        "tag_ids": _merged_ids(state.tag_ids, snapshot.tag_ids),
-        "attribute_ids": _merged_ids(state.attribute_ids, snapshot.attribute_ids),
-    }
+def apply_snapshot(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+    """Apply the snapshot to each field that the event is not about, where it is credible."""
+    _set_undisputed(draft, snapshot)
+    differing = _differing(draft, snapshot)
+    draft.agreed = None if differing else snapshot
+    for field in differing:
+        if field not in event.fact.about:
+            _APPLY[field](draft, event, snapshot, grace)
+
+
+def _set_undisputed(draft: Draft, snapshot: Snapshot) -> None:
+    """Set the fields that no event is about, for which the newest snapshot is all there is."""
+    draft.dixa_status = snapshot.status or draft.dixa_status
+    draft.channel = snapshot.channel or draft.channel
+    draft.direction = snapshot.direction or draft.direction
+    draft.contact_point = snapshot.contact_point or draft.contact_point
+    draft.created_at = snapshot.created_at or draft.created_at
+    draft.tag_ids = _merged_ids(draft.tag_ids, snapshot.tag_ids)
+    draft.attribute_ids = _merged_ids(draft.attribute_ids, snapshot.attribute_ids)
 
 
 def _merged_ids(known: dict[str, str], new: dict[str, str]) -> dict[str, str]:
@@ -56,17 +64,7 @@ def _merged_ids(known: dict[str, str], new: dict[str, str]) -> dict[str, str]:
     return known if not new or new.items() <= known.items() else known | new
 
 
-def apply_snapshot(
-    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
-) -> Conversation:
-    """Apply the snapshot to each field that the event is not about, where it is credible."""
-    for field in _differing(state, snapshot):
-        if field not in event.fact.about:
-            state = _APPLY[field](state, event, snapshot, grace)
-    return state
-
-
-def _differing(state: Conversation, snapshot: Snapshot) -> list[Field]:
+def _differing(state: Draft, snapshot: Snapshot) -> list[Field]:
     """List the fields in which the snapshot differs from the state."""
     reported = state.last_reported
     differing: list[Field] = []
@@ -100,53 +98,47 @@ def _is_credible(
     return reported_at is None or event.at - reported_at > grace or value not in past
 
 
-def _with_loss(
-    state: Conversation, event: Event, field: Field, reported_at: datetime | None
-) -> Conversation:
+def _prove_loss(draft: Draft, event: Event, field: Field, reported_at: datetime | None) -> None:
     """Record that the event about this field was lost; none is sent of what a creation shows."""
-    if isinstance(event.fact, Created):
-        return state
-    return replace(state, losses=state.losses + prove_loss(event, "inferred", field, reported_at))
+    if not isinstance(event.fact, Created):
+        draft.losses += prove_loss(event, "inferred", field, reported_at)
 
 
-def _status(
-    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
-) -> Conversation:
+def _status(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
     status = lifecycle.status_from_dixa(snapshot.status)
     if status is None:
-        return state
-    life = lifecycle.infer_status(state.life, event, status, grace)
-    return state if life is state.life else infer_life(state, event, life)
+        return
+    life = lifecycle.infer_status(draft.life, event, status, grace)
+    if life is not draft.life:
+        infer_life(draft, event, life)
 
 
-def _requester(
-    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
-) -> Conversation:
-    requester, reported_at = snapshot.requester, state.last_reported.requester
-    if same(requester, state.requester):
-        return replace(state, requester=requester)
+def _requester(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+    requester, reported_at = snapshot.requester, draft.last_reported.requester
+    if same(requester, draft.requester):
+        draft.requester = requester
+        return
     key = (requester and requester.key) or NOBODY
-    if not _is_credible(event, reported_at, grace, key, state.past_values.requester):
-        return state
-    state = _with_loss(state, event, "requester", reported_at)
-    return set_requester(state, event, requester, grace)
+    if _is_credible(event, reported_at, grace, key, draft.past_values.requester):
+        _prove_loss(draft, event, "requester", reported_at)
+        set_requester(draft, event, requester, grace)
 
 
-def _queue(state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta) -> Conversation:
+def _queue(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
     queue = snapshot.queue or None
-    reported_at = state.last_reported.queue
-    if queue is not None and same(queue, state.queue):
-        return replace(state, queue=queue)
+    reported_at = draft.last_reported.queue
+    if queue is not None and same(queue, draft.queue):
+        draft.queue = queue
+        return
     key = (queue and queue.key) or NOBODY
-    if not _is_credible(event, reported_at, grace, key, state.past_values.queue):
-        return state
-    state = _with_loss(state, event, "queue", reported_at)
-    visits = _inferred_visits(state, event, snapshot, queue, grace)
-    return replace(set_queue(state, event, queue, grace, inferred=True), visits=visits)
+    if _is_credible(event, reported_at, grace, key, draft.past_values.queue):
+        _prove_loss(draft, event, "queue", reported_at)
+        draft.visits = _inferred_visits(draft, event, snapshot, queue, grace)
+        set_queue(draft, event, queue, grace, inferred=True)
 
 
 def _inferred_visits(
-    state: Conversation, event: Event, snapshot: Snapshot, queue: Queue | None, grace: timedelta
+    state: Draft, event: Event, snapshot: Snapshot, queue: Queue | None, grace: timedelta
 ) -> Visits:
     """Return the visits after a snapshot showed this queue: none known before, so a new one."""
     if queue is None:
@@ -161,64 +153,52 @@ def _inferred_visits(
     return visits
 
 
-def _assignee(
-    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
-) -> Conversation:
-    agent, reported_at = snapshot.assignee or None, state.last_reported.assignee
-    if agent is not None and same(agent, state.assignee):
-        return replace(state, assignee=agent)
+def _assignee(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+    agent, reported_at = snapshot.assignee or None, draft.last_reported.assignee
+    if agent is not None and same(agent, draft.assignee):
+        draft.assignee = agent
+        return
     key = (agent and agent.key) or NOBODY
-    if not _is_credible(event, reported_at, grace, key, state.past_values.assignee):
-        return state
-    state = _with_loss(state, event, "assignee", reported_at)
-    how: How = "assigned" if isinstance(event.fact, Created) else "inferred"
-    return set_assignee(state, event, agent, how, grace)
+    if _is_credible(event, reported_at, grace, key, draft.past_values.assignee):
+        _prove_loss(draft, event, "assignee", reported_at)
+        how: How = "assigned" if isinstance(event.fact, Created) else "inferred"
+        set_assignee(draft, event, agent, how, grace)
 
 
-def _subject(
-    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
-) -> Conversation:
-    subject, past = snapshot.subject or "", state.past_values
-    reported = state.last_reported
-    if not _is_credible(event, reported.subject, grace, subject, past.subject):
-        return state
-    return replace(
-        state,
-        subject=subject,
-        last_reported=replace(reported, subject=event.at),
-        past_values=replace(past, subject=past.subject | {subject}),
-    )
+def _subject(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+    subject, past = snapshot.subject or "", draft.past_values
+    if _is_credible(event, draft.last_reported.subject, grace, subject, past.subject):
+        draft.subject = subject
+        draft.report(subject=event.at)
+        draft.past_values = replace(past, subject=past.subject | {subject})
 
 
-def _tags(state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta) -> Conversation:
+def _tags(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
     """Apply the tags in the snapshot, each judged by the last report on it."""
-    reported = state.last_reported
-    for tag in sorted((snapshot.tags or frozenset()) ^ state.tags):
+    reported = draft.last_reported
+    for tag in sorted((snapshot.tags or frozenset()) ^ draft.tags):
         reported_at = reported.tags.get(tag)
         # none where the conversation never had the tag: no stale snapshot can contain it
         if reported_at is None or event.at - reported_at > grace:
-            state = infer_tag(state, event, tag, inferred=not isinstance(event.fact, Created))
-    all_tags = reported.all_tags or event.at
-    return replace(state, last_reported=replace(state.last_reported, all_tags=all_tags))
+            infer_tag(draft, event, tag, inferred=not isinstance(event.fact, Created))
+    draft.report(all_tags=reported.all_tags or event.at)
 
 
-def _attributes(
-    state: Conversation, event: Event, snapshot: Snapshot, grace: timedelta
-) -> Conversation:
-    attributes, known = snapshot.custom_attributes or {}, state.custom_attributes
-    reported_at = state.last_reported.custom_attributes
+def _attributes(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+    attributes, known = snapshot.custom_attributes or {}, draft.custom_attributes
+    reported_at = draft.last_reported.custom_attributes
     if known and reported_at is not None and event.at - reported_at <= grace:
-        return state
+        return
     if _given(attributes) != _given(known):  # an attribute without a value is as good as absent
-        state = _with_loss(state, event, "custom_attributes", reported_at)
-    return set_attributes(state, event, attributes, grace)
+        _prove_loss(draft, event, "custom_attributes", reported_at)
+    set_attributes(draft, event, attributes, grace)
 
 
 def _given(attributes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-_APPLY: dict[Field, Callable[[Conversation, Event, Snapshot, timedelta], Conversation]] = {
+_APPLY: dict[Field, Callable[[Draft, Event, Snapshot, timedelta], None]] = {
     "status": _status,
     "requester": _requester,
     "queue": _queue,

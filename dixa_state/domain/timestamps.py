@@ -45,7 +45,7 @@ def _is_canonical(text: str) -> bool:
     """Return whether a time has the spelling of Dixa and of this program, digits aside."""
     if len(text) not in (_MILLISECONDS, _MICROSECONDS):
         return False
-    return text[7] + text[10] + text[13] + text[16] + text[19] + text[-1] == "-T::.Z"
+    return text[7:20:3] == "-T::." and text[-1] == "Z"
 
 
 def format_time(time: datetime) -> str:

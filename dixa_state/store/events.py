@@ -1,9 +1,9 @@
 """A webhook as it came in, and as it is stored: one JSON object, the body in it byte for byte."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from msgspec import MsgspecError, Raw, Struct
+from msgspec import Raw, Struct
 from msgspec.json import Decoder, Encoder
 from pydantic_core import from_json
 
@@ -55,19 +55,16 @@ def decode_state(state: bytes) -> StoredWebhook:
     )
 
 
-class _Received(Struct, frozen=True):
+B = TypeVar("B")
+
+
+class Received(Struct, Generic[B], frozen=True):
+    """What a fold reads of a stored webhook: when it was received, and its body as a type."""
+
     received_at: datetime
-    body: Raw
+    body: B
 
 
-_RECEIVED = Decoder(_Received)
-
-
-def decode_received(state: bytes) -> tuple[datetime, Raw | bytes]:
-    """Read when a stored webhook was received, and its body as a buffer."""
-    try:
-        found = _RECEIVED.decode(state)
-    except (MsgspecError, RecursionError):
-        webhook = decode_state(state)
-        return webhook.received_at, webhook.body
-    return found.received_at, found.body
+def received_decoder(body: type[B]) -> Decoder[Received[B]]:
+    """Return a decoder of stored webhooks whose bodies are of this type."""
+    return Decoder(Received[body])  # type: ignore[valid-type]

@@ -246,7 +246,7 @@ def test_an_example_is_accepted_into_its_stream_and_read_as_its_fact(name: str) 
     assert tolerantly(body, event.topic) == event
     event_type = lookup(envelope["event_fqn"])
     assert event_type is not None
-    assert reading.decode(body, event_type) is not None
+    assert reading.decode(body, event_type.topic) is not None
 
 
 def test_a_ban_without_a_conversation_has_no_snapshot() -> None:
