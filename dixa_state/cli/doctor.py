@@ -83,7 +83,7 @@ def _in_store(reader: Reader) -> Iterator[Found]:
     yield "last webhook", None if age is None else f"{span(age)} ago", None
     newest = reader.tracker.events.at(at.store_position).webhook if at.store_position else None
     ahead = newest and (newest.received_at - now).total_seconds()
-    wrong = ahead and ahead > 1 and f"the clock is {ahead:.0f} s behind the newest webhook"
+    wrong = ahead and ahead > 1 and f"the clock is {span(ahead)} behind the newest webhook"
     yield "clock", format_time(now), wrong or None
     lag = at.store_position if at.lag is None else at.lag
     behind = lag > _MUCH_LAG and f"the views are {lag:,} events behind: is `serve` running?"

@@ -11,6 +11,7 @@ import click
 from dixa_state.cli.options import Command, read_secrets, read_settings, with_json
 from dixa_state.cli.output import print_fields, print_json, say
 from dixa_state.cli.store import read_sources, reading_progress
+from dixa_state.cli.tables import count_fields
 from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import InvalidInputError
 from dixa_state.files.ingest import until_broken
@@ -85,14 +86,11 @@ def send_all(
             advance(1)
     finally:
         seconds = round(monotonic() - started, 3)
-        _print_counts({**counts, "seconds": seconds}, as_json=as_json)
+        document = {**counts, "seconds": seconds}
+        if as_json:
+            print_json(document)
+        else:
+            print_fields(count_fields(document))
         for reason, count in reasons.most_common(_SHOWN):
             say(f"{count:,} {reason}")
     return FAILED if counts["refused"] else 0
-
-
-def _print_counts(counts: dict[str, float], *, as_json: bool) -> None:
-    if as_json:
-        print_json(counts)
-    else:
-        print_fields((name, f"{count:,}") for name, count in counts.items())

@@ -100,7 +100,7 @@ def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json(counts)
     elif not failed:
-        print_fields((name, f"{count:,}") for name, count in counts.items())
+        print_fields(tables.count_fields(counts))
     for item in report.set_aside:
         say(f"quarantined {item.quarantine_id}: {item.origin}: {item.reason}")
     if report.quarantined > len(report.set_aside):

@@ -435,6 +435,12 @@ def _lasting(seconds: float | list[float]) -> str:
     return " + ".join(map(span, seconds)) if isinstance(seconds, list) else span(seconds)
 
 
+def count_fields(counts: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of counts, and the time that was needed."""
+    for name, count in counts.items():
+        yield ("time", span(count)) if name == "seconds" else (name.replace("_", " "), f"{count:,}")
+
+
 def span(seconds: float) -> str:
     """Return a duration: hours, minutes and seconds, or days and hours where it is long."""
     if seconds < 0:

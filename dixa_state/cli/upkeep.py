@@ -43,7 +43,7 @@ def replay_command(store: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        print_fields(document.items())
+        print_fields(tables.count_fields(document))
 
 
 @click.command("verify")
@@ -57,7 +57,7 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
     bodies; that changes are refused; the file of SQLite; and, where secrets are set, that each
     stored signature is by one of them. Writes nothing. Exit code 1 if anything is found.
     """
-    settings = read_settings()
+    settings, started = read_settings(), monotonic()
     worker = partial(open_place, store or settings.store, grace=settings.grace)
     with opened(store) as tracker:
         views = open_views(tracker.event_recorder)
@@ -71,7 +71,8 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
         print_json({"events": events, "behind": max(waiting, 0), "findings": findings})
     elif found:
         print_table(tables.FINDINGS, map(tables.finding_row, found))
-    compared = f"{events:,} events refolded and compared with the views, row by row"
+    spent = tables.span(monotonic() - started)
+    compared = f"{events:,} events refolded and compared with the views, row by row, in {spent}"
     verdict = f"{len(found)} differences found" if found else "everything is as the events say"
     behind = f"; the views are {waiting:,} events behind" if waiting > 0 else ""
     say(f"{compared}: {verdict}{behind}")

@@ -311,7 +311,7 @@ def test_the_command_says_that_all_is_well_and_exits_with_0(
     assert run(["verify", "--store", day_store]) == 0
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.endswith("row by row: everything is as the events say\n")
+    assert told.err.endswith(", in 0:00:00: everything is as the events say\n")
     assert run(["verify", "--store", day_store, "--json"]) == 0
     assert capsys.readouterr().out == '{"events":45,"behind":0,"findings":[]}\n'
 
