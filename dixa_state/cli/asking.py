@@ -29,6 +29,7 @@ from dixa_state.cli.output import (
     print_text,
     say_rest,
 )
+from dixa_state.questions.naming import told_apart
 from dixa_state.questions.organizations import Organizations
 
 
@@ -68,11 +69,8 @@ def list_command(given: Given, store: str | None, *, limit: int | None, as_json:
             return tables.list_row(state, question.sort, now, owner)
 
         columns = tables.list_columns(question.sort, several=several)
-        if as_json:
-            print_rows(columns, row, found, as_json=True)
-            return
-        most = FIRST_ROWS if limit is None and sys.stdout.isatty() else None
-        print_table(columns, tables.named(map(row, islice(found, most))))
+        most = FIRST_ROWS if limit is None and sys.stdout.isatty() and not as_json else None
+        print_rows(columns, row, islice(found, most), as_json=as_json)
         say_rest(found)
 
 
@@ -133,7 +131,7 @@ def why(given: Given, store: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(cause)
     else:
-        print_fields(tables.cause_fields(cause))
+        print_fields(tables.cause_fields(told_apart(cause)))
 
 
 @click.command()
@@ -194,10 +192,7 @@ def sla(given: Given, store: str | None, *, attainment: bool, as_json: bool) -> 
             )
         else:
             found = reader.every(asked(questions.SlaEvaluations, given))
-            if as_json:
-                print_rows(tables.SLA, tables.sla_row, found, as_json=True)
-            else:
-                print_table(tables.SLA, tables.named(map(tables.sla_row, found)))
+            print_rows(tables.SLA, tables.sla_row, found, as_json=as_json)
 
 
 @click.command()

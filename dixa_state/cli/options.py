@@ -22,9 +22,8 @@ from dixa_state.dixa.signature import Secrets, parse_secrets
 from dixa_state.dixa.streams import read_csid
 from dixa_state.errors import InvalidInputError, StoreError
 from dixa_state.questions import Question, Reader
-from dixa_state.questions.organizations import with_known_organization
 from dixa_state.questions.periods import read_moment
-from dixa_state.questions.question import PagedQuestion, describe_errors
+from dixa_state.questions.question import describe_errors
 from dixa_state.settings import Settings, require_known
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Progress as Reached
@@ -36,7 +35,6 @@ Command = Callable[..., Any]
 Given = dict[str, Any]
 """The values that were given on the command line, by the names of the question's fields."""
 
-A = TypeVar("A")
 Q = TypeVar("Q", bound=Question[Any])
 
 FAR_BEHIND = 20_000
@@ -229,18 +227,6 @@ def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Re
         return replay(tracker, views, worker, advance)
 
 
-class CommandReader(Reader):
-    """A reader of which people ask, by the names of organizations too."""
-
-    def ask(self, question: Question[A]) -> A:
-        """Return the answer to a question."""
-        return super().ask(with_known_organization(self, question))
-
-    def every(self, question: PagedQuestion[A]) -> Iterator[A]:
-        """Yield the items of all pages of an answer."""
-        return super().every(with_known_organization(self, question))
-
-
 @contextmanager
 def opened_reader(
     store: str | None,
@@ -254,10 +240,10 @@ def opened_reader(
     """
     if project:
         with viewed(store) as (tracker, views):
-            yield CommandReader(tracker, views)
+            yield Reader(tracker, views)
     else:
         with opened(store, secrets=secrets) as tracker:
-            yield CommandReader(tracker, open_views(tracker.event_recorder))
+            yield Reader(tracker, open_views(tracker.event_recorder))
 
 
 @contextmanager

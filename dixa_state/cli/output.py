@@ -19,6 +19,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from dixa_state.questions.naming import told_apart
+
 T = TypeVar("T")
 
 _WHOLE = ("csid", "status", "#", "id", "event", "from", "to", "position", "sequence")
@@ -95,12 +97,12 @@ def print_rows(
     *,
     as_json: bool,
 ) -> None:
-    """Print items: as JSON, one a line, or as the rows of a table."""
+    """Print items: as JSON, one a line, or as the rows of a table, with names told apart."""
     if as_json:
         for item in items:
             print_json(item)
     else:
-        print_table(columns, map(row, items))
+        print_table(columns, map(row, told_apart(list(items))))
 
 
 def say_rest(items: Iterator[object]) -> None:

@@ -1,6 +1,6 @@
 """How answers look to a person in a terminal; times are UTC."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,6 @@ from dixa_state.questions import (
 from dixa_state.questions.bans import BanChange
 from dixa_state.questions.conversation import Queue, Rating, Sla, User
 from dixa_state.questions.measures import Measured
-from dixa_state.questions.naming import labels
 from dixa_state.questions.quarantine import QuarantinedWebhook
 from dixa_state.questions.stats import Numbers
 from dixa_state.views.verify import Finding
@@ -207,8 +206,8 @@ def list_row(state: Conversation, sort: str, now: datetime, organization: str | 
         *([] if organization is None else [organization]),
         state.status,
         _sorted_by(state, sort.removeprefix("-"), state.as_of or now),
-        state.queue or "",
-        state.assignee or "",
+        _queue(state.queue) if state.queue else "",
+        person(state.assignee) or "",
         person(state.requester) or "",
         state.sla_status,
     )
@@ -233,26 +232,6 @@ def _since(time: datetime | None, now: datetime) -> str:
     return span((now - time).total_seconds()) if time else ""
 
 
-def named(rows: Iterable[Row]) -> list[Row]:
-    """Return rows with names in place of queues and agents, told apart where they share one."""
-    kept = list(rows)
-    cells = [cell for row in kept for cell in row if isinstance(cell, Queue | User)]
-    shown = labels((cell.id, cell.name) for cell in cells)
-
-    def text(cell: object) -> object:
-        match cell:
-            case Queue() | User() if cell.id in shown:
-                return shown[cell.id]
-            case Queue():
-                return cell.name or cell.id or ""
-            case User():
-                return person(cell)
-            case _:
-                return cell
-
-    return [tuple(map(text, row)) for row in kept]
-
-
 def sla_row(evaluation: SlaEvaluation) -> Row:
     """Return the row of an SLA evaluation."""
     return (
@@ -260,8 +239,8 @@ def sla_row(evaluation: SlaEvaluation) -> Row:
         evaluation.metric or evaluation.policy,
         evaluation.status,
         clock(evaluation.deadline) or "",
-        Queue(id=evaluation.queue_id, name=evaluation.queue),
-        Queue(id=evaluation.agent_id, name=evaluation.agent),
+        evaluation.queue or "",
+        evaluation.agent or "",
     )
 
 

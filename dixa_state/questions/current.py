@@ -43,6 +43,9 @@ class CurrentCounts(Answer):
     abandoned: int = Field(description="Abandoned since then, and so still.")
     reopened: int = Field(description="Reopened since then.")
     missed: int = Field(description="Proofs of a lost webhook, of all times.")
+    labels: dict[str, str] = Field(
+        description="How people tell queues and agents of one name apart, by their ids."
+    )
 
 
 class Current(Question[CurrentCounts]):
@@ -77,6 +80,7 @@ class Current(Question[CurrentCounts]):
                 abandoned=counted(status=("abandoned",), closed_since=since),
                 reopened=counted(reopened_since=since),
                 missed=self._missed(connection),
+                labels=dict(shown),
             )
 
     def _missed(self, connection: Connection) -> int:
@@ -90,7 +94,7 @@ class Current(Question[CurrentCounts]):
     ) -> tuple[Mapping[str | None, list["_Counted"]], Mapping[str, str]]:
         """Count by what the columns hold, and put together what is one value to a filter.
 
-        Beside it, the labels of values that are ids.
+        Beside it, the labels of ids.
         """
         parameters = Parameters()
         of = where(of_conversation(self.organization), parameters)
@@ -100,15 +104,17 @@ class Current(Question[CurrentCounts]):
             f"WHERE t.status IN ('open', 'pending') AND {of} GROUP BY {_COLUMNS}"
         )
         size = len(_Counted._fields)
+        counts = connection.run(sql, **parameters.values)
         rows = [
             (tuple(row[size + place] for place in _PLACES[self.by]), _Counted(*row[:size]))
-            for row in connection.run(sql, **parameters.values)
+            for row in counts
         ]
         values = distinct_values({known for known, _ in rows})
         found: dict[str | None, list[_Counted]] = {}
         for known, counted in rows:
             found.setdefault(values[known], []).append(counted)
-        return found, labels(values)
+        queues, agents = ({row[size:][at : at + 2] for row in counts} for at in (0, 2))
+        return found, labels(queues) | labels(agents)
 
 
 class _Counted(NamedTuple):

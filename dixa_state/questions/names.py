@@ -1,7 +1,7 @@
 """Names as people write them: in any case, and refused where nothing ever had that name."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -101,7 +101,7 @@ def _spelled(
         known = _all_names(connection, _PLACES[kind]) if known is None else known
         found = known.get(as_stored(value).casefold())
         if found is None:
-            raise _unknown(field, kind, value, known)
+            raise unknown_name(field, kind, value, known)
         yield from sorted(found)
 
 
@@ -123,7 +123,10 @@ def _all_names(connection: Connection, places: _Places) -> dict[str, set[str]]:
     return known
 
 
-def _unknown(field: str, kind: str, value: str, known: dict[str, set[str]]) -> UnknownNameError:
+def unknown_name(
+    field: str, kind: str, value: str, known: Mapping[str, set[str]]
+) -> UnknownNameError:
+    """Return the error for a name that nothing has, with the nearest that are known."""
     wanted = as_stored(value).casefold()
     near = get_close_matches(wanted, known, n=_NEAREST, cutoff=_LEAST_LIKENESS)
     nearest = sorted({name for one in near for name in known[one]})

@@ -6,10 +6,15 @@ of anybody else's.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
+from types import MappingProxyType
+from typing import Any, TypeVar
 
-from dixa_state.questions.question import NONE
+from dixa_state.questions.question import NONE, Answer, Page
 
+T = TypeVar("T")
 Known = tuple[str | None, ...]
 """What a row knows of somebody: the key, the name, and whatever else a filter finds them by."""
 
@@ -36,14 +41,77 @@ def labels(known: Iterable[Known]) -> dict[str, str]:
         if key and name:
             sharing[name].add(key)
     return {
-        key: f"{name} ({key[:_SHOWN]})"
+        key: f"{name} ({key[: _told_by(keys)]})"
         for name, keys in sharing.items()
         for key in keys
         if len(keys) > 1
     }
 
 
-_SHOWN = 4
+def _told_by(keys: Collection[str]) -> int:
+    """Return how many characters of each key tell it from the others."""
+    return next(n for n in count(_FEWEST) if len({key[:n] for key in keys}) == len(keys))
+
+
+_FEWEST = 4
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
+_LEFT_AS_THEY_ARE = {"requester", "custom_attributes", "details"}
+
+
+def told_apart(value: T, known: Mapping[str, str] = _NO_LABELS) -> T:
+    """Return answers for people: queues and agents that share a name have labels for names.
+
+    `value` is an answer, or a page, list, tuple or dictionary of several; `known` are labels of
+    ids that share their name with others elsewhere.
+    """
+    found = set(_named(value))
+    shown = dict(known)
+    for kind in ("queue", "agent"):
+        shown = labels(one[1:] for one in found if one[0] == kind) | shown
+    relabelled: T = _relabelled(value, shown) if shown else value
+    return relabelled
+
+
+def _named(value: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, id and name of every queue and person."""
+    if isinstance(value, list) or type(value) is tuple:
+        for one in value:
+            yield from _named(one)
+    elif isinstance(value, Page):
+        yield from _named(value.items)
+    elif isinstance(value, Answer | dict):
+        fields = dict(value)
+        for prefix, kind, name in _names_in(fields):
+            yield kind, fields[f"{prefix}id"], fields[name]
+        for name, one in fields.items():
+            if name not in _LEFT_AS_THEY_ARE:
+                yield from _named(one)
+
+
+def _names_in(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what precedes `id`, the kind, and the field of each name among these fields."""
+    itself = "agent" if "email" in fields else "queue"
+    places = (("", itself, "name"), ("queue_", "queue", "queue"), ("agent_", "agent", "agent"))
+    for prefix, kind, name in places:
+        if isinstance(fields.get(f"{prefix}id"), str) and isinstance(fields.get(name), str):
+            yield prefix, kind, name
+
+
+def _relabelled(value: Any, shown: Mapping[str, str]) -> Any:
+    if isinstance(value, list) or type(value) is tuple:
+        return type(value)(_relabelled(one, shown) for one in value)
+    if isinstance(value, Page):
+        return replace(value, items=_relabelled(value.items, shown))
+    if not isinstance(value, Answer | dict):
+        return value
+    fields = dict(value)
+    made = {
+        name: one if name in _LEFT_AS_THEY_ARE else _relabelled(one, shown)
+        for name, one in fields.items()
+    }
+    for prefix, _, name in _names_in(fields):
+        made[name] = shown.get(fields[f"{prefix}id"], fields[name])
+    return made if isinstance(value, dict) else value.model_copy(update=made)
 
 
 def _value(key: str | None, members: set[Known], others: set[Known]) -> str | None:

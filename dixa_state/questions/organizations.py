@@ -1,16 +1,20 @@
 """Organizations: whether a store holds several, and how webhooks name them."""
 
+from collections import defaultdict
 from collections.abc import Iterator
-from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
 
+from dixa_state.dixa.streams import stream_part
 from dixa_state.domain.timestamps import shorten
-from dixa_state.errors import AmbiguousError, UnknownNameError
+from dixa_state.errors import AmbiguousError
+from dixa_state.questions.names import unknown_name
 from dixa_state.questions.question import Question
-from dixa_state.questions.reader import Reader
 from dixa_state.store.events import decode_state
+
+if TYPE_CHECKING:
+    from dixa_state.questions.reader import Reader
 
 Q = TypeVar("Q", bound=Question[Any])
 
@@ -20,7 +24,7 @@ _KINDS = ("conversation", "enduser", "ip")
 class Organizations:
     """The names of the organizations of a store, each read once."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: "Reader") -> None:
         self._reader = reader
         self._names: dict[str | None, str] = {}
 
@@ -42,6 +46,12 @@ class Organizations:
         stored = self._reader.tracker.event_recorder.select_notifications(position, 1)
         name = _organization_in(stored[0].state).get("name") if stored else None
         return name if isinstance(name, str) else None
+
+    def has(self, organization_id: str) -> bool:
+        """Return whether there are events of an organization, by jumps in the index."""
+        next_stream = self._reader.tracker.event_recorder.next_stream
+        begins = (f"{kind}/{stream_part(organization_id)}/" for kind in _KINDS)
+        return any((next_stream(begin) or "").startswith(begin) for begin in begins)
 
     def all(self) -> dict[str, str]:
         """Return the id and name of each, as the first event of one of their streams has them."""
@@ -69,24 +79,27 @@ def _organization_in(state: bytes) -> dict[str, Any]:
     return shown if isinstance(shown, dict) else {}
 
 
-def with_known_organization(reader: Reader, question: Q) -> Q:
+def with_known_organization(reader: "Reader", question: Q) -> Q:
     """Return the question with the id of its organization, which may be given by name.
 
     Raises `UnknownNameError` where there is none, `AmbiguousError` where several have the name.
     """
-    wanted = question.organization
-    if not wanted or wanted in (known := Organizations(reader).all()):
+    wanted, organizations = question.organization, Organizations(reader)
+    if not wanted or organizations.has(wanted):
         return question
-    fitting = [key for key, name in known.items() if name.casefold() == wanted.casefold()]
-    if len(fitting) > 1:
-        raise AmbiguousError(
-            f"organization: expected the id of one named {shorten(wanted)!r}: {', '.join(fitting)}"
-        )
-    if not fitting:
-        names = {name.casefold(): name for name in known.values()} | {key: key for key in known}
-        near = [names[one] for one in get_close_matches(wanted.casefold(), names, n=3, cutoff=0.5)]
-        hint = f"; the nearest known: {', '.join(map(shorten, near))}" if near else ""
-        raise UnknownNameError(
-            f"organization: expected the id or name of a known one, got {shorten(wanted)!r}{hint}"
-        )
-    return question.model_copy(update={"organization": fitting[0]})
+    ids: dict[str, list[str]] = defaultdict(list)
+    spelled: dict[str, set[str]] = defaultdict(set)
+    for key, name in organizations.all().items():
+        ids[name.casefold()].append(key)
+        for one in filter(None, (key, name)):
+            spelled[one.casefold()].add(one)
+    match ids[wanted.casefold()]:
+        case []:
+            raise unknown_name("organization", "organization", wanted, spelled)
+        case [key]:
+            return question.model_copy(update={"organization": key})
+        case several:
+            raise AmbiguousError(
+                f"organization: expected the id of one named {shorten(wanted)!r}: "
+                f"{', '.join(several)}"
+            )

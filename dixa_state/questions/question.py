@@ -119,7 +119,8 @@ class Question(BaseModel, Generic[A_co]):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     organization: Annotated[
-        Text | None, Field(description="The organization's id, where the store holds several.")
+        Text | None,
+        Field(description="The organization's id or name, where the store holds several."),
     ] = None
     min_position: Annotated[
         int | None,

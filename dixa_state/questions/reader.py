@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.questions.names import with_known_names
+from dixa_state.questions.organizations import with_known_organization
 from dixa_state.questions.question import PagedQuestion, Question
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Connection, Progress, Views
@@ -20,6 +21,7 @@ from dixa_state.views.tables import VIEW_VERSION, Row
 
 A = TypeVar("A")
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Question[Any])
 
 _RECHECK = 0.1
 """Seconds between looks at the views: another thread may have taken the notice of a change."""
@@ -38,11 +40,18 @@ class Reader:
 
         Raises `UnknownNameError` for a name that is not known, and what `Question.answer` raises.
         """
-        return with_known_names(self, question).answer(self)
+        return self.spelled(question).answer(self)
 
     def every(self, question: PagedQuestion[T]) -> Iterator[T]:
         """Yield the items of all pages of an answer."""
-        return with_known_names(self, question).every(self)
+        return self.spelled(question).every(self)
+
+    def spelled(self, question: Q) -> Q:
+        """Return a question with its names as they are spelled, its organization by the id.
+
+        Raises `UnknownNameError`, `AmbiguousError` for an organization's name that several have.
+        """
+        return with_known_names(self, with_known_organization(self, question))
 
     def refresh(self) -> None:
         """Update the views to the newest event, unless a projector is at work on them."""

@@ -8,7 +8,7 @@ from html import unescape
 
 from playwright.sync_api import expect
 from servers import Running
-from stories import LIVE, webhook
+from stories import LIVE, QUEUE, webhook
 from visits import ROWS, TOKEN, Opener, shown_numbers
 
 
@@ -47,9 +47,12 @@ def test_a_board_that_was_cut_off_says_so_and_goes_on_where_it_was(
 
 
 def test_boards_with_the_same_filters_show_a_change_alike(desk: Running) -> None:
-    text = desk.client.get("/?status=any&sort=-csid", headers={"Accept": "text/html"}).text
+    number = LIVE + 1_000
+    desk.post(webhook("CONVERSATION_CREATED", number, datetime.now(UTC), "OPEN", queue=QUEUE))
+    desk.get("/v1/stats", min_position=desk.service.reader.newest())
+    text = desk.client.get("/?queue=q-1&sort=-csid", headers={"Accept": "text/html"}).text
+    assert int(re.search(r'id="c-(\d+)-', text)[1]) == number
     [live] = map(unescape, re.findall(r'hx-sse:connect="([^"]*)"', text))
-    number = int(re.search(r'id="c-(\d+)-', text)[1])
     with ExitStack() as stack:
         opened = [stack.enter_context(desk.client.stream("GET", live)) for _ in range(2)]
         boards = [one.iter_lines() for one in opened]
@@ -58,6 +61,7 @@ def test_boards_with_the_same_filters_show_a_change_alike(desk: Running) -> None
         desk.post(webhook("CONVERSATION_MESSAGE_ADDED", number, at, "OPEN", message))
         first, second = (row_of(number, lines) for lines in boards)
     assert f">{number}</a>" in first
+    assert "Support (q-1)" in first  # two queues have that name
     assert first == second
 
 

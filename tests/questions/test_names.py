@@ -5,9 +5,18 @@ from typing import Any
 import pytest
 from places import Place
 
-from dixa_state.cli.tables import named, sla_row
+from dixa_state.cli.tables import sla_row, timeline_row
 from dixa_state.errors import InvalidInputError, NotFoundError, UnknownNameError
-from dixa_state.questions import Attainment, Conversations, Question, SlaEvaluations, Stats
+from dixa_state.questions import (
+    Attainment,
+    Conversations,
+    ConversationTransitions,
+    Question,
+    SlaEvaluations,
+    Stats,
+    Timeline,
+)
+from dixa_state.questions.naming import labels, told_apart
 
 KNOWN = [("queue", "Support"), ("assignee", "Omar Lind"), ("tag", "replacement")]
 
@@ -42,6 +51,7 @@ def test_a_name_that_was_in_use_once_is_known(place: Place, day_lines: list[byte
         (Conversations(tag=("Support", "zzz")), "tag: .* 'Support'; none of the 2 known is like"),
         (SlaEvaluations(agent=("omar",)), "agent: .*: Omar Lind"),
         (Attainment(tag=("replacment",)), "tag: .*: replacement"),
+        (Stats(organization="aurora"), "organization: .* 'aurora'; .*: Aurora Outdoor"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(
@@ -91,5 +101,26 @@ def test_queues_of_one_name_keep_their_keys_and_are_told_apart(
     assert "Support (f4ab)" in {share.label for share in shares.items}
     both = list(place.reader.every(SlaEvaluations(queue=("Support",))))
     assert {one.queue_id for one in both} == {OTHER, support.decode()}
-    rows = named(map(sla_row, both))
+    rows = map(sla_row, told_apart(both))
     assert {row[-2] for row in rows} == {"Support (f4ab)", "Support (043f)"}
+    [one] = place.reader.ask(Conversations(csid=80432)).items
+    assert told_apart(one) == one
+    assert told_apart(one, stats.labels).queue.name == "Support (f4ab)"
+
+
+def test_agents_of_one_name_are_told_apart_in_timeline_and_audit(
+    place: Place, day_lines: list[bytes]
+) -> None:
+    place.receive([line.replace(b"Omar Lind", b"Ida Holm") for line in day_lines])
+    steps = told_apart(list(place.reader.every(Timeline(csid=70431))))
+    changes = " ".join(str(timeline_row(step)[-1]) for step in steps)
+    moves = told_apart(list(place.reader.every(ConversationTransitions(csid=70431))))
+    holders = {move.holder.name for move in moves if move.holder}
+    assert len(holders) == 2
+    assert all(f"→ {holder}" in changes for holder in holders)
+    assert {holder[:10] for holder in holders} == {"Ida Holm ("}
+
+
+def test_ids_that_begin_alike_are_shown_as_far_as_they_differ() -> None:
+    found = labels([("queue-1", "Support"), ("queue-2", "Support"), ("q", "Sales")])
+    assert found == {"queue-1": "Support (queue-1)", "queue-2": "Support (queue-2)"}

@@ -342,7 +342,7 @@ def test_logs_for_machines_are_one_json_object_a_line(service: "subprocess.Popen
         line = service.stderr.readline()
         assert line, "it has ended"
     headers = {"X-Request-Id": "of-mine"}
-    httpx.get(f"{found[1]}/v1/stats?organization={MARK}", headers=headers).raise_for_status()
+    httpx.get(f"{found[1]}/v1/stats?channel={MARK}", headers=headers).raise_for_status()
     httpx.post(f"{found[1]}/webhooks/dixa", content=b"{}", headers=headers)
     asked, sent = (json.loads(service.stderr.readline()) for _ in range(2))
     common = {"event": "request", "request_id": "of-mine", "client": "127.0.0.1"}

@@ -200,8 +200,12 @@ def test_conversations_of_one_number_in_two_organizations_must_be_told_apart(
     server.send([day_lines[0], json.dumps(other).encode()])
     answer = server.client.get("/v1/conversations/70431")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "ambiguous")
-    asked = server.get("/v1/conversations/70431", organization="o-2")
-    assert asked["organization_id"] == "o-2"
+    for named in ("o-2", "OTHER"):
+        asked = server.get("/v1/conversations/70431", organization=named)
+        assert asked["organization_id"] == "o-2"
+    answer = server.client.get("/v1/stats", params={"organization": "Othr"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_name")
+    assert answer.json()["error"]["message"].endswith("got 'Othr'; the nearest known: Other")
 
 
 def test_known_at_tells_what_was_believed_then(server: Running, day_lines: list[bytes]) -> None:

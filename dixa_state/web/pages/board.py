@@ -18,6 +18,7 @@ from dixa_state.questions import (
     Reader,
 )
 from dixa_state.questions.current import RUNNING, Group
+from dixa_state.questions.naming import told_apart
 from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
 from dixa_state.web.pages.live import Board, Shared, follow
 from dixa_state.web.pages.session import Viewer
@@ -73,7 +74,9 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
     view = View(request, service.tracker.now(), "/", ("rows", "after", "several"))
     position, _, new = last_event_id.partition("-")
     start = await first_position(service, int(position or after))
-    board = Board(view, list_question(view), frozenset(rows.split()), several, start, int(new or 0))
+    listed = list_question(view)
+    asked = await service.executor.run(lambda: service.reader.spelled(listed))
+    board = Board(view, asked, frozenset(rows.split()), several, start, int(new or 0), {})
 
     counts = Current(organization=board.asked.organization, by=by, since=view.midnight())
     shared: Shared = request.app.state.shared
@@ -85,6 +88,7 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
         return part("tiles", view, tiles(await shared.get(repr(counts), count), view))
 
     async def numbers() -> str:
+        board.labels.update((await shared.get(repr(counts), count)).labels)
         return await shared.get(board.kind, draw)
 
     return ServerSentEvents(service.live_updates, follow(service, board, numbers), HEADERS)
@@ -122,7 +126,7 @@ def _page(reader: Reader, request: Request, by: Group) -> Response:
         tiles=tiles(counts, view),
         counts=counts,
         by=by,
-        page=found,
+        page=told_apart(found, counts.labels),
         several=several,
         statuses=(*STATUSES, ANY),
         columns=COLUMNS,

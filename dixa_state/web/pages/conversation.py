@@ -25,6 +25,7 @@ from dixa_state.questions import (
     TimelineStep,
     Why,
 )
+from dixa_state.questions.naming import told_apart
 from dixa_state.web.pages.frame import View, page, question
 from dixa_state.web.pages.picture import draw_clocks, draw_life
 from dixa_state.web.pages.session import Viewer
@@ -81,17 +82,22 @@ def _page(reader: Reader, request: Request, csid: int, shown: Shown) -> Response
         "known_at": Clock([step.received_at for step in steps], asked.known_at),
     }
     state, before = _state(reader, asked), _state(reader, _before(asked, clocks))
+    document = to_json(state, indent=2, inf_nan_mode="null").decode() if state else ""
+    why = {**dict(asked), "field": shown.why}
+    cause = reader.ask(Why.model_validate(why)) if state and shown.why else None
+    now = reader.ask(asked.model_copy(update={"as_of": None, "known_at": None}))
+    steps, state, before, now, cause = told_apart((steps, state, before, now, cause))
     entries, start = list(_entries(steps, shown.depth)), shown.start
     return page(
         request,
         "conversation.html",
-        now=reader.ask(asked.model_copy(update={"as_of": None, "known_at": None})),
+        now=now,
         asked=asked,
         state=state,
         fields=_fields(state, before) if state else [],
-        cause=_cause(reader, asked, shown.why) if state and shown.why else None,
+        cause=cause and (cause, _say_before(cause)),
         before=before,
-        document=to_json(state, indent=2, inf_nan_mode="null").decode() if state else "",
+        document=document,
         clocks=clocks,
         life=draw_life(steps, reader.every(ConversationTransitions(**named)), asked.as_of),
         plane=draw_clocks(steps, asked.as_of, asked.known_at, _PLANE),
@@ -153,15 +159,13 @@ def _seen(steps: Sequence[TimelineStep], asked: OneConversation) -> list[Timelin
     ]
 
 
-def _cause(reader: Reader, asked: OneConversation, field: WhyField) -> tuple[Cause, str]:
-    """Return the event behind a field by both clocks, and the value before in words."""
-    found = reader.ask(Why.model_validate(dict(asked) | {"field": field}))
-    before = found.before
-    if field == "custom_attributes" or not before:
-        return found, say(before)
+def _say_before(cause: Cause) -> str:
+    """Return the value that a field had before, in words."""
+    before = cause.before
+    if cause.field == "custom_attributes" or not before:
+        return say(before)
     values = before if isinstance(before, list) else [before]
-    parts = [_say_parts(one) if isinstance(one, dict) else say(one) for one in values]
-    return found, ", ".join(parts)
+    return ", ".join(_say_parts(one) if isinstance(one, dict) else say(one) for one in values)
 
 
 class Field(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from dixa_state.errors import DixaStateError
 from dixa_state.questions import Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
+from dixa_state.questions.naming import told_apart
 from dixa_state.views.tables import micros
 from dixa_state.web.live_updates import MAX_RECENT, Change
 from dixa_state.web.pages.frame import View, part, row_id
@@ -46,7 +47,10 @@ class Shared:
 
 
 class Board(NamedTuple):
-    """What one open board shows: a list, the ids of its rows, and where it stands."""
+    """What one open board shows: a list, the ids of its rows, and where it stands.
+
+    `labels` tell queues and agents of one name apart, by their ids.
+    """
 
     view: View
     asked: Conversations
@@ -54,6 +58,7 @@ class Board(NamedTuple):
     several: bool
     after: int
     new: int
+    labels: dict[str, str]
 
     @property
     def kind(self) -> Hashable:
@@ -77,12 +82,13 @@ async def follow(
         conditions = board.asked.conditions(micros(board.view.now))
         looks = [_look(kind, conditions, change) for change in changes]
         after = changes[-1].position if changes else after
-        parts = [look.partial(board) for look in looks if look.key in board.shown]
+        parts = []
         news = {look.key for look in looks if look.fits} - board.shown - new
         with suppress(DixaStateError):  # too busy: the numbers come with a later look
-            if (shown := await tiles()) != sent:
+            if (shown := await tiles()) != sent:  # updates the labels of the rows, too
                 sent = shown
                 parts.append(_partial("tiles", shown))
+        parts += [look.partial(board) for look in looks if look.key in board.shown]
         if news:
             new |= news
             link = part("new", board.view, base + len(new))
@@ -105,7 +111,7 @@ class Look:
     def partial(self, board: Board) -> str:
         """Return the row."""
         if not self._html:
-            one = describe(self._change.state, now=board.view.now)
+            one = told_apart(describe(self._change.state, now=board.view.now), board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
             self._html = _partial(self.key, row)
         return self._html

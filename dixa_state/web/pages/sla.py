@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from dixa_state.questions import Attainment, Reader, SlaEvaluation, SlaEvaluations, Stats
+from dixa_state.questions.naming import told_apart
 from dixa_state.web.pages.frame import View, page, question
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.service import TheService
@@ -41,17 +42,18 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
     only = _FILTERS - {"status", "pageKey", "pageLimit"}
     numbers = reader.ask(question(Stats, view, only, **compared))
     listed = question(SlaEvaluations, view, _FILTERS, **during) if view.given("status") else None
+    running = {state: _running(reader, view, state) for state in RUNNING}
     return page(
         request,
         "sla.html",
-        running={state: _running(reader, view, state) for state in RUNNING},
+        running=told_apart(running),
         shares=reader.ask(question(Attainment, view, only, **compared | {"by": by})).items,
         measures=[
             (name, numbers.measures[name], (numbers.compared or numbers).measures[name])
             for name in MEASURES
             if name in numbers.measures
         ],
-        listed=reader.ask(listed) if listed else None,
+        listed=told_apart(reader.ask(listed)) if listed else None,
         by=by,
         period=period,
         periods=PERIODS,
