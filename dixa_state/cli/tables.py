@@ -229,7 +229,7 @@ def _sorted_by(state: Conversation, sort: str, now: datetime) -> str:
 
 
 def _since(time: datetime | None, now: datetime) -> str:
-    return span((now - time).total_seconds()) if time else ""
+    return span(max((now - time).total_seconds(), 0)) if time else ""
 
 
 def sla_row(evaluation: SlaEvaluation) -> Row:

@@ -195,7 +195,7 @@ def make_event(
         topic=topic,
         at=parse_time(found.event_timestamp),
         fact=data.fact(make, found.event_fqn, snapshot or _HIDDEN),
-        actor=data.actor,
+        actor=data.actor(found.event_fqn),
         snapshot=snapshot,
         received_at=received_at,
         version=version,

@@ -98,9 +98,8 @@ class EventData(Struct, frozen=True, forbid_unknown_fields=True):
         """Make the fact, whose class is `make`; what the event does not name may be `shown`."""
         return make(**{field: _clean(getattr(self, field)) for field in self.names})
 
-    @property
-    def actor(self) -> User | None:
-        """Who did what the event is about."""
+    def actor(self, fqn: str) -> User | None:
+        """Return who did what the event is about."""
         return known(self.author)
 
 
@@ -162,7 +161,7 @@ class QueueData(EventData, frozen=True):
 
 
 class TransferData(EventData, frozen=True):
-    """Of a transfer: to whom, or into which queue."""
+    """Of a transfer: to whom, or into which queue; where both are named, into the queue."""
 
     names = {
         "destination_type": (text_from, ("destinationtype",)),
@@ -176,11 +175,21 @@ class TransferData(EventData, frozen=True):
     destination_type: str | None = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
-        name, to = spelling(fqn), (self.destination_type or "").casefold()
-        to_queue = name.endswith("toqueue") or to == "queue" or not known(self.agent)
-        if name.endswith("toagent") or to == "agent" or not to_queue:
+        to, agent = self._destination(fqn), known(self.agent)
+        if to == "agent" or (to != "queue" and agent and not known(self.queue)):
             return TransferredToAgent(agent=in_full(self.agent, shown.assignee))
         return TransferredToQueue(queue=in_full(self.queue, shown.queue))
+
+    def actor(self, fqn: str) -> User | None:
+        """Return who transferred it: of a transfer to a queue, the agent beside that."""
+        agent = self.agent if self._destination(fqn) == "queue" else None
+        return known(self.author) or known(agent)
+
+    def _destination(self, fqn: str) -> str:
+        """Return `agent` or `queue` where the name of the event or its data says so."""
+        return (
+            spelling(fqn).partition("transferredto")[2] or (self.destination_type or "").casefold()
+        )
 
 
 class FollowUpExpiredData(EventData, frozen=True):
@@ -225,7 +234,7 @@ class MessageData(EventData, frozen=True):
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(
             direction=(self.direction or "").casefold() or None,
-            author=self.actor,
+            author=known(self.author),
             message_id=self.message_id or None,
             channel=self.channel or None,
             text=self.text or _content_from(self.content),
@@ -368,8 +377,7 @@ class ByAgentData(EventData, frozen=True):
 
     agent: User | None = None
 
-    @property
-    def actor(self) -> User | None:
+    def actor(self, fqn: str) -> User | None:
         return known(self.author) or known(self.agent)
 
 

@@ -1,6 +1,7 @@
 """Every event of one conversation, with what it changed."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from msgspec import to_builtins
@@ -91,14 +92,16 @@ def changes(before: domain.Conversation, after: domain.Conversation) -> dict[str
 
 def _infers(step: Step) -> bool:
     """Return whether something changed that no webhook reported, only the snapshot in this one."""
-    before, after = step.before, step.after
+    before, after, event_id = step.before, step.after, step.event.event_id
     transitions = after.life.transitions[len(before.life.transitions) :]
     tags = after.tag_history[len(before.tag_history) :]
     assignments = after.assignments[len(before.assignments) :]
+    losses = takewhile(lambda loss: loss.event_id == event_id, reversed(after.losses))
     return (
         any(transition.inferred for transition in transitions)
         or any(change.inferred for change in tags)
         or any(assignment.how == "inferred" for assignment in assignments)
+        or any(loss.proof == "inferred" for loss in losses)
     )
 
 

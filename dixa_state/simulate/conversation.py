@@ -78,6 +78,7 @@ class Conversation:
         self._created_at = self._status_since = at
         self._asked_at: int | None = None
         self._durations: dict[str, int] = {}
+        self._next_responses: list[float] = []
         self._running: dict[str, int] = {}
         self._chance = chance
         self._send = send
@@ -149,6 +150,8 @@ class Conversation:
             if self._asked_at and first:
                 self._durations["first_response"] = at - self._asked_at
                 self.truth["times"]["first_response_at"] = timestamp(at)
+            elif self._asked_at:
+                self._next_responses.append((at - self._asked_at) / SECOND)
             self._asked_at = None
         return self._message(at, text, author, "outbound")
 
@@ -205,6 +208,7 @@ class Conversation:
             "times": {name: truth["times"].get(name) for name in _TIMES},
             "durations": {
                 **{name: seconds.get(name) for name in _DURATIONS},
+                "next_responses": self._next_responses,
                 **{status: seconds.get(status, 0.0) for status in _DIXA_STATUS},
             },
             "version": truth["counts"]["events"],

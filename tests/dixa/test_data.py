@@ -347,6 +347,8 @@ def test_what_shows_nowhere_is_unknown() -> None:
         ("_TO_AGENT", {}, events.TransferredToAgent(agent=user(IDA))),
         ("", {"destinationType": "Agent"}, events.TransferredToAgent(agent=user(IDA))),
         ("", {"agent": "a2"}, events.TransferredToAgent(agent=User("a2"))),
+        ("", {"agent": "a2", "queue": "q1"}, events.TransferredToQueue(queue=QUEUE)),
+        ("_TO_AGENT", {"agent": "a2", "queue": "q1"}, events.TransferredToAgent(agent=User("a2"))),
         ("", {"destinationType": "Queue"}, events.TransferredToQueue(queue=QUEUE)),
         ("_TO_QUEUE", {"agent": "a2"}, events.TransferredToQueue(queue=QUEUE)),
         ("", {}, events.TransferredToQueue(queue=QUEUE)),
@@ -363,6 +365,32 @@ def test_where_a_transfer_goes_is_told_by_its_name_or_its_data(
     )
 
     assert (event.topic, event.fact) == ("conversation.transferred", fact)
+
+
+@pytest.mark.parametrize(
+    ("fqn", "data", "actor"),
+    [
+        ("_TO_QUEUE", {"queue": "q1", "agent": "a1"}, AGENT),
+        ("", {"destinationType": "Queue", "destinationId": "q1", "agentId": "a1"}, AGENT),
+        ("_TO_QUEUE", {"queue": "q1", "agent": "a2", "author": "a1"}, AGENT),
+        ("", {"queue": "q1", "agent": "a1"}, None),
+        ("_TO_AGENT", {"agent": "a1"}, None),
+    ],
+)
+def test_the_agent_beside_the_queue_of_a_transfer_is_who_did_it(
+    fqn: str, data: Body, actor: User | None
+) -> None:
+    name = f"CONVERSATION_TRANSFERRED{fqn}"
+    assert read("conversation_transferred_to_queue", data, fqn=name).actor == actor
+
+
+def test_a_ban_and_its_end_meet_in_one_stream_however_the_address_is_spelled() -> None:
+    streams = set()
+    for kind, ip in (("banned", "2001:DB8:0::1"), ("unbanned", "2001:0db8:0:0:0:0:0:1")):
+        body = example(f"agent_{kind}_ip") | {"data": {"ip": ip}}
+        streams.add(identify(json.dumps(body).encode()).stream)
+    [stream] = streams
+    assert stream.endswith("/2001:db8::1")
 
 
 @pytest.mark.parametrize(
