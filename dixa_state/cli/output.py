@@ -23,17 +23,18 @@ from dixa_state.questions.naming import told_apart
 
 T = TypeVar("T")
 
-_WHOLE = ("csid", "status", "#", "id", "event", "from", "to", "position", "sequence")
+_WHOLE = ("csid", "status", "#", "id", "from", "to", "position", "sequence")
 """Columns whose values are shown whole, beside those of times."""
 
 _WRAPPED = ("changes", "reason", "expected", "got")
 """Columns of texts that go on in the next line."""
 
-_LEFT_OUT = ("event id", "received (UTC)", "requester", "signature", "remarks")
+_LEFT_OUT = ("event id", "received (UTC)", "requester", "signature", "remarks", "proof")
 """Columns that are left out where there is no room, in this order."""
 
 FIRST_ROWS, _COUNTED = 50, 1_000
-_SHORTEST, _SHORTEST_WRAPPED = 8, 30
+_SHORTEST = dict.fromkeys(_WRAPPED, 27) | {"event": 16}
+"""The least widths of columns, where these are not 8."""
 _STYLES = {"breached": "bold red", "overdue": "bold red", "waiting": "yellow"}
 _ANY_WIDTH = 1_000
 _CONTROLS = re.compile("[\x7f-\x9f]")
@@ -69,7 +70,9 @@ def _fitted(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -
     }
     widths = {column: max(width, cell_len(column)) for column, width in longest.items()}
     least = {
-        column: width if "(UTC)" in column or column in _WHOLE else min(width, _shortest(column))
+        column: width
+        if "(UTC)" in column or column in _WHOLE
+        else min(width, _SHORTEST.get(column, 8))
         for column, width in widths.items()
     }
     room -= 2 * (len(columns) - 1)
@@ -84,10 +87,6 @@ def _fitted(columns: Sequence[str], cells: Sequence[Sequence[str]], room: int) -
             break
         widths[widest] -= 1
     return widths
-
-
-def _shortest(column: str) -> int:
-    return _SHORTEST_WRAPPED if column in _WRAPPED else _SHORTEST
 
 
 def print_rows(

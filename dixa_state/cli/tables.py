@@ -184,8 +184,8 @@ def missed_row(loss: Loss) -> Row:
     return (
         loss.csid,
         loss.field if loss.tag is None else f"tag {shorten(loss.tag)}",
-        clock(loss.after),
-        clock(loss.before),
+        (clock(loss.after) or "")[:_SECONDS],
+        (clock(loss.before) or "")[:_SECONDS],
         loss.proof,
         loss.event.removeprefix("conversation."),
         loss.event_id,

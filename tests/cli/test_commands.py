@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -349,6 +349,71 @@ def test_the_timeline_tells_before_and_after(day: Command) -> None:
     assert steps[11]["changes"] == {"tags": {"before": [], "after": ["delivery"]}}
     assert steps[11]["details"] == {"tag": "delivery"}
     assert "assignee: none → Ida Holm" in day("timeline", 70431).out
+
+
+def message(text: str) -> dict[str, Any]:
+    """Return a webhook of tomorrow: Dixa's clock may be ahead."""
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    shown = {"csid": 7, "status": "OPEN", "direction": "INBOUND", "created_at": tomorrow}
+    files = [{"name": "tent.jpg"}]
+    said = {"text": text, "channel": "EMAIL", "direction": "inbound", "attachments": files}
+    return {
+        "event_id": "e",
+        "event_fqn": "CONVERSATION_MESSAGE_ADDED",
+        "event_timestamp": tomorrow,
+        "data": {"conversation": shown, **said},
+    }
+
+
+def test_texts_of_a_timeline_are_cut_in_the_table_and_whole_in_json(command: Command) -> None:
+    text = "Where is\nmy tent? " * 20
+    Path("message.json").write_text(json.dumps(message(text)))
+    command("ingest", "message.json")
+    [step] = command("timeline", 7, "--json").rows
+    told = {"text": text, "channel": "EMAIL", "attachments": ["tent.jpg"]}
+    assert step["details"] == {"direction": "inbound", **told}
+    shown = " ".join(command("timeline", 7).out.split())
+    assert "Where is my tent? Where is my tent?" in shown
+    assert shown.count("tent?") == 3
+    assert "attached: tent.jpg" in shown
+
+
+def test_no_time_is_below_zero_where_the_clock_of_dixa_is_ahead(command: Command) -> None:
+    Path("message.json").write_text(json.dumps(message("Hello")))
+    command("ingest", "message.json")
+    assert " 0:00:00 " in command("list", "--sort", "open_since").out
+    assert command("status", 7, "--json").rows[0]["durations"]["open"] == 0.0
+
+
+def test_every_gap_that_an_agent_closed_is_shown(day: Command) -> None:
+    assert day("status", 70431, "--json").rows[0]["durations"]["next_responses"] == [2699.99]
+    assert "next_responses 0:45:00" in " ".join(day("status", 70431).out.split())
+
+
+def test_what_was_missed_is_listed_with_its_evidence_and_its_window(
+    command: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    webhooks = (data / "day.jsonl").read_text().splitlines(keepends=True)
+    Path("lossy.jsonl").write_text("".join(line for line in webhooks if "TION_OPEN" not in line))
+    command("ingest", "lossy.jsonl")
+    [loss] = command("audit", "--missed", "--json").rows
+    assert loss == {
+        "organization_id": "5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11",
+        "csid": 70431,
+        "field": "status",
+        "tag": None,
+        "after": "2026-03-02T09:40:00.000Z",
+        "before": "2026-03-02T11:00:00.010Z",
+        "proof": "inferred",
+        "event_id": "1bf4d067-620a-5b09-b7fc-103b395493ea",
+        "event": "conversation.message_added",
+    }
+    assert command("audit", "--missed").out.splitlines()[1].split("  ") == [
+        *("70431", "status", "2026-03-02 09:40:00", "2026-03-02 11:00:00"),
+        *("inferred", "message_added"),
+    ]
+    assert command("status", 70431, "--json").rows[0]["counts"]["missed"] == 1
 
 
 def test_bans_with_and_without_history(day: Command) -> None:

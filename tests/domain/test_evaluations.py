@@ -122,13 +122,16 @@ def test_an_outcome_that_arrives_before_its_beginning_is_put_right() -> None:
     assert course(state) == [[("pending", "08:00"), ("achieved", "09:00")]]
 
 
+@pytest.mark.parametrize("named", [{"id": "e1"}, {"policy": "Gold", "metric": "NextResponse"}])
 @pytest.mark.parametrize("later", ["achieved", "voided"])
-def test_a_breach_sticks_and_a_later_outcome_is_recorded_with_its_time(later: SlaStatus) -> None:
+def test_a_breach_sticks_and_a_later_outcome_is_recorded_with_its_time(
+    later: SlaStatus, named: dict[str, str]
+) -> None:
     state = after(
-        evaluation_at("08:00", "pending", id="e1"),
-        evaluation_at("09:00", "breached", id="e1"),
-        evaluation_at("10:00", later, id="e1"),
-        evaluation_at("11:00", later, id="e1"),
+        evaluation_at("08:00", "pending", **named),
+        evaluation_at("09:00", "breached", **named),
+        evaluation_at("10:00", later, **named),
+        evaluation_at("11:00", later, **named),
     )
     (evaluation,) = state.sla
     assert (evaluation.status, wall(evaluation.since)) == ("breached", "09:00")

@@ -39,6 +39,8 @@ from dixa_state.domain.events import (
     Unassigned,
 )
 from dixa_state.domain.metrics import durations, upper_bounds
+from dixa_state.fold import Step
+from dixa_state.questions.timeline import describe_step
 
 WHOLE = Snapshot(
     status="OPEN",
@@ -187,8 +189,22 @@ def test_a_first_close_after_a_lost_ending_is_only_an_upper_bound() -> None:
     ],
 )
 def test_what_only_a_snapshot_shows_proves_a_loss(field: str, shown: dict[str, object]) -> None:
-    state = after(CREATED, seen("09:00", **shown))
+    evidence = seen("09:00", **shown)
+    state = after(CREATED, evidence)
     assert lost(state) == [(field, "inferred", "08:00", "NoteAdded@09:00", "09:00")]
+    assert describe_step(Step(evidence, after(CREATED), state)).inferred
+
+
+def test_a_timeline_marks_the_end_that_only_a_snapshot_shows_and_not_one_that_was_reported() -> (
+    None
+):
+    assigned = after(CREATED, at("08:30", Assigned(agent=ANNA)))
+    nobody = Snapshot(assignee=None)
+    for fact, inferred in ((NoteAdded(), True), (Unassigned(agent=ANNA), False)):
+        event = at("09:00", fact, shows=nobody)
+        ended = after(CREATED, at("08:30", Assigned(agent=ANNA)), event)
+        assert ended.assignee is None
+        assert describe_step(Step(event, assigned, ended)).inferred is inferred
 
 
 def test_a_subject_proves_nothing_since_no_event_is_about_it() -> None:

@@ -365,12 +365,37 @@ def test_the_abandon_rate_does_not_change_when_somebody_comes_back(place: Place)
             event(2, "ABANDONED", "08:05", queue=queue),
         ]
     )
-    before = place.reader.ask(Stats()).measures["abandon_rate"]
-    assert (before.count, before.average) == (2, 0.5)
+    monday = {"since": "2026-03-02T08:00:00Z", "until": "2026-03-02T09:00:00Z"}
+    asked = Stats(), Stats(**monday), Stats(**monday, by="queue")
+    rate = place.reader.ask(asked[0]).measures["abandon_rate"]
+    assert (rate.count, rate.average) == (2, 0.5)
     place.receive([event(2, "OPEN", "10:00")])
-    after = place.reader.ask(Stats())
-    assert after.by_status == {"open": 2}
-    assert after.measures["abandon_rate"] == before
+    after = [place.reader.ask(question) for question in asked]
+    assert after[0].by_status == {"open": 2}
+    assert [one.measures["abandon_rate"] for one in after] == [rate] * 3
+    [support] = after[2].groups
+    assert support.measures["abandon_rate"] == rate
+
+
+def test_a_history_that_starts_midlife_has_its_own_filter_and_is_not_irregular(
+    place: Place,
+) -> None:
+    message = event(1, "MESSAGE_ADDED", "08:30")
+    message["data"]["conversation"] |= {"status": "OPEN", "created_at": "2026-03-01T08:00:00Z"}
+    place.receive([message, created(2, {"status": "OPEN"}), closed(2), closed(2, "09:00")])
+    place.receive([event(2, "PENDING_EXPIRED", "10:00")])
+    found = {
+        (kind.__name__, mark): [one.csid for one in place.whole(kind(**{mark: True}))]
+        for kind in (Conversations, Transitions)
+        for mark in ("starts_midlife", "irregular")
+    }
+    assert found == {
+        ("Conversations", "starts_midlife"): [1],
+        ("Conversations", "irregular"): [2],
+        ("Transitions", "starts_midlife"): [1],
+        ("Transitions", "irregular"): [2],
+    }
+    assert place.reader.ask(Stats()).irregular == 1
 
 
 def test_upper_bounds_are_no_part_of_a_median_and_are_counted_beside_it(place: Place) -> None:

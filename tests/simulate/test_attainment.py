@@ -25,9 +25,30 @@ def test_attainment_is_what_the_outcomes_say_themselves(
     simulated: Callable[..., Any], call: Callable[..., Any], count: int
 ) -> None:
     files = simulated(count, "--days", 14)
+    has_every_story(files.webhooks)
     assert call("ingest", files.bodies).code == 0
     for by, shown in (("agent", "assignee"), ("queue", "queue")):
         assert listed(call, by) == counted(files.webhooks, shown)
+
+
+def has_every_story(webhooks: list[Document]) -> None:
+    """Check that what attainment can be wrong about happens: else the counts prove little."""
+    ids = {
+        outcome: {
+            body["data"]["sla_evaluation"].get("id")
+            for body in webhooks
+            if body["event_fqn"] == f"SLA_EVALUATION_{outcome}"
+        }
+        for outcome in ("BREACHED", "ACHIEVED")
+    }
+    in_both = ids["BREACHED"] & ids["ACHIEVED"]
+    assert None in in_both  # evaluations without ids
+    assert len(in_both) > 4  # breached, and achieved later
+    shown = [body["data"]["conversation"] for body in webhooks if "conversation" in body["data"]]
+    newest = {conversation["csid"]: conversation for conversation in shown}
+    for name in ("assignee", "queue"):  # transferred after the outcome
+        then = [body["data"]["conversation"] for body in outcomes(webhooks).values()]
+        assert sum(one[name] != newest[one["csid"]][name] for one in then) > 10
 
 
 def counted(webhooks: list[Document], shown: str) -> Counter[tuple[str | None, str]]:

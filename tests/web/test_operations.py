@@ -324,11 +324,18 @@ def test_the_queues_that_have_a_label_are_bounded(
             "event_fqn": "CONVERSATION_ENQUEUED",
             "event_timestamp": f"2026-03-02T08:00:{csid:02}Z",
             "data": {
-                "conversation": {"csid": csid, "status": "OPEN", "assignee": None},
+                "conversation": {"csid": csid, "status": "OPEN", "assignee": None, "tags": []},
                 "queue": {"id": f"q{csid // 2}", "name": f"Queue {csid // 2}"},
             },
         }
         sqlite_server.send([json.dumps(body).encode()])
+    tagged = {
+        "event_id": "tagged",
+        "event_fqn": "CONVERSATION_NOTE_ADDED",
+        "event_timestamp": "2026-03-02T09:00:00Z",
+        "data": {"conversation": {"csid": 1, "tags": ["no webhook reported it"]}},
+    }
+    sqlite_server.send([json.dumps(tagged).encode()])
     text = sqlite_server.client.get("/metrics").text
     found = {
         (sample.name.removeprefix("dixa_state_"), sample.labels.get("queue")): sample.value
@@ -337,6 +344,7 @@ def test_the_queues_that_have_a_label_are_bounded(
     }
     assert found["open_conversations", None] == found["unassigned_conversations", None] == 6
     assert found["breached_conversations", None] == 0
+    assert found["missed_webhooks", None] == 1
     queues = ("Queue 1", "Queue 2", "other queues")
     assert [found["waiting_conversations", name] for name in queues] == [2, 2, 2]
     waits = [found["longest_wait_seconds", name] for name in queues]
