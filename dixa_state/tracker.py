@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
-from dixa_state.dixa.body import NOT_AS_DOCUMENTED, Body, body_type, make_event, read_event
+from dixa_state.dixa.body import NOT_AS_DOCUMENTED, Body, documented_data, make_event, read_event
 from dixa_state.dixa.conversation import decode_snapshot
 from dixa_state.dixa.data import EventData
 from dixa_state.dixa.signature import Secrets, Verdict, judge
@@ -77,9 +77,9 @@ class WebhookMapper(Mapper[str]):
         topic, state = stored_event.topic, stored_event.state
         version = stored_event.originator_version
         position = stored_event.id if isinstance(stored_event, Notification) else 0
-        if decoder := _decoder(topic):
+        if data := documented_data(topic):
             try:
-                found = decoder.decode(state)
+                found = _decoder(data).decode(state)
                 return make_event(
                     (found.body, decode_snapshot(found.body.data.conversation)),
                     topic=topic,
@@ -100,8 +100,8 @@ class WebhookMapper(Mapper[str]):
 
 
 @cache
-def _decoder(topic: str) -> Decoder[Received[Body[EventData]]] | None:
-    return received_decoder(kind) if (kind := body_type(topic)) else None
+def _decoder(data: type[EventData]) -> Decoder[Received[Body[EventData]]]:
+    return received_decoder(Body[data])  # type: ignore[valid-type]
 
 
 class StoredBody(Struct, frozen=True):

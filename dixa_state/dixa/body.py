@@ -159,10 +159,10 @@ NOT_AS_DOCUMENTED = (MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding a body raises that is spelled otherwise."""
 
 
-def body_type(topic: str) -> type[Body[EventData]] | None:
-    """Return what a body spelled as documented is decoded as; None outside the catalogue."""
+def documented_data(topic: str) -> type[EventData] | None:
+    """Return what documented `data` is decoded as; None for an event outside the catalogue."""
     known = TYPES.get(topic, UNKNOWN)
-    return None if known is UNKNOWN else Body[known.data]  # type: ignore[name-defined]
+    return None if known is UNKNOWN else known.data
 
 
 def read_event(
@@ -205,18 +205,18 @@ def make_event(
 
 def decode(body: bytes, topic: str) -> Reading | None:
     """Decode a body that is spelled as documented; None for any other."""
-    if (decoder := _decoder(topic)) is None:
+    if (data := documented_data(topic)) is None:
         return None
     try:
-        found = decoder.decode(body)
+        found = _decoder(data).decode(body)
         return found, decode_snapshot(found.data.conversation)
     except NOT_AS_DOCUMENTED:
         return None
 
 
 @cache
-def _decoder(topic: str) -> Decoder[Body[EventData]] | None:
-    return Decoder(kind) if (kind := body_type(topic)) else None
+def _decoder(data: type[EventData]) -> Decoder[Body[EventData]]:
+    return Decoder(Body[data])  # type: ignore[valid-type]
 
 
 def read(document: dict[str, Any], event_type: EventType) -> Reading:

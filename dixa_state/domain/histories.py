@@ -6,7 +6,9 @@ costs about the same however long it is.
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cache
 from inspect import isclass
+from operator import attrgetter
 from typing import Any, TypeVar, get_origin
 
 import msgspec
@@ -48,6 +50,8 @@ class _Chunk(Struct, frozen=True):
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_getter = cache(attrgetter)
+_GETTERS = {struct: attrgetter(*types) for struct, types in _TYPES.items()}
 
 
 def paths(state: Conversation | Ban) -> Sequence[str]:
@@ -57,10 +61,13 @@ def paths(state: Conversation | Ban) -> Sequence[str]:
 
 def get(state: Struct, path: str) -> Any:
     """Return what is at a path of a state."""
-    value: Any = state
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value
+    return _getter(path)(state)
+
+
+def get_all(state: Conversation | Ban) -> Sequence[History]:
+    """Return the histories of a state, in the order of their paths."""
+    found = _GETTERS[type(state)](state)
+    return found if len(_TYPES[type(state)]) > 1 else (found,)
 
 
 def put(state: S, path: str, value: History) -> S:
@@ -92,12 +99,17 @@ def full_chunks(history: History) -> int:
     return max(len(history) // CHUNK - 1, 0)
 
 
+def count_chunks(state: Conversation | Ban) -> int:
+    """Count the chunks of all histories that are not stored with their state."""
+    long = (history for history in get_all(state) if len(history) >= 2 * CHUNK)
+    return sum(map(full_chunks, long))
+
+
 def recent(state: S) -> S:
     """Return a state with the newest items of its histories only."""
-    for path in paths(state):
-        history = get(state, path)
-        if chunks := full_chunks(history):
-            state = put(state, path, history[chunks * CHUNK :])
+    for path, history in zip(paths(state), get_all(state), strict=True):
+        if len(history) >= 2 * CHUNK:
+            state = put(state, path, history[full_chunks(history) * CHUNK :])
     return state
 
 

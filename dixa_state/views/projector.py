@@ -211,6 +211,8 @@ class Projector:
             further = self._tracker.fold_further(before, events)
             if further is not None:
                 return further
+        elif events[0].originator_version == 1:  # the batch has the stream from its beginning
+            return self._tracker.fold(events)
         whole = self._recorder.select_stream(stream)
         return self._tracker.fold([event for event in whole if event.id <= events[-1].id])
 

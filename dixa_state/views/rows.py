@@ -83,9 +83,9 @@ def _changed_chunks(
 ) -> tuple[set[Row], list[Row]]:
     old: set[Row] = set()
     new: list[Row] = []
-    for path in histories.paths(after):
-        one, other = histories.get(before, path), histories.get(after, path)
-        if one is not other:
+    pairs = zip(histories.get_all(before), histories.get_all(after), strict=True)
+    for path, (one, other) in zip(histories.paths(after), pairs, strict=True):
+        if one is not other and max(len(one), len(other)) >= 2 * histories.CHUNK:
             same = histories.common_prefix(one, other) // histories.CHUNK
             first = min(same, histories.full_chunks(one), histories.full_chunks(other))
             old.update(_chunks_from(stream, before, path, first))
@@ -94,7 +94,7 @@ def _changed_chunks(
 
 
 def _chunks(stream: str, state: Conversation | Ban) -> Iterator[HistoryRow]:
-    for path in histories.paths(state):
+    for path in histories.paths(state) if histories.count_chunks(state) else ():
         yield from _chunks_from(stream, state, path, 0)
 
 
@@ -163,13 +163,9 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
         pending_bound="pending" in inexact,
         version=state.version,
         position=state.position,
-        chunks=_count_chunks(state),
+        chunks=histories.count_chunks(state),
         state=encode(histories.recent(state)),
     )
-
-
-def _count_chunks(state: Conversation | Ban) -> int:
-    return sum(histories.full_chunks(histories.get(state, path)) for path in histories.paths(state))
 
 
 def _duration(state: Conversation, created: int, ended: int | None) -> float | None:
@@ -437,8 +433,9 @@ class _Part(NamedTuple):
 
     def first_change(self, before: Conversation, after: Conversation) -> int | None:
         """Return the place from which the rows of two states differ, None if none do."""
-        if any(getattr(before, field) != getattr(after, field) for field in self.fields):
-            return 0
+        for field in self.fields:
+            if getattr(before, field) != getattr(after, field):
+                return 0
         if self.history is None:
             return None
         if self.first_change_in is not None:
@@ -480,6 +477,6 @@ def _ban(stream: str, state: Ban) -> BanRow:
         subject=findable(state.id) or "",
         banned=state.banned,
         position=state.position,
-        chunks=_count_chunks(state),
+        chunks=histories.count_chunks(state),
         state=encode(histories.recent(state)),
     )

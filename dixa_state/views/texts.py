@@ -27,8 +27,10 @@ def findable(text: str | None) -> str | None:
 
     PostgreSQL refuses rows whose texts do not fit an index entry, about 2,700 bytes.
     """
-    whole = storable(text)
-    if whole is None or len(whole) <= _LONGEST_KEY:
+    if text is None or (len(text) <= _LONGEST_KEY and "\0" not in text):
+        return text
+    whole = storable(text) or ""
+    if len(whole) <= _LONGEST_KEY:
         return whole
     digest = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{whole[:_KEPT_OF_LONG]}~{digest}"
