@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rich.progress import Progress
 
-from dixa_state.bootstrap import open_tracker, open_views
+from dixa_state.bootstrap import open_place, open_tracker, open_views
 from dixa_state.cli.output import progress_bar, say
 from dixa_state.dixa.signature import Secrets, parse_secrets
 from dixa_state.dixa.streams import read_csid
@@ -221,7 +221,7 @@ def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Re
     """Rebuild all views, with a progress bar."""
     settings = read_settings()
     total = tracker.event_recorder.max_notification_id() or 0
-    worker = partial(open_tracker, store or settings.store, create=False, grace=settings.grace)
+    worker = partial(open_place, store or settings.store, grace=settings.grace)
     say(f"building the views of {total:,} events")
     with counting("Replaying", total) as advance:
         return replay(tracker, views, worker, advance)

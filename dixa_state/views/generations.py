@@ -81,9 +81,10 @@ class Connection(Protocol):
 
 
 class Views(TrackingRecorder, ABC):
-    """The read models of one store."""
+    """The read models of one store; `many_writers` where several processes can write at a time."""
 
     dialect: str
+    many_writers = False
 
     @abstractmethod
     def transaction(self, *, write: bool = False) -> AbstractContextManager[Connection]:

@@ -45,6 +45,7 @@ class PostgresViews(Views):
     """
 
     dialect = "postgres"
+    many_writers = True
 
     def __init__(self, recorder: PostgresRecorder) -> None:
         """Use the connections of the event store."""

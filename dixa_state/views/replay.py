@@ -6,6 +6,7 @@ replay drops what an interrupted one has left.
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from time import sleep
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from dixa_state.views.ranges import Range, fold_range, on_all_cores, split
 from dixa_state.views.rows import rows
 from dixa_state.views.tables import TABLES, VIEW_VERSION, Row, group
 
+Place = tuple[ConversationTracker, Views]
+
 Report = Callable[[int], None]
 """Called after each range with the number of events folded so far."""
 
@@ -37,7 +40,7 @@ _MAX_LAG = 200
 
 
 class Built(NamedTuple):
-    """The rows of a range, and the events in it that could not be folded."""
+    """The rows of a range that are still to be inserted, and the events that cannot be folded."""
 
     events: int
     rows: dict[str, list[Row]]
@@ -47,12 +50,12 @@ class Built(NamedTuple):
 def replay(
     tracker: ConversationTracker,
     views: Views,
-    open_tracker: Callable[[], ConversationTracker],
+    open_place: Callable[[], Place],
     progress: Report = lambda _done: None,
 ) -> Progress:
     """Rebuild all views, switch to them and return their progress.
 
-    `open_tracker` opens the same store in a worker process. Raises `StoreError` if another replay
+    `open_place` opens the same store in a worker process. Raises `StoreError` if another replay
     is at work or if an event cannot be folded; the live views then stay as they were.
     """
     with views.leading("replay") as lead:
@@ -61,7 +64,7 @@ def replay(
         building = _begin(tracker, views)
         try:
             parts = split(tracker.event_recorder, building.position)
-            ranges = on_all_cores(build_range, parts, open_tracker)
+            ranges = on_all_cores(partial(build_range, building), parts, open_place)
             _fill(views, lead, building, ranges, progress)
             live = _switch(tracker, views, lead, building)
         except BaseException:
@@ -98,7 +101,8 @@ def _fill(
     """Fill the tables, then index them in transactions of their own: appends go in between."""
     done = 0
     for built in ranges:
-        _load(views, building, built)
+        if built.rows or built.poison:
+            _load(views, building, built)
         lead.keep()
         done += built.events
         progress(done)
@@ -115,8 +119,9 @@ def _load(views: Views, building: Progress, built: Built) -> None:
             connection.insert(f"{building.prefix}{table}", TABLES[table], some)
 
 
-def build_range(tracker: ConversationTracker, part: Range) -> Built:
-    """Return the rows of a range."""
+def build_range(building: Progress, place: Place, part: Range) -> Built:
+    """Make the rows of a range, and insert them where several processes can write at a time."""
+    tracker, views = place
     made: list[Row] = []
     poison: list[Poison] = []
     events = 0
@@ -125,7 +130,11 @@ def build_range(tracker: ConversationTracker, part: Range) -> Built:
         poison += folded.poison
         if folded.state is not None:
             made += rows(stream, folded.state)
-    return Built(events, group(made), poison)
+    built = Built(events, group(made), poison)
+    if views.many_writers and not poison:
+        _load(views, building, built)
+        return built._replace(rows={})
+    return built
 
 
 def _switch(tracker: ConversationTracker, views: Views, lead: Lead, building: Progress) -> Progress:

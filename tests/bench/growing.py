@@ -20,7 +20,7 @@ from stores import MakeStore
 from traffic import webhooks
 
 from dixa_state import ConversationTracker, open_tracker
-from dixa_state.bootstrap import open_views
+from dixa_state.bootstrap import open_place, open_views
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.states import decode_conversation
 from dixa_state.domain.timestamps import format_time
@@ -111,7 +111,7 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
         else:
             for at in range(have, size, _BATCH):
                 _append(tracker, bodies, min(_BATCH, size - at))
-            replay(tracker, views, partial(open_tracker, url, create=False))
+            replay(tracker, views, partial(open_place, url))
         raw.refresh()
         shown = [row[0] for row in raw.rows("SELECT stream FROM conversations ORDER BY csid")]
         streams = shown[:: max(len(shown) // 400, 1)]

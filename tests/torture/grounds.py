@@ -84,7 +84,7 @@ class Grounds:
         for backend, place in self._places.items():
             url = self.url(backend)  # type: ignore[arg-type]
             yield from (f"{backend}: {found}" for found in verify(place, partial(open_place, url)))
-            replay(*place, partial(open_tracker, url, create=False))
+            replay(*place, partial(open_place, url))
             again = verify(place, partial(open_place, url))
             yield from (f"{backend} after a replay: {found}" for found in again)
 

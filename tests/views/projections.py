@@ -50,7 +50,7 @@ def project(place: Place, **options: Any) -> None:
 
 
 def replay(url: str, place: Place, progress: Callable[[int], None] = lambda _: None) -> Progress:
-    return replaying.replay(*place, partial(open_tracker, url, create=False), progress)
+    return replaying.replay(*place, partial(open_place, url), progress)
 
 
 def findings(url: str, place: Place, secrets: Secrets = Secrets()) -> list[Finding]:  # noqa: B008
