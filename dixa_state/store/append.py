@@ -135,12 +135,10 @@ class Writer(ABC):
     """The statements of an append, inside its transaction and under the store's write lock."""
 
     @abstractmethod
-    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Return the entries of those events that are stored already."""
-
-    @abstractmethod
-    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
-        """Return the last version of each of these streams that exists."""
+    def look_up(
+        self, keys: Sequence[bytes], streams: Sequence[str]
+    ) -> tuple[dict[bytes, Known], dict[str, int]]:
+        """Return the entries of the events that are stored already, and the streams' versions."""
 
     @abstractmethod
     def last_position(self) -> int:
@@ -151,12 +149,8 @@ class Writer(ABC):
         """Return the state of the event at a position; None if it has been erased."""
 
     @abstractmethod
-    def insert(self, events: Sequence[Notification]) -> None:
-        """Insert events at the positions that they carry."""
-
-    @abstractmethod
-    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
-        """Insert the entries that recognise duplicates."""
+    def insert(self, events: Sequence[Notification], known: Mapping[bytes, Known]) -> None:
+        """Insert events at the positions that they carry, and the entries that recognise them."""
 
     @abstractmethod
     def quarantine(self, rejected: Rejected) -> int:
@@ -181,8 +175,8 @@ def batches(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
 def append_batch(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
     """Append a batch in the writer's transaction; return an outcome for each, in order."""
     accepted = [item for item in prepared if isinstance(item, Accepted)]
-    known = dict(writer.known([item.key for item in accepted]))
-    heads = dict(writer.heads(sorted({item.stream for item in accepted})))
+    streams = sorted({item.stream for item in accepted})
+    known, heads = writer.look_up([item.key for item in accepted], streams)
     position = writer.last_position()
     fresh: dict[bytes, Known] = {}
     events: list[Notification] = []
@@ -203,8 +197,8 @@ def append_batch(writer: Writer, prepared: Sequence[Accepted | Rejected]) -> lis
             outcomes.append(Outcome("duplicate", item.event_id, before.position, topic=item.topic))
         else:
             outcomes.append(_quarantine(writer, _conflict(item, before.position)))
-    writer.insert(events)
-    writer.insert_known(fresh)
+    if events:
+        writer.insert(events, fresh)
     return outcomes
 
 

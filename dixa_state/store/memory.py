@@ -110,12 +110,12 @@ class _MemoryWriter(Writer):
         self.staged_known: dict[bytes, Known] = {}
         self.refused: dict[bytes, Quarantined] = {}
 
-    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        return self._recorder.known(keys)
-
-    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
+    def look_up(
+        self, keys: Sequence[bytes], streams: Sequence[str]
+    ) -> tuple[dict[bytes, Known], dict[str, int]]:
         found = {stream: self._recorder.select_stream(stream) for stream in streams}
-        return {stream: events[-1].originator_version for stream, events in found.items() if events}
+        heads = {name: events[-1].originator_version for name, events in found.items() if events}
+        return dict(self._recorder.known(keys)), heads
 
     def last_position(self) -> int:
         return self._recorder.last_position()
@@ -123,11 +123,9 @@ class _MemoryWriter(Writer):
     def state_at(self, position: int) -> bytes:
         return self._recorder.select_notifications(position, 1)[0].state
 
-    def insert(self, events: Sequence[Notification]) -> None:
+    def insert(self, events: Sequence[Notification], known: Mapping[bytes, Known]) -> None:
         self.staged.extend(events)
-
-    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
-        self.staged_known.update(entries)
+        self.staged_known.update(known)
 
     def quarantine(self, rejected: Rejected) -> int:
         key = digest(rejected.webhook.body)

@@ -124,7 +124,7 @@ class EventRecorder(ApplicationRecorder, ABC):
         with self.writing() as writer:
             first = writer.last_position() + 1
             events = [_placed(event, first + n) for n, event in enumerate(stored_events)]
-            writer.insert(events)
+            writer.insert(events, {})
             return [event.id for event in events]
 
 

@@ -260,13 +260,15 @@ class _SqliteWriter(Writer):
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
 
-    def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        rows = (self._one("known_events", key=key) for key in keys)
-        return {row[0]: Known(row[1], row[2]) for row in rows if row}
-
-    def heads(self, streams: Sequence[str]) -> Mapping[str, int]:
-        found = {stream: self._one("heads", stream=stream)[0] for stream in streams}
-        return {stream: version for stream, version in found.items() if version is not None}
+    def look_up(
+        self, keys: Sequence[bytes], streams: Sequence[str]
+    ) -> tuple[dict[bytes, Known], dict[str, int]]:
+        entries = (self._one("known_events", key=key) for key in keys)
+        heads = ((stream, self._one("version", stream=stream)[0]) for stream in streams)
+        return (
+            {key: Known(digest, position) for key, digest, position in filter(None, entries)},
+            {stream: version for stream, version in heads if version is not None},
+        )
 
     def last_position(self) -> int:
         position: int = self._one("last_position")[0]
@@ -276,16 +278,12 @@ class _SqliteWriter(Writer):
         row = self._one("state_at", position=position)
         return bytes(row[0]) if row else None
 
-    def insert(self, events: Sequence[Notification]) -> None:
-        if not events:
-            return
+    def insert(self, events: Sequence[Notification], known: Mapping[bytes, Known]) -> None:
         self._cursor.execute(_SQL["advance_head"], {"position": events[-1].id})
         rows = [(e.id, e.originator_id, e.originator_version, e.topic, e.state) for e in events]
         self._cursor.executemany(_SQL["insert_events"], rows)
-
-    def insert_known(self, entries: Mapping[bytes, Known]) -> None:
-        rows = [(key, *known) for key, known in entries.items()]
-        self._cursor.executemany(_SQL["insert_known_events"], rows)
+        entries = [(key, *entry) for key, entry in known.items()]
+        self._cursor.executemany(_SQL["insert_known_events"], entries)
 
     def quarantine(self, rejected: Rejected) -> int:
         row = quarantine.to_row(rejected)

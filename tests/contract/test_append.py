@@ -180,8 +180,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(store: SimpleNamespace) -> Non
 
 
 def _insert_and_stop(writer: Writer) -> None:
-    writer.insert([Notification("s", 1, "t", b"{}", 1)])
-    writer.insert_known({b"key": Known(b"digest", 1)})
+    writer.insert([Notification("s", 1, "t", b"{}", 1)], {b"key": Known(b"digest", 1)})
     raise ValueError("stop")
 
 

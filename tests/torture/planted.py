@@ -8,18 +8,19 @@ delay, so that a few rounds are enough.
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import random
 from time import sleep
+from typing import Any
 from unittest.mock import patch
 
 from dixa_state import cli
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store import append as appending
 from dixa_state.store import postgres, sqlite
-from dixa_state.store.append import Accepted, Known, Outcome, Rejected, prepare
+from dixa_state.store.append import Accepted, Outcome, Rejected, prepare
 from dixa_state.store.recorder import EventRecorder
 from dixa_state.views.projector import Projector
 from dixa_state.web import inbox
@@ -64,21 +65,19 @@ def check_then_insert() -> None:
         keys = [item.key for item in prepared if isinstance(item, Accepted)]
         known = self.known(keys)
         sleep(6 * _WIDE)  # as wide as two commands may begin apart
-        with self.writing() as writer, patch.object(writer, "known", lambda _keys: known):
-            return appending.append_batch(writer, prepared)
+        with self.writing() as writer:
+            look_up = writer.look_up
+
+            def late(keys: Sequence[bytes], streams: Sequence[str]) -> Any:
+                return dict(known), look_up(keys, streams)[1]
+
+            with patch.object(writer, "look_up", late):
+                return appending.append_batch(writer, prepared)
 
     EventRecorder.append = append  # type: ignore[method-assign]
-    insert = sqlite._SQL["insert_known_events"].rstrip(";\n ")
-    sqlite._SQL = {**sqlite._SQL, "insert_known_events": f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[assignment]
-    postgres._PostgresWriter.insert_known = _remember  # type: ignore[method-assign]
-
-
-def _remember(self: postgres._PostgresWriter, entries: Mapping[bytes, Known]) -> None:
-    self._cursor.executemany(
-        "INSERT INTO deduplication (event_key, body_digest, notification_id) "
-        "VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        [(key, *known) for key, known in entries.items()],
-    )
+    for module, statement in ((sqlite, "insert_known_events"), (postgres, "insert_few")):
+        insert = module._SQL[statement].rstrip(";\n ")
+        module._SQL = {**module._SQL, statement: f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[attr-defined]
 
 
 def positions_before_the_lock() -> None:
@@ -86,7 +85,8 @@ def positions_before_the_lock() -> None:
 
     def append(self: EventRecorder, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
         with self.writing() as writer:
-            known = writer.known([item.key for item in prepared if isinstance(item, Accepted)])
+            keys = [item.key for item in prepared if isinstance(item, Accepted)]
+            known, _ = writer.look_up(keys, [])
             before = writer.last_position()
             fresh = {i.key for i in prepared if isinstance(i, Accepted) and i.key not in known}
             writer._execute("advance_head", position=before + len(fresh))  # type: ignore[attr-defined]
@@ -125,7 +125,7 @@ def no_second_try() -> None:
 
     def _run(self: Projection) -> None:
         with suppress(StoreUnavailableError):
-            self._projector._lead(self._stop, self._got_on)
+            self._projector._lead_once(self._stop, self._progressed)
 
     Projection._run = _run  # type: ignore[method-assign]
 

@@ -22,8 +22,11 @@ NOTIFY stored_events;
 -- known_events: which of these events are stored already
 SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY(%(keys)b);
 
--- heads: the last version of each of these streams that exists
-SELECT stream, version FROM unnest(%(streams)b::text[]) AS stream, LATERAL (
+-- known_and_heads: which of these events are stored already, and the streams' last versions
+SELECT NULL AS stream, event_key, body_digest, notification_id AS number
+FROM deduplication WHERE event_key = ANY(%(keys)b)
+UNION ALL
+SELECT stream, NULL, NULL, version FROM unnest(%(streams)b::text[]) AS stream, LATERAL (
     SELECT max(originator_version) FROM stored_events WHERE originator_id = stream
 ) AS head (version) WHERE version IS NOT NULL;
 
@@ -39,19 +42,21 @@ SELECT state FROM stored_events WHERE notification_id = %(position)s;
 -- advance_head: hand out positions up to this one
 UPDATE head SET position = %(position)s WHERE position < %(position)s;
 
--- insert_events: store a few events at their positions
-INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
-SELECT * FROM unnest(
-    %(c0)b::bigint[], %(c1)b::text[], %(c2)b::bigint[], %(c3)b::text[], %(c4)b::bytea[]
-);
+-- insert_few: store a few events at their positions, with the entries that recognise duplicates
+WITH advanced AS (
+    UPDATE head SET position = %(position)s WHERE position < %(position)s
+), stored AS (
+    INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
+    SELECT * FROM unnest(
+        %(c0)b::bigint[], %(c1)b::text[], %(c2)b::bigint[], %(c3)b::text[], %(c4)b::bytea[]
+    )
+)
+INSERT INTO deduplication (event_key, body_digest, notification_id)
+SELECT * FROM unnest(%(c5)b::bytea[], %(c6)b::bytea[], %(c7)b::bigint[]);
 
 -- copy_events: store many events at their positions
 COPY stored_events (notification_id, originator_id, originator_version, topic, state)
 FROM STDIN (FORMAT BINARY);
-
--- insert_known_events: insert a few entries that recognise duplicates
-INSERT INTO deduplication (event_key, body_digest, notification_id)
-SELECT * FROM unnest(%(c0)b::bytea[], %(c1)b::bytea[], %(c2)b::bigint[]);
 
 -- copy_known_events: insert many entries that recognise duplicates
 COPY deduplication (event_key, body_digest, notification_id) FROM STDIN (FORMAT BINARY);

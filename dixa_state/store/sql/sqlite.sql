@@ -7,7 +7,7 @@ SELECT version FROM dixa_state_schema;
 -- known_events: whether an event is stored already
 SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = :key;
 
--- heads: the last version of a stream
+-- version: the last version of a stream
 SELECT max(originator_version) FROM stored_events WHERE originator_id = :stream;
 
 -- last_position: the last position that was handed out
