@@ -15,12 +15,14 @@ from dixa_state.questions import (
     SearchBody,
     SlaEvaluations,
     Transitions,
+    names,
     planning,
 )
 from dixa_state.questions.bans import BANS, NEWEST, OF_REQUESTER
 from dixa_state.questions.changes import CHANGED
 from dixa_state.questions.conditions import OneOf, Parameters, where
 from dixa_state.questions.conversations import Sort, by_sort, with_place
+from dixa_state.questions.names import listing_statements
 from dixa_state.questions.paging import Cursor, Listing, Narrowed
 from dixa_state.views.tables import (
     AssignmentRow,
@@ -241,6 +243,16 @@ def test_no_filter_of_conversations_reads_a_whole_table(
     listing = by_sort("-last_event_at", question.conditions(NOW))
     steps = plan_of_list(big, listing, cursor, 51)
     assert not reads_a_whole_table(steps), "\n".join(steps)
+
+
+@pytest.mark.parametrize("kind", ["queue", "assignee", "agent", "tag"])
+def test_names_are_looked_up_by_an_index_or_among_the_newest_rows(
+    big: Place, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "NEWEST", 100)  # the histories have 4,000 rows here
+    for statement in listing_statements(kind):
+        steps = plan(big, (statement, {}))
+        assert not reads_a_whole_table(steps), "\n".join((statement, *steps))
 
 
 SEARCHES = [
