@@ -5,15 +5,31 @@ import runpy
 import shlex
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from dixa_state import cli, open_tracker
 from dixa_state.dixa import signature
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=[4, 12], ids=["at 04:00", "at 12:00"])
+def _clock(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Shift the clock to an hour of today in UTC, here and in every Python that is started."""
+    now = datetime.now(UTC).replace(hour=request.param, minute=0)
+    folder = tmp_path_factory.mktemp("clock")
+    shifting = f"import time_machine\ntime_machine.travel({now.timestamp()}).start()\n"
+    (folder / "sitecustomize.py").write_text(shifting)
+    with pytest.MonkeyPatch.context() as patch, time_machine.travel(now):
+        patch.setenv("PYTHONPATH", str(folder))
+        yield
 
 
 def blocks(language: str) -> list[str]:
@@ -36,6 +52,7 @@ def matches(expected: str, got: str) -> bool:
     return re.fullmatch(pattern, shown, re.DOTALL) is not None
 
 
+@pytest.mark.usefixtures("_clock")
 def test_every_console_example_prints_what_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +129,7 @@ def curls() -> list[str]:
     return [line for line in shown if line.startswith("curl") and "/v1/" in line]
 
 
+@pytest.mark.usefixtures("_clock")
 @pytest.mark.timeout(120)
 def test_the_demo_answers_every_question_that_the_readme_asks(tmp_path: Path) -> None:
     assert "./scripts/run demo\n" in blocks("sh")
@@ -143,7 +161,7 @@ def test_the_demo_answers_every_question_that_the_readme_asks(tmp_path: Path) ->
 def first_answer(words: str) -> str:
     """Ask until there is an answer: the demo has only just begun. A stream is read for a while."""
     for _ in range(100):
-        limited = words.replace("curl", "curl --max-time 3 --retry 0", 1)
+        limited = words.replace("curl", "curl --max-time 1 --retry 0", 1)
         done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
         begins = ('{"org', '{"data":[{', '{"since')
         if 'data: {"org' in done.stdout or done.stdout.startswith(begins):
@@ -151,6 +169,7 @@ def first_answer(words: str) -> str:
     return ""
 
 
+@pytest.mark.usefixtures("_clock")
 def test_webhooks_are_sent_as_the_readme_shows_from_a_second_shell(
     tmp_path: Path, data: Path
 ) -> None:
@@ -174,3 +193,5 @@ def test_webhooks_are_sent_as_the_readme_shows_from_a_second_shell(
         server.terminate()
         server.communicate(timeout=60)
     assert server.returncode == 0
+    with open_tracker(f"sqlite:///{tmp_path}/dixa-state.db") as tracker:
+        assert tracker.events.at(1).webhook.received_at.hour == datetime.now(UTC).hour
