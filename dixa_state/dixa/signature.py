@@ -69,11 +69,13 @@ def parse_secrets(text: str) -> Secrets:
     """Read the setting: `hex`, `subscription-id=hex` or `organization:id=hex`, comma-separated.
 
     Dixa shows a secret hex-encoded; at least 16 bytes are expected. Blank text gives no keys.
-    Raises InvalidInputError, which names an item by its number and never shows a secret.
+    Raises InvalidInputError, which names one of several by its number and never shows a secret.
     """
     if not text.strip():
         return Secrets()
-    items = [_parse_item(number, item) for number, item in enumerate(text.split(","), start=1)]
+    given = text.split(",")
+    numbers = [f"number {n}: " if len(given) > 1 else "" for n in range(1, len(given) + 1)]
+    items = [_parse_item(number, item) for number, item in zip(numbers, given, strict=True)]
     return Secrets(
         unbound=tuple(key for kind, _, key in items if kind == "any"),
         bound=tuple((owner, key) for kind, owner, key in items if kind == "subscription"),
@@ -218,27 +220,27 @@ def _require_recent(t: int, now: datetime, tolerance: timedelta) -> None:
         )
 
 
-def _parse_item(number: int, text: str) -> tuple[_Kind, str, bytes]:
+def _parse_item(number: str, text: str) -> tuple[_Kind, str, bytes]:
     left, equals, right = text.partition("=")
     kind: _Kind = "subscription" if equals else "any"
     owner, key = (_normal_id(left), right.strip()) if equals else ("", text.strip())
     if owner.startswith(_ORGANIZATION):
         kind, owner = "organization", left.strip()[len(_ORGANIZATION) :].strip()
     # Whoever swaps the two sides puts the secret on the left: show only what cannot be one.
-    name = f"Secret {number}" + (f" ({owner})" if _UUID.fullmatch(owner) else "")
+    name = number + (f"{owner}: " if _UUID.fullmatch(owner) else "")
     if kind != "any" and not owner:
         expected = "organization:id=hex" if kind == "organization" else "subscription-id=hex"
-        raise InvalidInputError(f"{name}: expected {expected}; no id came before the =")
+        raise InvalidInputError(f"{name}expected {expected}, got no id before the =")
     if not _HEX_KEY.fullmatch(key):
         raise InvalidInputError(
-            f"{name}: expected an even number of hex digits, at least 32; {_shape(key)} came"
+            f"{name}expected an even number of hex digits, at least 32, got {_shape(key)}"
         )
     return kind, owner, bytes.fromhex(key)
 
 
 def _shape(key: str) -> str:
-    kind = "hex digits" if _HEX_DIGITS.fullmatch(key) else "characters, not all hex digits,"
-    return f"{len(key)} {kind}" if key else "nothing"
+    kind = "" if _HEX_DIGITS.fullmatch(key) else " characters, not all hex digits"
+    return f"{len(key)}{kind}" if key else "nothing"
 
 
 def _normal_id(subscription_id: str) -> str:

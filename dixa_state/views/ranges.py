@@ -72,19 +72,24 @@ def on_all_cores(
         return
     context = get_context("spawn")  # a fork would share the connections and the locks of threads
     with ProcessPoolExecutor(workers, context, _begin, (open_place,)) as pool:
-        waiting: deque[Future[T]] = deque()
+        first = pool.submit(_do, work, parts[0])
+        waiting: deque[Future[T]] = deque([first])
         try:
-            for part in parts:
+            for part in parts[1:]:
                 waiting.append(pool.submit(_do, work, part))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
-            raise StoreError("a worker process has died: was there enough memory?") from error
+            why = _NO_GUARD if first.exception() else "was there enough memory?"
+            raise StoreError(f"a worker process has died: {why}") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+
+_NO_GUARD = 'does the script that was started do its work below `if __name__ == "__main__":`?'
+"""What to look at where no worker ever began: each first imports that script."""
 
 _place: Any
 

@@ -1,6 +1,8 @@
 """Projectors as processes: killed at any moment, or two at once, they miss and repeat nothing."""
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from subprocess import Popen
 from time import monotonic
@@ -98,3 +100,15 @@ def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(
                 connection.run("UPDATE lease SET until = until + :hour", hour=hour)
             assert Projector(*other).catch_up()
         assert position(other) == 45
+
+
+def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os\n"
+        "from dixa_state.views.ranges import Range, on_all_cores\n"
+        "os.cpu_count = lambda: 2\n"
+        "print(list(on_all_cores(print, [Range('', '', 0)] * 2, dict)))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert 'below `if __name__ == "__main__":`?' in done.stderr.splitlines()[-1]

@@ -88,7 +88,7 @@ def test_a_simulation_is_sent_as_it_is_made(
     [
         (["--to", "ftp://example.com"], "expected an address such as http://127.0.0.1:8000"),
         (["--to", URL], "set DIXA_STATE_WEBHOOK_SECRETS, or give --secret"),
-        (["--to", URL, "--secret", "beef"], "at least 32; 4 hex digits came"),
+        (["--to", URL, "--secret", "beef"], "at least 32, got 4"),
     ],
 )
 def test_what_cannot_be_sent_is_wrong_usage(
