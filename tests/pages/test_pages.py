@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 from playwright.sync_api import Browser, expect
 from servers import Running
-from stories import HOSTILE, LATE, LOST, NAME, SCRIPT, webhook
+from stories import HOSTILE, LATE, LOST, NAME, ORGANIZATION, SCRIPT, webhook
 from visits import ROWS, TOKEN, Opener, shown_numbers, violations
 
 from dixa_state.web.pages.frame import span
@@ -37,6 +37,20 @@ def test_a_page_has_no_barriers_and_fits_light_and_dark_wide_and_narrow(
         page.set_viewport_size({"width": width, "height": 900})
         assert violations(page) == [], (scheme, width)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/audit?since=always", "/audit?list=missed", "/sla?by=agent"]
+)
+def test_pages_keep_the_organization_that_was_chosen(desk: Running, path: str) -> None:
+    chosen = f"{path}{'&' if '?' in path else '?'}organization={ORGANIZATION['id']}"
+    text = desk.client.get(chosen, headers={"Accept": "text/html"}).text
+    links = re.findall(r'href="(/(?:audit|sla|operations|conversations/\d+)?(?:\?[^"]*)?)"', text)
+    assert len(links) > 10
+    assert [link for link in links if "organization=" not in link] == [links[5]]
+    assert re.search(rf'href="{re.escape(links[5])}">Show all</a>', text)
+    hidden = f'<input type="hidden" name="organization" value="{ORGANIZATION["id"]}">'
+    assert text.count("<form") == text.count(hidden) + text.count('<form method="post"')
 
 
 def test_errors_are_pages_for_people_and_json_for_programs(desk: Running) -> None:
@@ -131,6 +145,8 @@ def test_missed_webhooks_are_listed_with_their_evidence(desk: Running, visit: Op
     page = visit(f"{page_of}&proof=repeat&field=status", java_script_enabled=False)
     row = page.locator("tbody tr", has_text=str(LOST))
     expect(row).to_contain_text("closed")
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert (page.locator("table.lines").bounding_box() or {})["width"] < 400
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(str(LOST))
 

@@ -49,6 +49,14 @@ def test_a_session_ends_with_its_token(guarded: Running, monkeypatch: pytest.Mon
     assert guarded.client.get("/", headers=ASKS).status_code == 303
 
 
+def test_without_tokens_the_form_says_that_none_is_needed(
+    guarded: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded.service, "policy", replace(guarded.service.policy, tokens=()))
+    shown = guarded.client.get("/login", headers=ASKS)
+    assert (shown.status_code, "reading needs no token" in shown.text) == (200, True)
+
+
 @pytest.mark.parametrize("cookie", ["", ".", "1.", "99999999999.x", "²³.é", "0.0", "x" * 5_000])
 def test_a_cookie_that_was_made_up_opens_nothing(guarded: Running, cookie: str) -> None:
     headers = {"Accept": "text/html", "Cookie": f"dixa_state_session={cookie}".encode()}

@@ -35,6 +35,7 @@ ZONE_COOKIE = "dixa_state_zone"
 """Where the browser's script says which time zone the reader is in."""
 
 _MACHINES = ("/v1/", "/webhooks/", "/metrics", "/healthz", "/readyz", "/openapi.json", ASSETS)
+_OF_ORGANIZATION = ("/", "/audit", "/audit.csv", "/sla", "/operations", "/find", "/live")
 _NOTHING = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -100,8 +101,14 @@ class View:
         return COOKIE in self._request.cookies
 
     def url(self, path: str, **query: Any) -> str:
-        """Return the address of a page, with the values that are not None."""
-        pairs = [(name.rstrip("_"), value) for name, value in query.items() if value is not None]
+        """Return the address of a page, with the values that are not None.
+
+        Pages about conversations keep the organization that was chosen, unless it is "" here.
+        """
+        keeps = path in _OF_ORGANIZATION or path.startswith("/conversations/")
+        if keeps and query.get("organization") is None:
+            query["organization"] = self.given("organization")[-1:] or None
+        pairs = [(n.rstrip("_"), value) for n, value in query.items() if value not in (None, "")]
         return f"{self._root}{path}" + (f"?{urlencode(pairs, doseq=True)}" if pairs else "")
 
     def asset(self, name: str) -> str:
@@ -126,7 +133,7 @@ class View:
             for one in (value if isinstance(value, list) else [value])
         }
         return self.path == path and wanted == {
-            pair for pair in self.query if pair[0] not in ("by", "pageKey")
+            pair for pair in self.query if pair[0] not in ("by", "organization", "pageKey")
         }
 
     def given(self, name: str) -> list[str]:

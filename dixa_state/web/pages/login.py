@@ -19,9 +19,9 @@ router = APIRouter(include_in_schema=False)
 async def show_login(service: TheService, request: Request, to: str = "/") -> Response:
     """Return the form, unless there is nothing to sign in to."""
     policy = service.policy
-    if not policy.tokens or session_of(request, policy, service.tracker.now()):
+    if session_of(request, policy, service.tracker.now()):
         return _redirect(request, to)
-    return page(request, "login.html", to=to, message=None)
+    return page(request, "login.html", to=to, message=None, needed=bool(policy.tokens))
 
 
 @router.post("/login", dependencies=[SameOrigin])
@@ -35,7 +35,8 @@ async def login(service: TheService, request: Request) -> Response:
     token, to = (form.get(name, [""])[0] for name in ("token", "to"))
     if not service.policy.tokens or not service.policy.may_read(token.strip()):
         message = "That token may not read. Ask whoever runs this service for one."
-        return page(request, "login.html", 401, to=to, message=message)
+        needed = bool(service.policy.tokens)
+        return page(request, "login.html", 401, to=to, message=message, needed=needed)
     response = _redirect(request, to)
     sign_in(request, response, token.strip(), service.tracker.now())
     return response
