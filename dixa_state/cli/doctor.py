@@ -90,6 +90,10 @@ def _in_store(reader: Reader) -> Iterator[Found]:
     yield "views", f"{lag:,} events behind", at.outdated or behind or None
     poison = at.poison and f"{at.poison} events could not be folded: `stats` names them"
     yield "poison", at.poison, poison or None
+    verified, findings = reader.views.verified()
+    when = f"{span((now - verified).total_seconds())} ago" if verified else "never"
+    differs = findings and f"`verify` found differences {when}: {findings:,}"
+    yield "verified", when, differs or None
     waiting = len(reader.tracker.quarantined())
     set_aside = waiting and f"{waiting} bodies wait in quarantine: `quarantine list` shows them"
     yield "quarantine", waiting, set_aside or None

@@ -5,7 +5,7 @@ from itertools import islice
 from pydantic import Field
 
 from dixa_state.questions.quarantine import QuarantinedBody, describe_body
-from dixa_state.questions.question import Answer, Question
+from dixa_state.questions.question import Answer, Question, Time
 from dixa_state.questions.reader import Reader
 from dixa_state.questions.stats import Poison
 from dixa_state.views.generations import BUILDING
@@ -30,6 +30,8 @@ class OperationsReport(Answer):
     views_version: int = Field(description="The version of the meaning of the views' rows.")
     generation: int = Field(description="The generation of the views; each replay makes one.")
     replaying: Replaying | None = Field(description="The replay that is under way, if one is.")
+    verified_at: Time | None = Field(description="When `verify` last went through the store.")
+    verified_findings: int = Field(description="The number of differences that it found.")
     poison: list[Poison] = Field(description="Events that could not be folded, the first ones.")
     poison_count: int = Field(description="How many of those there are.")
     quarantined: list[QuarantinedBody] = Field(description="Bodies in quarantine, the first ones.")
@@ -43,6 +45,7 @@ class Operations(Question[OperationsReport]):
         """Return the report."""
         newest = reader.newest()
         set_aside = reader.tracker.quarantined()
+        verified_at, findings = reader.views.verified()
         with reader.moment() as (connection, at):
             building = reader.views.read_progress(connection, BUILDING)
             count = connection.run(reader.views.statement("poison_count"))[0][0]
@@ -53,6 +56,8 @@ class Operations(Question[OperationsReport]):
             views_version=VIEW_VERSION,
             generation=at.generation,
             replaying=building and Replaying(position=building.position, target=newest),
+            verified_at=verified_at,
+            verified_findings=findings,
             poison=[Poison(position=p, stream=s, event=t, error=e) for p, s, t, e in poison],
             poison_count=count,
             quarantined=[describe_body(item) for item in islice(set_aside, LISTED)],

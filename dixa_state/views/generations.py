@@ -8,7 +8,7 @@ reached, and changes in the transaction that changes the rows.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
@@ -17,14 +17,28 @@ from dixa_state.errors import SchemaError
 from dixa_state.fold import Poison
 from dixa_state.views import reporting
 from dixa_state.views.sql import state_column, views_indexes, views_statements, views_tables
-from dixa_state.views.tables import KEYS, TABLES, VIEW_VERSION, Row, group
+from dixa_state.views.tables import (
+    KEYS,
+    TABLES,
+    VIEW_VERSION,
+    Row,
+    from_micros,
+    group,
+    micros,
+)
 
 Rows = list[tuple[Any, ...]]
 Role = Literal["projector", "replay"]
 
 LIVE, BUILDING, RETIRED = "views", "building", "retired"
+VERIFIED = "verified"
+"""The row of `projection` that says when all was verified last, and how many differences it had."""
+
 UNKNOWN_GRACE, MIXED_GRACE = -1, -2
 """Instead of a grace: there are no rows yet, or rows that were made with several graces."""
+
+
+_NEVER = (0, VIEW_VERSION, None, None)
 
 
 class Progress(NamedTuple):
@@ -167,6 +181,17 @@ class Views(TrackingRecorder, ABC):
         if to.grace != at.grace:
             self.set_progress(connection, name, at._replace(grace=to.grace))
         connection.run(self.statement("advance"), name=name, position=to.position)
+
+    def set_verified(self, at: datetime, findings: int) -> None:
+        """Write when all was verified, and the number of differences found."""
+        row = {"generation": findings, "view_version": VIEW_VERSION, "position": micros(at)}
+        with self.transaction(write=True) as connection:
+            connection.run(self.statement("set_progress"), name=VERIFIED, **row)
+
+    def verified(self) -> tuple[datetime | None, int]:
+        """Return when all was verified last, if ever, and the number of differences found."""
+        [(findings, _, at, _)] = self.select(self.statement("progress"), name=VERIFIED) or [_NEVER]
+        return from_micros(at), findings
 
     def make_ready(self) -> None:
         """Create the first generation, once, however many processes open the store."""

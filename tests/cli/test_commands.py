@@ -598,6 +598,7 @@ def test_the_doctor_says_on_one_page_how_everything_is(
     day("list")
     [found] = day("doctor", "--json").rows
     assert (found["events"], found["views"], found["poison"]) == (45, "0 events behind", 0)
+    assert found["verified"] == "never"
     assert found["settings"] == "DIXA_STATE_WEBHOOK_SECRETS"
     assert found["problems"] == ["1 bodies wait in quarantine: `quarantine list` shows them"]
 

@@ -5,7 +5,7 @@ from statistics import median_low
 from typing import Any
 
 import pytest
-from places import Place
+from places import EIGHT, Place
 
 from dixa_state.questions import (
     Conversations,
@@ -59,7 +59,9 @@ def test_the_matrix_counts_transitions_and_their_median_time(desk: Place) -> Non
 
 
 def test_operations_report_positions_and_what_needs_somebody(desk: Place) -> None:
+    desk.views.set_verified(EIGHT, 3)
     found = desk.reader.ask(Operations())
+    assert (found.verified_at, found.verified_findings) == (EIGHT, 3)
     assert found.store_position == found.views_position == desk.reader.newest()
     assert (found.quarantine_count, found.poison_count, found.replaying) == (2, 0, None)
     assert [one.body for one in found.quarantined] == ["no JSON", '{"no": "event"}']

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -323,6 +324,13 @@ def test_the_command_shows_what_it_found_and_exits_with_1(
     assert run(["verify", "--store", day_store, "--json"]) == 1
     out, err = capsys.readouterr()
     [finding] = json.loads(out)["findings"]
+    with opened(day_store) as place:
+        at, findings = place[1].verified()
+    assert findings == 1
+    assert at is not None
+    assert timedelta(0) < datetime.now(UTC) - at < timedelta(minutes=1)
+    assert run(["doctor", "--store", day_store]) == 1
+    assert "problem: `verify` found differences 0:00:0" in capsys.readouterr().err
     assert finding == {
         "where": f"words of {CONVERSATION}",
         "expected": "word 70431",
