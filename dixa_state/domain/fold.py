@@ -130,8 +130,9 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
         case CustomAttributesUpdated():
             set_attributes(draft, event, draft.custom_attributes | fact.values, grace)
         case EndUserReplaced():
+            new = fact.new or draft.requester
             draft.requester = draft.requester or fact.old
-            set_requester(draft, event, fact.new or draft.requester, grace)
+            set_requester(draft, event, new, grace)
         case Rated():
             reopens = draft.life.summary.reopens
             draft.ratings = add_rating(draft.ratings, event.at, fact, reopens)

@@ -136,6 +136,12 @@ def test_a_snapshot_of_an_earlier_value_is_believed_only_beyond_the_grace(
     assert after(*REOPENED, seen(shown_at, status="CLOSED")).life.status == status
 
 
+def test_closed_is_an_earlier_value_of_an_abandoned_conversation_that_went_on() -> None:
+    went_on = CREATED, at("08:30", Abandoned()), at("09:00", Reopened())
+    assert after(*went_on, seen("09:00:10", status="CLOSED")).life.status == "open"
+    assert after(*went_on, seen("09:01", status="CLOSED")).life.status == "closed"
+
+
 def test_the_grace_is_what_one_says_it_is() -> None:
     events = *REOPENED, seen("09:01", status="CLOSED")
     assert after(*events, grace=timedelta(minutes=1)).life.status == "open"

@@ -95,6 +95,8 @@ def test_who_replaces_an_end_user_leaves_them_among_the_earlier_ones() -> None:
 def test_the_replaced_end_user_is_known_even_where_the_history_starts() -> None:
     state = after(at("09:00", EndUserReplaced(old=METTE, new=PER)))
     assert (state.requester, state.earlier_requesters) == (PER, (METTE,))
+    state = after(at("09:00", EndUserReplaced(old=METTE)))
+    assert (state.requester, state.earlier_requesters) == (None, (METTE,))
 
 
 def test_the_event_names_the_replaced_end_user_only_where_nothing_better_is_known() -> None:
