@@ -59,7 +59,7 @@ def user_places(*names: str, user: str = "a1") -> list[Body]:
 
 
 AGENTS: list[Body] = [
-    *user_places("agent", "assignee", "newAgent", "assigned_to"),
+    *user_places("agent", "assignee", "newAgent", "assigned_to", "to_agent"),
     {"destinationType": "Agent", "destinationId": "a1"},
     {"destination_type": "AGENT", "destination_id": "a1", "destination_label": None},
     {"agent": None, "assignee": {"id": "a1"}},
@@ -107,7 +107,14 @@ EVALUATIONS: list[Body] = [
     },
     *(
         {"sla": EVALUATION | {"deadline": None, name: DEADLINE}}
-        for name in ("due_date", "breach_time", "breaches_at", "expires_at", "target_at")
+        for name in (
+            "due_date",
+            "breach_time",
+            "breaches_at",
+            "expires_at",
+            "target_at",
+            "deadline_at",
+        )
     ),
     *(
         {"sla": EVALUATION | {"deadline": epoch}}

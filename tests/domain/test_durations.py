@@ -237,6 +237,11 @@ def test_times_before_the_history_that_we_have_are_upper_bounds() -> None:
     assert (row.full_resolution, row.full_resolution_bound) == (12_600.0, False)
 
 
+def test_the_first_status_of_a_history_that_starts_midlife_may_have_held_before() -> None:
+    state = after(at("09:00", Reopened(), shows=Snapshot(created_at=clock("06:00"))))
+    assert upper_bounds(state).durations == {"open"}
+
+
 def test_a_history_that_lacks_only_the_creation_is_as_good_as_whole() -> None:
     shown = Snapshot(status="OPEN", created_at=clock("08:59:59"), direction="INBOUND")
     state = after(at("09:00", MessageAdded(direction="inbound", author=METTE), shows=shown))

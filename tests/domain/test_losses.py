@@ -130,6 +130,7 @@ def test_pending_while_closed_is_an_irregular_reopening_and_proves_a_lost_one() 
         False,
     )
     assert lost(state) == [("status", "unexpected", "09:00", "FollowUpAdded@10:00", "10:00")]
+    assert upper_bounds(state).durations == {"closed"}
 
 
 def test_after_a_lost_abandonment_open_and_enqueued_begin_a_new_visit() -> None:

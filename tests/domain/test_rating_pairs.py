@@ -124,6 +124,12 @@ def test_a_comment_belongs_to_the_newest_rating_that_has_none() -> None:
     assert scores(state) == [(5, "Quick after all", "Anna"), (1, "Slow", "Omar")]
 
 
+def test_the_same_score_with_another_comment_is_another_rating() -> None:
+    again = at("09:30", Rated(type="Csat", score=5, comment="Again!", agent=OMAR))
+    state = after(*CLOSED, *FIRST, again)
+    assert scores(state) == [(5, "Quick!", "Anna"), (5, "Again!", "Omar")]
+
+
 def test_a_comment_begins_a_rating_where_every_one_has_a_comment() -> None:
     state = after(*CLOSED, *FIRST, at("09:30", Rated(type="Csat", comment="One more thing")))
     assert scores(state) == [(5, "Quick!", "Anna"), (None, "One more thing", None)]
