@@ -110,6 +110,24 @@ def test_an_assignment_beyond_the_grace_does_not_explain_what_a_snapshot_showed(
     assert assignments(state) == [("Anna", "09:00", None, "inferred")]
 
 
+def test_the_event_that_explains_who_has_it_now_also_ends_the_assignment_before() -> None:
+    known = at("08:10", Assigned(agent=ANNA)), seen("09:00", assignee=OMAR)
+    assert after(*known).assignments[0].until_inferred
+    state = after(*known, at("09:00:01", Assigned(agent=OMAR)))
+    assert assignments(state) == [
+        ("Anna", "08:10", "09:00:01", "assigned"),
+        ("Omar", "09:00:01", None, "assigned"),
+    ]
+    assert not state.assignments[0].until_inferred
+
+
+def test_an_unassignment_beyond_the_grace_does_not_explain_what_a_snapshot_showed() -> None:
+    known = at("08:10", Assigned(agent=ANNA)), seen("09:00", assignee=None)
+    state = after(*known, at("09:00:10.001", Unassigned(agent=ANNA)))
+    assert assignments(state) == [("Anna", "08:10", "09:00", "assigned")]
+    assert state.assignments[0].until_inferred
+
+
 def test_an_inferred_assignment_gives_way_to_the_event_when_that_arrives_after_all() -> None:
     state = after(
         CREATED, seen("09:00", assignee=ANNA), at("08:30", Assigned(agent=ANNA), received="10:00")
