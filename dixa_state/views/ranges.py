@@ -88,8 +88,8 @@ def on_all_cores(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_NO_GUARD = 'does the script that was started do its work below `if __name__ == "__main__":`?'
-"""What to look at where no worker ever began: each first imports that script."""
+_NO_GUARD = 'does the script do its work below `if __name__ == "__main__":`, and is there memory?'
+"""What to look at where no worker did anything: each first imports the script that was started."""
 
 _place: Any
 

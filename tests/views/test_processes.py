@@ -111,4 +111,4 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
         "print(list(on_all_cores(print, [Range('', '', 0)] * 2, dict)))\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert 'below `if __name__ == "__main__":`?' in done.stderr.splitlines()[-1]
+    assert 'below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
