@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from dixa_state.questions.question import NONE, Answer, Page
@@ -54,19 +53,18 @@ def _told_by(keys: Collection[str]) -> int:
 
 
 _FEWEST = 4
-_NO_LABELS: Mapping[str, str] = MappingProxyType({})
 _COMPOUND = (Answer, Page, dict, list, tuple)
 _LEFT_AS_THEY_ARE = {"requester", "custom_attributes", "details"}
 
 
-def told_apart(value: T, known: Mapping[str, str] = _NO_LABELS) -> T:
+def told_apart(value: T, known: Mapping[str, str] | None = None) -> T:
     """Return answers for people: queues and agents that share a name have labels for names.
 
     `value` is an answer, or a page, list, tuple or dictionary of several; `known` are labels of
     ids that share their name with others elsewhere.
     """
     found = set(_named(value))
-    shown = dict(known)
+    shown = dict(known or {})
     for kind in ("queue", "agent"):
         shown = labels(one[1:] for one in found if one[0] == kind) | shown
     relabelled: T = _relabelled(value, shown) if shown else value
@@ -89,10 +87,8 @@ def _named(value: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _inner(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that may hold names: looking into every one would take three times as long.
-
-    A board has 50 conversations of a hundred values each.
-    """
+    """Return the values that may hold names."""
+    # A board has 50 conversations of a hundred values each: a call for every one took 10 ms, not 4.
     return {
         name: one
         for name, one in fields.items()
