@@ -73,9 +73,7 @@ def parse_secrets(text: str) -> Secrets:
     """
     if not text.strip():
         return Secrets()
-    given = text.split(",")
-    numbers = [f"number {n}: " if len(given) > 1 else "" for n in range(1, len(given) + 1)]
-    items = [_parse_item(number, item) for number, item in zip(numbers, given, strict=True)]
+    items = [_parse_item(place, item) for place, item in split_items(text)]
     return Secrets(
         unbound=tuple(key for kind, _, key in items if kind == "any"),
         bound=tuple((owner, key) for kind, owner, key in items if kind == "subscription"),
@@ -83,6 +81,13 @@ def parse_secrets(text: str) -> Secrets:
             (owner, key) for kind, owner, key in items if kind == "organization"
         ),
     )
+
+
+def split_items(text: str) -> list[tuple[str, str]]:
+    """Return what is between commas, after what begins a message about it: one of several."""
+    items = text.split(",")
+    several = len(items) > 1
+    return [(f"number {n}: " if several else "", item) for n, item in enumerate(items, start=1)]
 
 
 def verify(  # noqa: PLR0913 - all that the decision depends on, time included, comes as data
@@ -220,14 +225,14 @@ def _require_recent(t: int, now: datetime, tolerance: timedelta) -> None:
         )
 
 
-def _parse_item(number: str, text: str) -> tuple[_Kind, str, bytes]:
+def _parse_item(place: str, text: str) -> tuple[_Kind, str, bytes]:
     left, equals, right = text.partition("=")
     kind: _Kind = "subscription" if equals else "any"
     owner, key = (_normal_id(left), right.strip()) if equals else ("", text.strip())
     if owner.startswith(_ORGANIZATION):
         kind, owner = "organization", left.strip()[len(_ORGANIZATION) :].strip()
     # Whoever swaps the two sides puts the secret on the left: show only what cannot be one.
-    name = number + (f"{owner}: " if _UUID.fullmatch(owner) else "")
+    name = place + (f"{owner}: " if _UUID.fullmatch(owner) else "")
     if kind != "any" and not owner:
         expected = "organization:id=hex" if kind == "organization" else "subscription-id=hex"
         raise InvalidInputError(f"{name}expected {expected}, got no id before the =")

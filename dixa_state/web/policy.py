@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from dixa_state.dixa.body import UnreadableError, identify
-from dixa_state.dixa.signature import Secrets, verify
+from dixa_state.dixa.signature import Secrets, split_items, verify
 from dixa_state.errors import InvalidInputError, SignatureError
 
 _SHORTEST_TOKEN = 16
@@ -109,14 +109,14 @@ def parse_tokens(text: str, *, may_write: bool = False) -> tuple[Token, ...]:
     if not text.strip():
         return ()
     tokens = []
-    for number, item in enumerate(text.split(","), start=1):
+    for number, (place, item) in enumerate(split_items(text), start=1):
         named = _NAMED_TOKEN.fullmatch(item.strip())
         kind = "writer" if may_write else "token"
         name, token = (named[1], named[2]) if named else (f"{kind} {number}", item.strip())
         if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
             raise InvalidInputError(
-                f"Token {number}: expected at least {_SHORTEST_TOKEN} printable ASCII characters; "
-                f"{len(token)} characters came"
+                f"{place}expected at least {_SHORTEST_TOKEN} printable ASCII characters, "
+                f"got {len(token)} characters"
             )
         tokens.append(Token(name, digest_of(token), may_write))
     return tuple(tokens)
@@ -127,14 +127,14 @@ def parse_authorizations(text: str) -> tuple[bytes, ...]:
 
     Raises `InvalidInputError`, which shows none of them.
     """
-    headers = [header.strip() for header in text.split(",")] if text.strip() else []
-    for number, header in enumerate(headers, start=1):
-        if not _AUTHORIZATION.fullmatch(header):
+    headers = split_items(text) if text.strip() else []
+    for place, header in headers:
+        if not _AUTHORIZATION.fullmatch(header.strip()):
             raise InvalidInputError(
-                f"Header {number}: expected `Basic …` or `Bearer …` as the webhook sends it, got "
+                f"{place}expected `Basic …` or `Bearer …` as the webhook sends it, got "
                 "something else"
             )
-    return tuple(map(digest_of, headers))
+    return tuple(digest_of(header.strip()) for _, header in headers)
 
 
 def is_loopback(host: str) -> bool:
