@@ -212,7 +212,7 @@ class _PostgresWriter(Writer):
         known: dict[bytes, Known] = {}
         heads: dict[str, int] = {}
         if keys:
-            found = self._all("known_and_heads", keys=list(keys), streams=list(streams))
+            found = self._all("look_up", keys=list(keys), streams=list(streams))
             for stream, key, digest, number in found:
                 if stream is None:
                     known[key] = Known(digest, number)

@@ -25,7 +25,7 @@ from eventsourcing.sqlite import (
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
 from dixa_state.store import quarantine
-from dixa_state.store.append import Known, Rejected, Writer
+from dixa_state.store.append import MAX_BATCH_EVENTS, Known, Rejected, Writer
 from dixa_state.store.deadline import current_deadline
 from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
@@ -216,8 +216,8 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         """Return the entries that recognise these events as duplicates."""
-        rows = (row for key in keys for row in self._rows("known_events", key=key))
-        return {key: Known(digest, position) for key, digest, position in rows}
+        with translated(), self.reading() as connection:
+            return _known(connection.cursor(), keys)
 
     def check_integrity(self) -> Iterator[tuple[str, str, str]]:
         """Yield what is wrong with the file, its triggers and its maintenance row."""
@@ -263,12 +263,9 @@ class _SqliteWriter(Writer):
     def look_up(
         self, keys: Sequence[bytes], streams: Sequence[str]
     ) -> tuple[dict[bytes, Known], dict[str, int]]:
-        entries = (self._one("known_events", key=key) for key in keys)
-        heads = ((stream, self._one("version", stream=stream)[0]) for stream in streams)
-        return (
-            {key: Known(digest, position) for key, digest, position in filter(None, entries)},
-            {stream: version for stream, version in heads if version is not None},
-        )
+        heads = self._cursor.execute(_SQL["heads"], {"streams": json.dumps(streams)})
+        versions = {stream: version for stream, version in heads if version is not None}
+        return _known(self._cursor, keys), versions
 
     def last_position(self) -> int:
         position: int = self._one("last_position")[0]
@@ -293,6 +290,15 @@ class _SqliteWriter(Writer):
 
     def _one(self, name: str, **parameters: Any) -> Any:
         return self._cursor.execute(_SQL[name], parameters).fetchone()
+
+
+def _known(cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> dict[bytes, Known]:
+    found: dict[bytes, Known] = {}
+    for start in range(0, len(keys), MAX_BATCH_EVENTS):  # SQLite takes so many parameters
+        some = keys[start : start + MAX_BATCH_EVENTS]
+        sql = _SQL["known_events"].format(keys=", ".join("?" * len(some)))
+        found |= {key: Known(*entry) for key, *entry in cursor.execute(sql, some)}
+    return found
 
 
 def rows_of(

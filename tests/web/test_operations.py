@@ -18,7 +18,7 @@ from servers import Running, Serve, eventually
 from service_process import PROGRAM, address_of
 from service_process import service as service_process
 
-from dixa_state.bootstrap import open_tracker, open_views
+from dixa_state.bootstrap import open_place, open_tracker, open_views
 from dixa_state.dixa.catalog import TYPES
 from dixa_state.store import postgres
 from dixa_state.views.replay import replay
@@ -282,7 +282,7 @@ def test_on_views_of_another_version_it_receives_and_answers_when_they_are_repla
     assert found["problem"] == refused.json()["error"]["message"]
     with open_tracker(store_url) as tracker:
         views = open_views(tracker.event_recorder)
-        replay(tracker, views, partial(open_tracker, store_url, create=False))
+        replay(tracker, views, partial(open_place, store_url))
         views.close()
     assert running.client.get("/v1/conversations").status_code == 200
     assert running.post(day_lines[2]).json()["position"] == 3

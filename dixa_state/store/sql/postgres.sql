@@ -22,7 +22,7 @@ NOTIFY stored_events;
 -- known_events: which of these events are stored already
 SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY(%(keys)b);
 
--- known_and_heads: which of these events are stored already, and the streams' last versions
+-- look_up: which of these events are stored already, and the streams' last versions
 SELECT NULL AS stream, event_key, body_digest, notification_id AS number
 FROM deduplication WHERE event_key = ANY(%(keys)b)
 UNION ALL

@@ -4,11 +4,12 @@ SELECT count(*) FROM sqlite_master WHERE type = 'table';
 -- schema_version: which schema the store has
 SELECT version FROM dixa_state_schema;
 
--- known_events: whether an event is stored already
-SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = :key;
+-- known_events: which of these events are stored already
+SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key IN ({keys});
 
--- version: the last version of a stream
-SELECT max(originator_version) FROM stored_events WHERE originator_id = :stream;
+-- heads: the last version of each of these streams
+SELECT value, (SELECT max(originator_version) FROM stored_events WHERE originator_id = value)
+FROM json_each(:streams);
 
 -- last_position: the last position that was handed out
 SELECT position FROM head;
