@@ -117,7 +117,8 @@ def position_before_the_rows() -> None:
 
 def commits_that_are_put_off() -> None:
     """Leave it to the database whether a commit is on disk when it returns."""
-    postgres._SQL = {**postgres._SQL, "durable": ""}  # type: ignore[assignment]
+    durable = postgres._SQL["durable"].encode()
+    postgres._END_APPEND = postgres._END_APPEND.replace(durable, b"")
 
 
 def no_second_try() -> None:
