@@ -282,8 +282,8 @@ ASKED = (
             {row["id"] for row in rows}
             == {
                 key
-                for key in desk.evaluations
-                if desk.outcome(key)[0] == "breached"
+                for key, told in desk.evaluations.items()
+                if told[-1]["event_fqn"] == "SLA_EVALUATION_BREACHED"  # no late achievement
                 and desk.live(desk.outcome(key)[1]["data"]["conversation"]["csid"])
             }
         ),
