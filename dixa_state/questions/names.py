@@ -22,7 +22,7 @@ _LEAST_LIKENESS = 0.5
 
 
 NEWEST = 10_000
-"""Rows of each history among which names are looked for that no index leads to."""
+"""Rows of each history among which names are looked for first that no index leads to."""
 
 
 class _Places(NamedTuple):
@@ -62,7 +62,7 @@ def with_known_names(reader: "Reader", question: Q) -> Q:
     """Return the question with its names of queues, agents and tags as they are spelled.
 
     A name that is in use as it was given stands for itself, another for all that differ from it in
-    case only. Raises `UnknownNameError` for one that nothing has, nor had of late.
+    case only. Raises `UnknownNameError` for one that nothing has, nor ever had.
     """
     fields = {name: kind for name, kind in _fields(type(question)) if getattr(question, name)}
     if not fields:
@@ -100,11 +100,13 @@ def _spelled(
         if value == NONE or _in_use(connection, _PLACES[kind].indexed, value):
             yield value
             continue
-        known = _all_names(connection, kind) if known is None else known
-        found = known.get(as_stored(value).casefold())
-        if found is None:
+        known = _names(connection, listing_statements(kind)) if known is None else known
+        wanted = as_stored(value).casefold()
+        if wanted not in known:  # before it is refused, all rows of the histories are read
+            known = _names(connection, listing_statements(kind, everything=True))
+        if wanted not in known:
             raise unknown_name(field, kind, value, known)
-        yield from sorted(found)
+        yield from sorted(known[wanted])
 
 
 def _in_use(connection: Connection, indexed: Mapping[str, tuple[str, ...]], value: str) -> bool:
@@ -115,10 +117,10 @@ def _in_use(connection: Connection, indexed: Mapping[str, tuple[str, ...]], valu
     return bool(connection.run(sql, **parameters.values))
 
 
-def _all_names(connection: Connection, kind: str) -> dict[str, set[str]]:
-    """Return every spelling of every name, by the name without case."""
+def _names(connection: Connection, statements: Iterator[str]) -> dict[str, set[str]]:
+    """Return every spelling of the names listed, by the name without case."""
     known: dict[str, set[str]] = defaultdict(set)
-    for statement in listing_statements(kind):
+    for statement in statements:
         for row in connection.run(statement):
             for name in row:
                 if name is not None:
@@ -126,10 +128,10 @@ def _all_names(connection: Connection, kind: str) -> dict[str, set[str]]:
     return known
 
 
-def listing_statements(kind: str) -> Iterator[str]:
+def listing_statements(kind: str, *, everything: bool = False) -> Iterator[str]:
     """Yield the statements that list names: by a jump in the index to each, and of the newest rows.
 
-    Neither reads a table of a million rows: `SELECT DISTINCT` would, for seconds.
+    Neither reads a table of a million rows, which takes a second; for `everything`, the latter do.
     """
     for table, columns in _PLACES[kind].indexed.items():
         for column in columns:
@@ -140,10 +142,8 @@ def listing_statements(kind: str) -> Iterator[str]:
             )
     for table, (columns, time) in _PLACES[kind].histories.items():
         names = ", ".join(columns)
-        yield (
-            f"SELECT DISTINCT {names} FROM "  # noqa: S608
-            f"(SELECT {names} FROM {table} ORDER BY {time} DESC LIMIT {NEWEST}) AS page"
-        )
+        page = "" if everything else f"ORDER BY {time} DESC LIMIT {NEWEST}"
+        yield f"SELECT DISTINCT {names} FROM (SELECT {names} FROM {table} {page}) AS page"  # noqa: S608
 
 
 def unknown_name(

@@ -159,7 +159,7 @@ def _parts(condition: Condition) -> Iterator[tuple[_Branch, tuple[str, ...], str
             for number, column in enumerate(columns):
                 apart: list[Condition] = [NoneOf(before, values) for before in columns[:number]]
                 apart += [HasValue(columns[0])] if none and number else []
-                for value in values:
+                for value in dict.fromkeys(values):  # given twice, it is one branch
                     yield _Branch(OneOf((column,), (value,)), tuple(apart)), (column,), None
 
 

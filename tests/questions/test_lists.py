@@ -168,6 +168,19 @@ def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_lis
     assert [one.csid for one in question.every(place.reader)] == [one.csid for one in listed]
 
 
+@pytest.mark.parametrize(
+    "twice", [{"queue": ("Support", "Support")}, {"channel": ("widget_chat", "WIDGET_CHAT")}]
+)
+def test_a_value_that_is_given_twice_finds_each_row_once(
+    place: Place, day_lines: list[bytes], twice: dict[str, tuple[str, ...]]
+) -> None:
+    place.receive(day_lines)
+    question = Conversations(**twice)
+    listed = place.whole(question)
+    assert len(listed) == len({state.csid for state in listed}) > 0
+    assert place.in_pages(question, cycle([1])) == listed
+
+
 sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 
 

@@ -15,14 +15,15 @@ from dixa_state.questions import (
     SlaEvaluations,
     Stats,
     Timeline,
+    names,
 )
 from dixa_state.questions.naming import labels, told_apart
 
 KNOWN = [("queue", "Support"), ("assignee", "Omar Lind"), ("tag", "replacement")]
 
 
-def found(place: Place, **names: str) -> list[int]:
-    question = Conversations(**{name: (value,) for name, value in names.items()})
+def found(place: Place, **given: str) -> list[int]:
+    question = Conversations(**{name: (value,) for name, value in given.items()})
     return [state.csid for state in place.reader.every(question)]
 
 
@@ -37,7 +38,11 @@ def test_a_name_is_found_in_any_case(
         assert found(place, **{name: spelled}) == wanted
 
 
-def test_a_name_that_was_in_use_once_is_known(place: Place, day_lines: list[bytes]) -> None:
+@pytest.mark.parametrize("newest", [names.NEWEST, 1])
+def test_a_name_that_was_in_use_once_is_known(
+    place: Place, day_lines: list[bytes], newest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "NEWEST", newest)  # however long ago that was
     place.receive(day_lines)
     assert found(place, assignee="Ida Holm") == found(place, assignee="ida holm") == []
     assert found(place, queue="none") == []
