@@ -21,6 +21,8 @@ ANSWERED_WITHIN = COMMIT_TIMEOUT + 8.0
 _KEY = bytes.fromhex(SECRET)
 _PAUSE = 0.02
 _BACK_OFF = 0.1
+_BEHIND = 1.0
+"""Seconds that a client may make up for after slow answers, by sending at once."""
 
 
 class Answer(NamedTuple):
@@ -71,7 +73,7 @@ class Load:
     def __init__(
         self, stock: Stock, ledger: Ledger, *, clients: int = 32, rest: float = 0.0, seed: int = 1
     ) -> None:
-        """Send with so many clients; each rests so many seconds after an answer."""
+        """Send with so many clients; each sends once in so many seconds, or as soon as it can."""
         self.stock = stock
         self.ledger = ledger
         self.addresses: tuple[Address, ...] = ()
@@ -135,13 +137,16 @@ class Load:
         return self._ended or (self.stock.closed and not self.stock.unanswered)
 
     async def _talk(self, connection: Connection) -> None:
+        due = monotonic() + self._dice.random() * self._rest  # not all clients at once
         while not self._is_done():
+            await asyncio.sleep(max(due - monotonic(), 0))
             piece = self.stock.take()
             if piece is None:
                 await asyncio.sleep(_PAUSE)
+            elif await self._send(connection, piece):
+                due = max(due, monotonic() - _BEHIND) + self._rest
             else:
-                taken = await self._send(connection, piece)
-                await asyncio.sleep(self._rest if taken else _BACK_OFF)
+                await asyncio.sleep(_BACK_OFF)
 
     async def _send(self, connection: Connection, piece: Piece) -> bool:
         """Send a piece, and give it back unless it was taken."""
