@@ -23,7 +23,7 @@ from dixa_state.domain.states import as_kept
 from dixa_state.errors import UnfoldableEventError
 from dixa_state.store.deadline import current_deadline
 
-_BLOCK = 1_000
+_BLOCK = 250
 
 State = Conversation | Ban
 Read = Callable[[Notification], Event]
