@@ -188,6 +188,7 @@ def test_operations_show_what_came_in_and_what_lies_in_quarantine(
     assert desk.post(f'{{"hostile": "{SCRIPT}"}}'.encode()).json()["outcome"] == "quarantined"
     page = visit("/operations")
     expect(page.get_by_text("in quarantine").locator("..")).to_contain_text("1")
+    expect(page.get_by_text("verified", exact=True).locator("..")).to_contain_text("never")
     item = page.locator("details.item")
     item.locator("summary").click()
     expect(item.locator("pre")).to_contain_text(SCRIPT)
