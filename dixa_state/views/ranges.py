@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from itertools import groupby, pairwise
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -17,13 +18,14 @@ from dixa_state.errors import StoreError
 from dixa_state.fold import FoldResult
 from dixa_state.store.recorder import EventRecorder
 from dixa_state.tracker import ConversationTracker
+from dixa_state.views.generations import Views
 from dixa_state.views.rows import has_views
 
 RANGE = 2_000
 """Events per range, about: a range is held in memory."""
 
 T = TypeVar("T")
-Place = TypeVar("Place")
+Place = tuple[ConversationTracker, Views]
 _LAST = "\N{REPLACEMENT CHARACTER}"  # sorts after every stream's name, which is ASCII
 
 
@@ -62,13 +64,15 @@ def on_all_cores(
 ) -> Iterator[T]:
     """Run `work` for each range in worker processes; yield the results in the ranges' order.
 
-    `open_place` opens in each process what the work needs, for example a tracker. Only a few ranges
-    are in memory at a time, however slowly the results are consumed.
+    `open_place` opens the store in each process; where there is one range only, in this one, and it
+    is closed at the end. Only a few ranges are in memory at a time, however slowly the results are
+    consumed.
     """
     workers = min(os.cpu_count() or 1, len(parts))
     if workers == 1:
-        place = open_place()
-        yield from (work(place, part) for part in parts)
+        tracker, views = open_place()
+        with tracker, closing(views):
+            yield from (work((tracker, views), part) for part in parts)
         return
     context = get_context("spawn")  # a fork would share the connections and the locks of threads
     with ProcessPoolExecutor(workers, context, _begin, (open_place,)) as pool:

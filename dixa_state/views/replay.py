@@ -23,11 +23,9 @@ from dixa_state.views.generations import (
     Views,
 )
 from dixa_state.views.projector import Projector
-from dixa_state.views.ranges import Range, fold_range, on_all_cores, split
+from dixa_state.views.ranges import Place, Range, fold_range, on_all_cores, split
 from dixa_state.views.rows import rows
 from dixa_state.views.tables import TABLES, VIEW_VERSION, Row, group
-
-Place = tuple[ConversationTracker, Views]
 
 Report = Callable[[int], None]
 """Called after each range with the number of events folded so far."""

@@ -18,12 +18,11 @@ from dixa_state.store.append import Accepted, Known, digest, prepare
 from dixa_state.store.events import Webhook, decode_state, encode_state
 from dixa_state.store.recorder import EventRecorder
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.generations import Connection, Views
-from dixa_state.views.ranges import Range, on_all_cores, read_range, split
+from dixa_state.views.generations import Connection
+from dixa_state.views.ranges import Place, Range, on_all_cores, read_range, split
 from dixa_state.views.rows import has_views, rows
 from dixa_state.views.tables import TABLES, Row, group
 
-Place = tuple[ConversationTracker, Views]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

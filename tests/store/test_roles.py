@@ -1,12 +1,13 @@
 """Roles on PostgreSQL: who may change history, who may add to it, and who only reads."""
 
 from collections.abc import Callable
+from functools import partial
 
 import psycopg
 import pytest
 
 from dixa_state import PermissionDeniedError, open_tracker
-from dixa_state.bootstrap import open_views
+from dixa_state.bootstrap import open_place, open_views
 from dixa_state.questions import Conversations
 from dixa_state.store.sql import roles
 from dixa_state.views.projector import Projector
@@ -89,9 +90,9 @@ def test_a_replay_is_the_owners_and_the_writer_goes_on_with_what_it_has_made(
             views = open_views(tracker.event_recorder)
             if role == "writer":
                 with pytest.raises(PermissionDeniedError, match="permission denied for schema"):
-                    replay(tracker, views, lambda place=(tracker, views): place)
+                    replay(tracker, views, partial(open_place, url_of(role)))
             else:
-                assert replay(tracker, views, lambda place=(tracker, views): place).generation == 2
+                assert replay(tracker, views, partial(open_place, url_of(role))).generation == 2
             views.close()
     with open_tracker(url_of("writer")) as tracker:
         tracker.append(day_lines[3])
@@ -123,7 +124,7 @@ def test_the_reader_asks_and_is_told_in_one_line_that_it_may_not_append(
 def test_the_readers_see_what_a_replay_has_made(url_of: UrlOf) -> None:
     with open_tracker(url_of("owner")) as tracker:
         views = open_views(tracker.event_recorder)
-        replay(tracker, views, lambda place=(tracker, views): place)
+        replay(tracker, views, partial(open_place, url_of("owner")))
         views.close()
     with psycopg.connect(url_of("reader")) as connection:
         assert connection.execute("SELECT csid FROM conversations").fetchall() == [(70431,)]
