@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from html import unescape
+from time import sleep
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Browser, Route, expect
 from servers import Running
 from stories import LIVE, QUEUE, webhook
 from visits import ROWS, TOKEN, Opener, shown_numbers
@@ -44,6 +46,31 @@ def test_a_board_that_was_cut_off_says_so_and_goes_on_where_it_was(
     expect(page.locator("#live")).to_have_text("live", timeout=10_000)
     row = page.locator(ROWS, has_text=number)
     expect(row.locator(".status").first).to_have_text("closed")
+
+
+@pytest.mark.parametrize("late", ["htmx.min.js", "hx-sse.min.js", "pages.js"])
+def test_a_board_is_live_whichever_script_comes_last(visit: Opener, late: str) -> None:
+    page = visit("/login")
+
+    def hold_back(route: Route) -> None:
+        sleep(1)
+        route.continue_()
+
+    page.route(f"**/{late}*", hold_back)
+    page.goto("/")
+    expect(page.locator("#live")).to_have_text("live")
+
+
+def test_a_board_that_could_not_connect_says_so_and_tries_again(
+    browser: Browser, desk: Running, signed_in: str
+) -> None:
+    with browser.new_context(base_url=desk.url, storage_state=signed_in) as context:
+        page = context.new_page()
+        page.route("**/live?*", lambda route: route.fulfill(status=503, body=""))
+        page.goto("/")
+        expect(page.locator("#live")).to_contain_text("disconnected")
+        page.unroute("**/live?*")
+        expect(page.locator("#live")).to_have_text("live")
 
 
 def test_boards_with_the_same_filters_show_a_change_alike(desk: Running) -> None:

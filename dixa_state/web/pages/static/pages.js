@@ -69,3 +69,11 @@ document.addEventListener("htmx:sse:error", () => live("disconnected, trying aga
 document.addEventListener("htmx:sse:before:connection", (event) => {
   if (event.detail.connection.attempt > 0) live("disconnected, trying again…", true);
 });
+
+// htmx connects again what was connected once; the first connection is ours to repeat.
+for (const failure of ["htmx:error", "htmx:response:error"])
+  document.addEventListener(failure, ({ target }) => {
+    if (!target.hasAttribute?.("hx-sse:connect")) return;
+    live("disconnected, trying again…", true);
+    setTimeout(() => htmx.trigger(target, "connect"), 1000 + 2000 * Math.random());
+  });
