@@ -22,6 +22,7 @@ from dixa_state.questions.bans import BANS, NEWEST, OF_REQUESTER
 from dixa_state.questions.changes import CHANGED
 from dixa_state.questions.conditions import OneOf, Parameters, where
 from dixa_state.questions.conversations import Sort, by_sort, with_place
+from dixa_state.questions.current import by_status
 from dixa_state.questions.names import listing_statements
 from dixa_state.questions.paging import Cursor, Listing, Narrowed
 from dixa_state.views.tables import (
@@ -434,6 +435,20 @@ def test_no_filter_of_evaluations_reads_a_whole_table(big: Place, question: SlaE
 def test_what_has_moved_on_is_found_by_an_index(big: Place) -> None:
     sql = "SELECT stream FROM conversations WHERE position > :position"
     assert not reads_a_whole_table(plan(big, (sql, {"position": MANY - 5})))
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (Conversations(closed_since=THEN + timedelta(days=29)), "conversations_closed"),
+        (Conversations(reopened_since=THEN + timedelta(days=29)), "conversations_reopened"),
+    ],
+    ids=["ended", "reopened"],
+)
+def test_what_a_board_counts_of_today_is_found_by_its_time(
+    big: Place, question: Conversations, index: str
+) -> None:
+    assert any(index in step for step in plan(big, by_status(question, NOW)))
 
 
 @pytest.mark.parametrize("sql", CHANGED.values())

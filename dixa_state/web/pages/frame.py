@@ -157,19 +157,19 @@ class View:
         day = "" if local.date() == today.date() else f"{local.day} {local:%b} "
         year = "" if local.year == today.year else f"{local.year} "
         shown = f"{day}{year}{local:%H:%M:%S}" if precise else f"{day}{year}{local:%H:%M}"
-        return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-            format_time(time), f"{time:%Y-%m-%d %H:%M:%S}", shown
-        )
+        return _time(time, shown)
 
     def age(self, time: datetime | None) -> Markup:
         """Return how long ago a time was, which the browser's script keeps true."""
         if time is None:
             return escape(_NOTHING)
-        return Markup('<time data-age datetime="{}" title="{} UTC">{}</time>').format(
-            format_time(time),
-            f"{time:%Y-%m-%d %H:%M:%S}",
-            span(max((self.now - time).total_seconds(), 0)),
-        )
+        return _time(time, span(max((self.now - time).total_seconds(), 0)), " data-age")
+
+
+def _time(time: datetime, shown: str, data: str = "") -> Markup:
+    # Nothing in it needs escaping, which takes a tenth of a board's time.
+    title = f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup(f'<time{data} datetime="{format_time(time)}" title="{title}">{shown}</time>')  # noqa: S704
 
 
 def _zone(name: str | None) -> tzinfo:
