@@ -68,7 +68,7 @@ def _exit_code(error: DixaStateError) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dixa-state", prog_name="dixa-state")
 def commands() -> None:
-    """Keep every Dixa webhook, and tell the state of any conversation at any moment."""
+    """Keep every Dixa webhook, and show the state of any conversation at any moment."""
 
 
 for command in (

@@ -94,7 +94,7 @@ def timeline(given: Given, store: str | None, *, as_json: bool) -> None:
 def events(
     given: Given, store: str | None, *, position: int | None, raw: bool, as_json: bool
 ) -> None:
-    """List the stored webhooks of a conversation, or print the one at a store position.
+    """List the stored webhooks of a conversation, or print one.
 
     The verdict says whether one of the secrets in DIXA_STATE_WEBHOOK_SECRETS signs the body:
     `valid`, `unsigned` (it came from a file), `unchecked` (no secret is set), or what is wrong.
@@ -121,7 +121,7 @@ def events(
 @with_store
 @with_json
 def why(given: Given, store: str | None, *, as_json: bool) -> None:
-    """Print the event behind a field of a conversation: when, by whom, on what evidence.
+    """Print the event behind a field of a conversation.
 
     FIELD is one of `status --json`, or a part of one: status, assignee, times.first_closed_at,
     custom_attributes.NAME, tags.NAME.
@@ -140,7 +140,7 @@ def why(given: Given, store: str | None, *, as_json: bool) -> None:
 @with_store
 @with_json
 def audit(given: Given, store: str | None, *, missed: bool, as_json: bool) -> None:
-    """List lifecycle transitions and their evidence, of one conversation or of all.
+    """List lifecycle transitions and their evidence.
 
     Where Dixa does not say who did it, the agent who had the conversation then is in brackets.
 
@@ -214,7 +214,7 @@ def stats(
     business_hours: TextIO | None,
     as_json: bool,
 ) -> None:
-    """Count conversations and measure durations and shares, over all or over a period.
+    """Count conversations, and measure durations and shares.
 
     Days and weeks begin at midnight of the time zone. Each measure has the date that puts a sample
     into the period. In brackets: how many were left out because only an upper bound of them is

@@ -33,9 +33,9 @@ Found = tuple[str, Any, str | None]
 @with_store
 @with_json
 def doctor(store: str | None, *, as_json: bool) -> int:
-    """Check settings, store, views, disk and clock; exit code 1 if something is wrong.
+    """Check settings, store, views, disk and clock.
 
-    Writes nothing. `verify` checks the events themselves.
+    Exits with 1 if something is wrong. Writes nothing. `verify` checks the events themselves.
     """
     settings = read_settings()
     found = list(_diagnose(settings, store or settings.store))

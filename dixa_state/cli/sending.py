@@ -39,7 +39,7 @@ def with_secret(command: Command) -> Command:
 @with_secret
 @with_json
 def send_command(paths: tuple[str, ...], address: str, secret: str | None, *, as_json: bool) -> int:
-    """Send webhook bodies to a service over HTTP, signed as Dixa signs.
+    """Send webhook bodies to a service, signed as Dixa signs them.
 
     From the same files that `ingest` reads. What the service cannot store at the moment (503, or no
     answer) is sent again, a few times. A URL without a path stands for that of /webhooks/dixa.

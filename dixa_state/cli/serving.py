@@ -80,7 +80,7 @@ def serve(*, replayed: bool, **given: str | int | None) -> None:
     help="How many times as fast as a real one the desk lives.",
 )
 def demo(port: int, speed: float) -> None:
-    """Show a service at work, on a store that goes when it ends, with traffic that is made up.
+    """Serve a simulated support desk, from a temporary store.
 
     A support desk on a Monday morning, whatever the time is, 20 times as fast as a real one: what
     takes twenty minutes there takes one here. What has happened before is in the store when the

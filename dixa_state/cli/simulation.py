@@ -62,7 +62,7 @@ _EVERY = 5_000
 def simulate(
     out: str | None, truth: str | None, address: str | None, secret: str | None, **options: Any
 ) -> int:
-    """Make up realistic webhook bodies, as JSON Lines in order of arrival.
+    """Write simulated webhooks as JSON Lines, in order of arrival.
 
     The same options give the same bytes. The truth, JSON Lines too, tells the state of every
     conversation and ban as of the end, whatever was sent late, twice or never.

@@ -28,9 +28,10 @@ FAILED = 1
 @with_store
 @with_json
 def replay_command(store: str | None, *, as_json: bool) -> None:
-    """Rebuild every view from the event store beside the live ones, then switch.
+    """Rebuild every view beside the live ones, then switch.
 
-    The live views stay readable meanwhile, and whatever interrupts the replay leaves them alone.
+    It reads the event store alone. The live views stay readable meanwhile, and whatever interrupts
+    the replay leaves them alone.
     """
     started = monotonic()
     with opened(store) as tracker:
@@ -52,7 +53,7 @@ def replay_command(store: str | None, *, as_json: bool) -> None:
 @with_store
 @with_json
 def verify_command(store: str | None, *, as_json: bool) -> int:
-    """Refold everything from the event store, and list every difference to the views.
+    """Refold every stored event, and list what differs in the views.
 
     Also checks the store itself: positions and versions without holes, up to the last position
     that was assigned; an entry for each event that recognises it as a duplicate; quarantined

@@ -51,6 +51,7 @@ def day(command: Command, data: Path) -> Command:
 def test_help_is_there_for_every_command(command: Command) -> None:
     shown = command("--help")
     assert (shown.code, shown.err) == (0, "")
+    assert "..." not in shown.out.partition("Commands:\n")[2]  # a summary that does not fit is cut
     names = [line.split()[0] for line in shown.out.partition("Commands:\n")[2].splitlines()]
     assert set(names) == {
         *("ingest", "status", "list", "timeline", "audit", "sla", "stats", "bans"),
