@@ -6,7 +6,7 @@ queue, the agent and the tags that the conversation had at the sample's end.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from dixa_state.questions.business_hours import BusinessHours
-from dixa_state.questions.conditions import Condition, Parameters, where
-from dixa_state.questions.filters import as_stored, in_capitals, of_conversation, one_of
+from dixa_state.questions.compared import By, OverPeriod
+from dixa_state.questions.conditions import Parameters, where
+from dixa_state.questions.filters import as_stored
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import distinct_values
 from dixa_state.questions.periods import Period
@@ -24,7 +25,6 @@ from dixa_state.questions.question import NONE, Answer
 from dixa_state.views.generations import Connection
 from dixa_state.views.tables import EPOCH, micros
 
-By = Literal["queue", "agent", "channel", "tag", "day", "hour"]
 Unit = Literal["seconds", "share", "count"]
 Group = str | None
 Name = Callable[[tuple[Any, ...]], Group]
@@ -250,14 +250,10 @@ _JOINED = {
 class Scope:
     """The scope of a measure: which samples, broken down by what, in which hours, up to when."""
 
+    asked: OverPeriod
     period: Period
     now: datetime
     zone: ZoneInfo
-    organization: str | None = None
-    queue: tuple[str, ...] = ()
-    agent: tuple[str, ...] = ()
-    channel: tuple[str, ...] = ()
-    tag: tuple[str, ...] = ()
     hours: BusinessHours | None = None
 
     def statement(self, measure: Measure, by: By | None) -> tuple[str, dict[str, Any]]:
@@ -266,9 +262,10 @@ class Scope:
         Of a sample: its length in microseconds, whether it is only a bound, and its key.
         """
         parameters = Parameters({"now": micros(self.now)})
-        wanted = {name for name in ("queue", "agent") if by == name or getattr(self, name)}
+        asked = self.asked
+        wanted = {name for name in ("queue", "agent") if by == name or getattr(asked, name)}
         columns, joins = [], []
-        if by == "channel" or self.channel or self.hours or self.organization is not None:
+        if by == "channel" or asked.channel or self.hours or asked.organization is not None:
             joins.append("JOIN conversations AS c ON c.stream = m.stream")
             columns += ["c.channel", "c.organization_id"]
         for name in sorted(wanted):
@@ -285,7 +282,7 @@ class Scope:
         selected = ", ".join([*(f"m.{name}" for name in plain), *columns])
         inner = f"SELECT {selected} FROM ({measure.rows}) AS m {' '.join(joins)}"  # noqa: S608
         key = "".join(f", t.{name}" for name in _KEYS[by])
-        clauses = [where(self._conditions(), parameters), *self._more(parameters)]
+        clauses = [where(asked.of_whom("agent"), parameters), *self._more(parameters)]
         rows = f"FROM ({inner}) AS t WHERE {' AND '.join(clauses)}"
         if self.hours:  # which SQL does not know
             pieces = "t.stream, t.number, t.begin, t.finish, t.value, t.bound, t.organization_id"
@@ -298,23 +295,15 @@ class Scope:
         )
         return f"{summed} {rows} GROUP BY t.stream, t.number{key}", parameters.values
 
-    def _conditions(self) -> list[Condition]:
-        return [
-            *of_conversation(self.organization),
-            *one_of(("channel",), in_capitals(self.channel), or_none=True),
-            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
-            *one_of(("agent_id", "agent_name"), self.agent, or_none=True),
-        ]
-
     def _more(self, parameters: Parameters) -> Iterator[str]:
         if self.period.since is not None:
             yield f"t.at >= {parameters.bind(micros(self.period.since))}"
         if self.period.until is not None:
             yield f"t.at < {parameters.bind(micros(self.period.until))}"
-        if self.tag:
+        if tags := self.asked.tag:
             had = f"SELECT 1 FROM tags AS g WHERE {_THEN.format(i='g', m='t')}"  # noqa: S608
-            some = parameters.bind_all([as_stored(tag) for tag in self.tag if tag != NONE] or [""])
-            none = f"NOT EXISTS ({had}) OR " if NONE in self.tag else ""
+            some = parameters.bind_all([as_stored(tag) for tag in tags if tag != NONE] or [""])
+            none = f"NOT EXISTS ({had}) OR " if NONE in tags else ""
             yield f"({none}EXISTS ({had} AND g.tag IN {some}))"
 
 
@@ -378,15 +367,19 @@ def _rank(lengths: Sequence[int], percent: int) -> float | None:
 
 
 def measure_all(
-    connection: Connection, scope: Scope, by: By | None = None
+    connection: Connection,
+    scope: Scope,
+    by: By | None = None,
+    names: Collection[str] | None = None,
 ) -> dict[Group, dict[str, Measured]]:
-    """Compute every measure, for each group that has samples."""
+    """Compute every measure, or those of some names, for each group that has samples."""
     name = _group_names(connection, by, scope.zone)
-    nothing = {measure.name: _Samples().measured(measure) for measure in MEASURES}
+    measures = [one for one in MEASURES if names is None or one.name in names]
+    nothing = {measure.name: _Samples().measured(measure) for measure in measures}
     found: dict[Group, dict[str, Measured]] = defaultdict(nothing.copy)
     if by is None:
         found[None].update()
-    for measure in MEASURES:
+    for measure in measures:
         for group, samples in _grouped(connection, scope, measure, by, name).items():
             found[group][measure.name] = samples.measured(measure)
     return dict(sorted(found.items(), key=lambda item: (item[0] is None, item[0] or "")))

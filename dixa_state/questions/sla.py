@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from dixa_state.domain.events import SlaStatus
+from dixa_state.questions.compared import By, Compared, OverPeriod
 from dixa_state.questions.conditions import (
     AllOf,
     AnyOf,
@@ -19,43 +20,21 @@ from dixa_state.questions.conditions import (
     SlaTagged,
     where,
 )
-from dixa_state.questions.filters import (
-    as_stored,
-    between,
-    in_capitals,
-    of_conversation,
-    one_of,
-)
-from dixa_state.questions.measures import By, group_in_time
+from dixa_state.questions.filters import as_stored, between, of_conversation, one_of
+from dixa_state.questions.measures import group_in_time
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import Known, distinct_values, labels
 from dixa_state.questions.paging import Item, Listing
-from dixa_state.questions.periods import (
-    Period,
-    Span,
-    When,
-    Zone,
-    read_period,
-    read_span,
-    read_zone,
-)
+from dixa_state.questions.periods import Period, When, read_zone
 from dixa_state.questions.question import (
     MAX_VALUES,
     NONE,
-    Agents,
     Answer,
-    AsOf,
     Csid,
-    KnownAt,
     Moment,
     Page,
     PagedQuestion,
-    Question,
-    Queues,
-    Tags,
-    Texts,
     Time,
-    require_past,
 )
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection
@@ -109,7 +88,7 @@ class SlaAttainment(Answer):
     )
 
 
-class _Filtered(Question[Page[Any]]):
+class _Filtered(OverPeriod):
     """The filters on SLA evaluations.
 
     Queue, agent, channel and tags of an evaluation are those at its outcome; while it is pending,
@@ -118,18 +97,9 @@ class _Filtered(Question[Page[Any]]):
 
     status: Annotated[tuple[SlaState, ...], Field(max_length=MAX_VALUES, description=STATES)] = ()
     due_before: Moment | None = Field(None, description="Only with a deadline before this time.")
-    queue: Queues = ()
-    agent: Agents = ()
-    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
-    tag: Tags = ()
     csid: Csid | None = Field(None, description="Only of the conversation of this number.")
     since: When | None = Field(None, description="Only with their status from this time on.")
     until: When | None = Field(None, description="Only with their status before this time.")
-    time_zone: Zone = Field("UTC", description="Whose days and weeks, such as Europe/Copenhagen.")
-
-    def period(self, now: datetime) -> Period:
-        """Return the period in which the status must have begun."""
-        return read_period(self.since, self.until, now, read_zone(self.time_zone))
 
     def conditions(self, now: int, period: Period | None = None) -> list[Condition]:
         """Return the conditions on the table of SLA evaluations, the coarse ones first.
@@ -138,13 +108,11 @@ class _Filtered(Question[Page[Any]]):
         """
         during = period or self.period(EPOCH + timedelta(microseconds=now))
         return [
-            *of_conversation(self.organization, self.csid),
+            *of_conversation(None, self.csid),
             *between("since", "since", *during),
             *in_states(self.status, now),
-            *one_of(("channel",), in_capitals(self.channel), or_none=True),
             *between("due_before", "deadline", None, self.due_before),
-            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
-            *one_of(("assignee_id", "assignee_name"), self.agent, or_none=True),
+            *self.of_whom(),
             *_tagged(self.tag),
         ]
 
@@ -163,28 +131,16 @@ class SlaEvaluations(_Filtered, PagedQuestion[SlaEvaluation]):
         return listing.page(reader, self, _evaluation, conditions_at=self.conditions)
 
 
-class Attainment(_Filtered):
+class Attainment(_Filtered, Compared):
     """Return the shares of SLAs that were kept; each count is that of the list with its value.
 
     An outcome counts for the queue, agent, channel and tags of its own event. By tag, an evaluation
     counts for each of its tags.
     """
 
-    by: By | None = Field(None, description="Break the shares down by this.")
-    compare: Span | None = Field(
-        None, description="Compare with the same period so much earlier, such as -7d."
-    )
-    as_of: AsOf = None
-    known_at: KnownAt = None
-
     def answer(self, reader: Reader) -> Page[SlaAttainment]:
         """Return the shares, all on one page."""
-        now = reader.now()
-        require_past(now, as_of=self.as_of, known_at=self.known_at)
-        now = self.as_of or now
-        period = self.period(now)
-        earlier = period.shifted(read_span(self.compare), now) if self.compare else None
-        with reader.moment(self.as_of, self.known_at) as (connection, at):
+        with self.opened(reader) as (connection, position, now, period, earlier):
             shares = self._shares(connection, now, period)
             before = self._shares(connection, now, earlier) if earlier else {}
             known = known_pairs(connection, self.by) if self.by in ("queue", "agent") else ()
@@ -200,7 +156,7 @@ class Attainment(_Filtered):
             )
             for value in ordered
         ]
-        return Page(items, None, at.position)
+        return Page(items, None, position)
 
     def _shares(
         self, connection: Connection, now: datetime, period: Period

@@ -1,6 +1,7 @@
 """Counts and durations over many conversations."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,36 +9,16 @@ from pydantic import Field
 
 from dixa_state.domain.lifecycle import ENDED
 from dixa_state.questions.business_hours import FORMAT, BusinessHoursText, read_business_hours
+from dixa_state.questions.compared import By, Compared
 from dixa_state.questions.conditions import Condition, Parameters, where
-from dixa_state.questions.filters import between, in_capitals, of_conversation, one_of, tagged
-from dixa_state.questions.measures import By, Measured, Scope, measure_all
+from dixa_state.questions.filters import between, of_conversation, tagged
+from dixa_state.questions.measures import Measured, Scope, measure_all
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import distinct_values, labels
-from dixa_state.questions.periods import (
-    Period,
-    Span,
-    When,
-    Zone,
-    read_period,
-    read_span,
-    read_zone,
-)
-from dixa_state.questions.question import (
-    Agents,
-    Answer,
-    AsOf,
-    KnownAt,
-    Moment,
-    Page,
-    Question,
-    Queues,
-    Tags,
-    Texts,
-    Time,
-    require_past,
-)
+from dixa_state.questions.periods import Period, read_zone
+from dixa_state.questions.question import Answer, Moment, Page, Question, Time
 from dixa_state.questions.reader import Reader
-from dixa_state.views.generations import Connection
+from dixa_state.views.generations import Connection, Rows
 
 _DAY = 86_400_000_000
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
@@ -109,7 +90,7 @@ class DailyCounts(Answer):
     reopens: int = Field(description="Transitions from closed or abandoned to open.")
 
 
-class Stats(Question[Statistics]):
+class Stats(Compared):
     """Count conversations and measure durations and shares, over all or over a period.
 
     Counts are of conversations that fit now; each sample of a measure counts for the queue, the
@@ -117,34 +98,16 @@ class Stats(Question[Statistics]):
     `as_of`, or to now.
     """
 
-    since: When | None = Field(None, description="Only from this time on.")
-    until: When | None = Field(None, description="Only before this time.")
-    queue: Queues = ()
-    agent: Agents = ()
-    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
-    tag: Tags = ()
-    by: By | None = Field(None, description="Break the measures down by this.")
-    compare: Span | None = Field(
-        None, description="Compare with the same period so much earlier, such as -7d."
-    )
-    time_zone: Zone = Field("UTC", description="Whose days and weeks, such as Europe/Copenhagen.")
     business_hours: BusinessHoursText | None = Field(None, description=FORMAT)
-    as_of: AsOf = None
-    known_at: KnownAt = None
 
     def answer(self, reader: Reader) -> Statistics:
         """Return counts and durations, all of one moment."""
-        now = reader.now()
-        require_past(now, as_of=self.as_of, known_at=self.known_at)
-        now, zone = self.as_of or now, read_zone(self.time_zone)
-        period = read_period(self.since, self.until, now, zone)
-        earlier = period.shifted(read_span(self.compare), now) if self.compare else None
-        with reader.moment(self.as_of, self.known_at) as (connection, at):
+        with self.opened(reader) as (connection, position, now, period, earlier):
             numbers = self._numbers(connection, period, now)
             compared = self._numbers(connection, earlier, now) if earlier else None
             return Statistics(
                 **dict(numbers),
-                position=at.position,
+                position=position,
                 as_of=self.as_of,
                 known_at=self.known_at,
                 time_zone=self.time_zone,
@@ -157,18 +120,18 @@ class Stats(Question[Statistics]):
                 ],
             )
 
+    def measured(self, reader: Reader, names: Collection[str]) -> list[dict[str, Measured]]:
+        """Return some of the measures alone, of the period and of the one before."""
+        with self.opened(reader) as (connection, _, now, *periods):
+            scopes = [self._scope(period, now) for period in periods if period]
+            return [measure_all(connection, scope, names=names)[None] for scope in scopes]
+
+    def _scope(self, period: Period, now: datetime) -> Scope:
+        hours = read_business_hours(self.business_hours) if self.business_hours else None
+        return Scope(self, period, now, read_zone(self.time_zone), hours)
+
     def _numbers(self, connection: Connection, period: Period, now: datetime) -> Numbers:
-        scope = Scope(
-            period=period,
-            now=now,
-            zone=read_zone(self.time_zone),
-            organization=self.organization,
-            queue=self.queue,
-            agent=self.agent,
-            channel=self.channel,
-            tag=self.tag,
-            hours=read_business_hours(self.business_hours) if self.business_hours else None,
-        )
+        scope = self._scope(period, now)
         groups = measure_all(connection, scope, self.by) if self.by else {}
         known = known_pairs(connection, self.by) if self.by in ("queue", "agent") else ()
         counts = self._counts(connection, period)
@@ -181,23 +144,18 @@ class Stats(Question[Statistics]):
         )
 
     def _counts(self, connection: Connection, period: Period) -> dict[str, Any]:
-        fitting = [
-            *of_conversation(self.organization),
-            *one_of(("channel",), in_capitals(self.channel), or_none=True),
-            *one_of(("queue_id", "queue_name"), self.queue, or_none=True),
-            *one_of(("assignee_id", "assignee_name"), self.agent, or_none=True),
-            *tagged(self.tag),
-        ]
-        created = [*fitting, *between("since", "created_at", *period)]
-        by_status, _ = _counts(connection, created, "status", "status")
-        queues, queue_labels = _counts(connection, created, "queue_id", "queue_name")
-        agents, agent_labels = _counts(
-            connection, created, "assignee_id", "assignee_name", "assignee_email"
-        )
+        fitting = [*self.of_whom(), *tagged(self.tag)]
+        parameters = Parameters()
+        created = where([*fitting, *between("since", "created_at", *period)], parameters)
+        sql = f"SELECT count(*), {_COUNTED} FROM conversations AS t WHERE {created}"  # noqa: S608
+        rows = connection.run(f"{sql} GROUP BY {_COUNTED}", **parameters.values)
+        by_status, _ = _counts(rows, 1, 1)
+        queues, queue_labels = _counts(rows, 3, 4)
+        agents, agent_labels = _counts(rows, 5, 6, 7)
         return {
             "conversations": sum(by_status.values()),
             "by_status": by_status,
-            "by_sla_status": _counts(connection, created, "sla_status", "sla_status")[0],
+            "by_sla_status": _counts(rows, 2, 2)[0],
             "by_queue": queues,
             "by_assignee": agents,
             "labels": queue_labels | agent_labels,
@@ -263,25 +221,17 @@ def _count_during(
     """Count rows `x` by their time, of conversations `t` that fit."""
     parameters = Parameters()
     during = where(between("since", time, *period), parameters).replace(f"t.{time}", f"x.{time}")
-    statement = f"{sql} WHERE {where(fitting, parameters)} AND {during}"
+    joined = "JOIN conversations AS t ON t.stream = x.stream" if fitting else ""
+    statement = f"{sql} {joined} WHERE {where(fitting, parameters)} AND {during}"
     return [int(count or 0) for count in connection.run(statement, **parameters.values)[0]]
 
 
-def _counts(
-    connection: Connection, conditions: list[Condition], *columns: str
-) -> tuple[dict[str, int], dict[str, str]]:
-    """Count conversations by what these columns name, the most frequent first, with labels."""
-    parameters = Parameters()
-    wanted = ", ".join(f"t.{column}" for column in columns)
-    found = connection.run(
-        f"SELECT count(*), {wanted} FROM conversations AS t "  # noqa: S608
-        f"WHERE {where(conditions, parameters)} GROUP BY {wanted}",
-        **parameters.values,
-    )
-    values = distinct_values({row[1:] for row in found})
+def _counts(rows: Rows, *places: int) -> tuple[dict[str, int], dict[str, str]]:
+    """Add up counts by what these columns name, the most frequent first, with labels."""
+    values = distinct_values({tuple(row[place] for place in places) for row in rows})
     total: Counter[str | None] = Counter()
-    for count, *known in found:
-        total[values[tuple(known)]] += count
+    for row in rows:
+        total[values[tuple(row[place] for place in places)]] += row[0]
     ordered = dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
     return named_counts(ordered), labels(values)
 
@@ -297,7 +247,11 @@ _TRANSITIONS = (
     "THEN 1 ELSE 0 END), "
     "sum(CASE WHEN x.irregular IS NOT NULL THEN 1 ELSE 0 END), "
     "sum(CASE WHEN x.inferred THEN 1 ELSE 0 END), sum(CASE WHEN x.late THEN 1 ELSE 0 END) "
-    "FROM transitions AS x JOIN conversations AS t ON t.stream = x.stream"
+    "FROM transitions AS x"
 )
-_MISSED = "SELECT count(*) FROM missed AS x JOIN conversations AS t ON t.stream = x.stream"
+_MISSED = "SELECT count(*) FROM missed AS x"
+_COUNTED = (
+    "t.status, t.sla_status, t.queue_id, t.queue_name, "
+    "t.assignee_id, t.assignee_name, t.assignee_email"
+)
 _POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position"

@@ -2,7 +2,7 @@
 
 CREATE INDEX {v}conversations_csid ON {v}conversations (csid, stream);
 CREATE INDEX {v}conversations_last_event ON {v}conversations (last_event_at, stream);
-CREATE INDEX {v}conversations_created ON {v}conversations (created_at, stream);
+CREATE INDEX {v}conversations_created ON {v}conversations (created_at, stream, asked_at, answered_at, first_response_bound, first_resolution, first_resolution_bound, full_resolution, full_resolution_bound);
 CREATE INDEX {v}conversations_status ON {v}conversations (status, last_event_at, stream);
 CREATE INDEX {v}conversations_sla ON {v}conversations (sla_status, status, last_event_at, stream);
 CREATE INDEX {v}conversations_queue ON {v}conversations (queue_id, status, last_event_at, stream);

@@ -40,7 +40,8 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
     during = {"since": period, "time_zone": str(view.zone)}
     compared = {**during, "compare": compare, "by": None}
     only = _FILTERS - {"status", "pageKey", "pageLimit"}
-    numbers = reader.ask(question(Stats, view, only, **compared))
+    stats = reader.spelled(question(Stats, view, only, **compared))
+    numbers, before = stats.measured(reader, MEASURES)
     listed = question(SlaEvaluations, view, _FILTERS, **during) if view.given("status") else None
     running = {state: _running(reader, view, state) for state in RUNNING}
     return page(
@@ -48,11 +49,7 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
         "sla.html",
         running=told_apart(running),
         shares=reader.ask(question(Attainment, view, only, **compared | {"by": by})).items,
-        measures=[
-            (name, numbers.measures[name], (numbers.compared or numbers).measures[name])
-            for name in MEASURES
-            if name in numbers.measures
-        ],
+        measures=[(name, numbers[name], before[name]) for name in MEASURES],
         listed=told_apart(reader.ask(listed)) if listed else None,
         by=by,
         period=period,
