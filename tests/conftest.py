@@ -1,5 +1,6 @@
 """What many tests need: a real PostgreSQL, stores on every backend, and the example day."""
 
+import gc
 import json
 import os
 import tempfile
@@ -42,6 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if hasattr(getattr(item, "obj", None), "hypothesis"):
                 item.add_marker(pytest.mark.long)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and thousands of tests out of every later garbage collection."""
+    gc.freeze()  # 3 to 10 % of the time of whatever runs in this process
 
 
 @pytest.fixture(autouse=True)
