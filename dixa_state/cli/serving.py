@@ -137,6 +137,7 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
         inherited_socket,
         listen,
         raise_file_limit,
+        settled,
     )
 
     raise_file_limit()
@@ -151,7 +152,8 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
 
         def run(ready: Callable[[], None]) -> None:
             server = Server(app, ready, trusted_proxies=settings.trusted_proxies)
-            server.run(sockets=[listening])
+            with settled():
+                server.run(sockets=[listening])
             if app.service.failure is not None:
                 raise app.service.failure
             if app.service.stuck:

@@ -279,11 +279,6 @@ class Server(uvicorn.Server):
         elif self.started:
             self._ready()
 
-    async def main_loop(self) -> None:
-        """Answer until told to stop."""
-        with _settled():
-            await super().main_loop()
-
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is under way, within limits still, and end."""
         await super().shutdown(sockets)
@@ -307,12 +302,12 @@ class Server(uvicorn.Server):
 
 
 @contextmanager
-def _settled() -> Iterator[None]:
+def settled() -> Iterator[None]:
     """Keep threads from computing long, and the garbage collector from scanning too often.
 
-    A webhook passes from thread to thread, and each time waits for the one that folds: Python's own
-    5 ms are more than all its work. Requests that wait for a commit would make the collector scan
-    them, and all else, again and again, with nothing to find.
+    For a process that only serves. A webhook passes from thread to thread, and each time waits for
+    the one that folds: Python's own 5 ms are more than all its work. Requests that wait for a
+    commit would make the collector scan them, and all else, again and again, with nothing to find.
     """
     usual, interval = gc.get_threshold(), sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL)

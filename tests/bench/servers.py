@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from dixa_state.asgi import open_application
 from dixa_state.settings import Settings
-from dixa_state.web.server import Server, listen
+from dixa_state.web.server import Server, listen, settled
 
 SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
 
@@ -28,7 +28,7 @@ def ours(store: str) -> None:
     settings = Settings.model_construct(store=store, allow_unsigned=False)
     settings.webhook_secrets = SecretStr(SECRET)
     opened: AbstractContextManager[Any] = open_application(settings)
-    with opened as application, listen("127.0.0.1", 0) as listening:
+    with opened as application, listen("127.0.0.1", 0) as listening, settled():
         port = listening.getsockname()[1]
         Server(application, lambda: announce(port)).run(sockets=[listening])
 
