@@ -25,6 +25,22 @@ def shared_place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
     """One store for all tests of a module: they may add to it, and mind what others added."""
+    yield from _place(request, tmp_path_factory)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def day(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, day_lines: list[bytes]
+) -> Iterator[Place]:
+    """A store that holds the example day, for tests that only ask."""
+    for place in _place(request, tmp_path_factory):
+        place.receive(day_lines)
+        yield place
+
+
+def _place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('shared')}/store.db"
     else:

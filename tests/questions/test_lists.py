@@ -172,13 +172,12 @@ def test_a_list_is_the_conversations_that_fit_in_order_and_its_pages_are_the_lis
     "twice", [{"queue": ("Support", "Support")}, {"channel": ("widget_chat", "WIDGET_CHAT")}]
 )
 def test_a_value_that_is_given_twice_finds_each_row_once(
-    place: Place, day_lines: list[bytes], twice: dict[str, tuple[str, ...]]
+    day: Place, twice: dict[str, tuple[str, ...]]
 ) -> None:
-    place.receive(day_lines)
     question = Conversations(**twice)
-    listed = place.whole(question)
+    listed = day.whole(question)
     assert len(listed) == len({state.csid for state in listed}) > 0
-    assert place.in_pages(question, cycle([1])) == listed
+    assert day.in_pages(question, cycle([1])) == listed
 
 
 sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
@@ -272,19 +271,15 @@ def test_pages_put_together_are_the_list_of_the_first_one_whatever_arrives_meanw
     ],
 )
 def test_the_example_day_as_of_a_moment(
-    place: Place, day_lines: list[bytes], as_of: str, csids: list[int], statuses: list[str]
+    day: Place, as_of: str, csids: list[int], statuses: list[str]
 ) -> None:
-    place.receive(day_lines)
-    listed = place.whole(Conversations(as_of=as_of))
+    listed = day.whole(Conversations(as_of=as_of))
     assert [state.csid for state in listed] == csids
     assert [state.status for state in listed] == statuses
 
 
-def test_the_example_day_as_it_ended(
-    place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
-) -> None:
-    place.receive(day_lines)
-    listed = place.whole(Conversations())
+def test_the_example_day_as_it_ended(day: Place, day_expected: dict[str, Any]) -> None:
+    listed = day.whole(Conversations())
     assert [state.csid for state in listed] == [70431, 70432]
     for state in listed:
         expected = day_expected["conversations"][str(state.csid)]
@@ -294,10 +289,9 @@ def test_the_example_day_as_it_ended(
 
 
 def test_the_example_day_has_its_transitions_and_evaluations(
-    place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
+    day: Place, day_expected: dict[str, Any]
 ) -> None:
-    place.receive(day_lines)
-    moves = place.whole(Transitions())
+    moves = day.whole(Transitions())
     for csid, expected in day_expected["conversations"].items():
         reported = [
             [move.from_status, move.to_status, move.at.strftime("%H:%M:%S.000")]
@@ -305,7 +299,7 @@ def test_the_example_day_has_its_transitions_and_evaluations(
             if move.csid == int(csid)
         ]
         assert reported == expected["transitions"]
-        rows = place.whole(SlaEvaluations(csid=csid))
+        rows = day.whole(SlaEvaluations(csid=csid))
         assert [row.status for row in rows] == list(
             expected.get("sla", {"FirstResponse": "voided"}).values()
         )

@@ -28,24 +28,20 @@ def found(place: Place, **given: str) -> list[int]:
 
 
 @pytest.mark.parametrize(("name", "value"), KNOWN)
-def test_a_name_is_found_in_any_case(
-    place: Place, day_lines: list[bytes], name: str, value: str
-) -> None:
-    place.receive(day_lines)
-    wanted = found(place, **{name: value})
+def test_a_name_is_found_in_any_case(day: Place, name: str, value: str) -> None:
+    wanted = found(day, **{name: value})
     assert wanted
     for spelled in (value.lower(), value.upper()):
-        assert found(place, **{name: spelled}) == wanted
+        assert found(day, **{name: spelled}) == wanted
 
 
 @pytest.mark.parametrize("newest", [names.NEWEST, 1])
 def test_a_name_that_was_in_use_once_is_known(
-    place: Place, day_lines: list[bytes], newest: int, monkeypatch: pytest.MonkeyPatch
+    day: Place, newest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(names, "NEWEST", newest)  # however long ago that was
-    place.receive(day_lines)
-    assert found(place, assignee="Ida Holm") == found(place, assignee="ida holm") == []
-    assert found(place, queue="none") == []
+    assert found(day, assignee="Ida Holm") == found(day, assignee="ida holm") == []
+    assert found(day, queue="none") == []
 
 
 @pytest.mark.parametrize(
@@ -60,11 +56,10 @@ def test_a_name_that_was_in_use_once_is_known(
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(
-    place: Place, day_lines: list[bytes], question: Question[Any], message: str
+    day: Place, question: Question[Any], message: str
 ) -> None:
-    place.receive(day_lines)
     with pytest.raises(UnknownNameError, match=message) as raised:
-        place.reader.ask(question)
+        day.reader.ask(question)
     assert isinstance(raised.value, NotFoundError)
     assert isinstance(raised.value, InvalidInputError)
 

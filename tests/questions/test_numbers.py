@@ -171,9 +171,8 @@ def resolution(state: Conversation, which: int) -> float | None:
     return max((close.at - state.created_at).total_seconds(), 0.0)
 
 
-def test_the_example_day_in_numbers(place: Place, day_lines: list[bytes]) -> None:
-    place.receive(day_lines)
-    stats = place.reader.ask(Stats())
+def test_the_example_day_in_numbers(day: Place) -> None:
+    stats = day.reader.ask(Stats())
     counts = stats.model_dump(exclude={"labels", "measures", "groups", "compared", "poison"})
     assert {name: value for name, value in counts.items() if value is not None} == {
         "position": 45,
@@ -209,9 +208,8 @@ def test_the_example_day_in_numbers(place: Place, day_lines: list[bytes]) -> Non
     assert (durations["queue_wait"].count, durations["queue_wait"].cohort) == (2, "enqueued")
 
 
-def test_the_attainment_of_the_example_day(place: Place, day_lines: list[bytes]) -> None:
-    place.receive(day_lines)
-    by_queue = place.reader.ask(Attainment(by="queue")).items
+def test_the_attainment_of_the_example_day(day: Place) -> None:
+    by_queue = day.reader.ask(Attainment(by="queue")).items
     assert [share.model_dump() for share in by_queue] == [
         {
             "by": "queue",
@@ -238,15 +236,15 @@ def test_the_attainment_of_the_example_day(place: Place, day_lines: list[bytes])
     ]
     # the tag was put on between the two outcomes
     for by, value, kept in (("tag", "replacement", (0, 1)), ("channel", "WIDGET_CHAT", (1, 1))):
-        shares = {share.value: share for share in place.reader.ask(Attainment(by=by)).items}
+        shares = {share.value: share for share in day.reader.ask(Attainment(by=by)).items}
         assert (shares[value].achieved, shares[value].breached) == kept
-    by_agent = place.reader.ask(Attainment(by="agent")).items
+    by_agent = day.reader.ask(Attainment(by="agent")).items
     assert {share.value: (share.achieved, share.breached) for share in by_agent} == {
         "Ida Holm": (1, 0),
         "Omar Lind": (0, 1),
         None: (0, 0),
     }
-    [bare] = place.reader.ask(Attainment(by="tag", tag=("none",))).items
+    [bare] = day.reader.ask(Attainment(by="tag", tag=("none",))).items
     assert (bare.value, bare.voided) == (None, 1)
 
 
@@ -282,10 +280,9 @@ def created(csid: int, shown: Body) -> Body:
     }
 
 
-def test_a_channel_may_be_asked_for_in_any_case(place: Place, day_lines: list[bytes]) -> None:
-    place.receive(day_lines)
+def test_a_channel_may_be_asked_for_in_any_case(day: Place) -> None:
     for channel in ("widget_chat", "WIDGET_CHAT"):
-        assert len(place.whole(SlaEvaluations(channel=(channel,)))) == 2
+        assert len(day.whole(SlaEvaluations(channel=(channel,)))) == 2
 
 
 def test_channel_and_direction_compare_without_case_and_are_shown_as_dixa_wrote_them(
@@ -452,12 +449,9 @@ def test_what_was_missed_is_what_each_state_has_lost(place: Place, data: st.Data
     assert [state.csid for state in lossy] == sorted({csid for csid, *_ in expected})
 
 
-def test_the_bans_of_the_example_day(
-    place: Place, day_lines: list[bytes], day_expected: dict[str, Any]
-) -> None:
-    place.receive(day_lines)
-    bans = place.whole(Bans(history=True))
-    assert place.whole(Bans()) == [ban for ban in bans if ban.banned]
+def test_the_bans_of_the_example_day(day: Place, day_expected: dict[str, Any]) -> None:
+    bans = day.whole(Bans(history=True))
+    assert day.whole(Bans()) == [ban for ban in bans if ban.banned]
     assert {
         "endusers": {ban.user.email: ban.banned for ban in bans if ban.user},
         "ips": {ban.id: ban.banned for ban in bans if ban.kind == "ip"},

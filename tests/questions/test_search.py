@@ -170,23 +170,25 @@ def in_memory(wanted: Body, states: list[Conversation], now: int) -> set[int]:
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 2)
 def test_a_search_finds_what_fits_in_sql_as_in_memory_in_order_and_in_pages(
-    place: Place, data: st.DataObject
+    shared_place: Place, data: st.DataObject
 ) -> None:
     draw_few(data)
     organization = new_organization()
-    place.receive(data.draw(histories(organization)))
-    states = [state for state, _ in place.conversations(organization)]
+    shared_place.receive(data.draw(histories(organization)))
+    states = [state for state, _ in shared_place.conversations(organization)]
     for _ in range(4):
         wanted, sort = data.draw(bodies), data.draw(st.sampled_from(SORTS))
         question = Search(body=wanted, organization=organization, sort=sort)
-        listed = place.whole(question)
+        listed = shared_place.whole(question)
         expected = {state.csid: state for state in states if fits(state, wanted)}
         assert {state.csid: state for state in listed} == expected
         assert in_memory(wanted, states, micros(datetime.now(UTC))) == set(expected)
         by = SORT_BY[sort.removeprefix("-")]
         assert list(map(by, listed)) == sorted(map(by, listed), reverse=sort.startswith("-"))
-        assert place.in_pages(question, cycle(data.draw(sizes))) == listed
-        assert [one.csid for one in place.reader.every(question)] == [one.csid for one in listed]
+        assert shared_place.in_pages(question, cycle(data.draw(sizes))) == listed
+        assert [one.csid for one in shared_place.reader.every(question)] == [
+            one.csid for one in listed
+        ]
 
 
 SORT_BY: dict[str, Callable[[Conversation], Any]] = {
@@ -203,33 +205,33 @@ sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 5)
 def test_each_field_means_what_its_operators_say(
-    place: Place, field: str, data: st.DataObject
+    shared_place: Place, field: str, data: st.DataObject
 ) -> None:
     organization = new_organization()
-    place.receive(data.draw(histories(organization, least=4)))
-    states = [state for state, _ in place.conversations(organization)]
+    shared_place.receive(data.draw(histories(organization, least=4)))
+    states = [state for state, _ in shared_place.conversations(organization)]
     for _ in range(6):
         wanted = body(data.draw(conditions(field)))
-        listed = place.whole(Search(body=wanted, organization=organization))
+        listed = shared_place.whole(Search(body=wanted, organization=organization))
         assert {state.csid for state in listed} == {s.csid for s in states if fits(s, wanted)}
 
 
 @given(data=st.data())
 @settings(max_examples=settings().max_examples // 3)
 def test_pages_of_a_search_are_those_of_the_first_one_whatever_arrives_meanwhile(
-    place: Place, data: st.DataObject
+    shared_place: Place, data: st.DataObject
 ) -> None:
     draw_few(data)
     organization = new_organization()
     arriving = data.draw(histories(organization, least=6))
     early = data.draw(st.integers(1, len(arriving) - 1))
-    place.receive(arriving[:early])
+    shared_place.receive(arriving[:early])
     sort = data.draw(st.sampled_from(SORTS))
     question = Search(body=data.draw(bodies), organization=organization, sort=sort)
-    expected = place.whole(question)
+    expected = shared_place.whole(question)
     batches = in_batches(arriving[early:], data.draw(st.integers(1, 5)))
-    receive_more = lambda: place.receive(next(batches, []))  # noqa: E731
-    assert place.in_pages(question, cycle(data.draw(sizes)), receive_more) == expected
+    receive_more = lambda: shared_place.receive(next(batches, []))  # noqa: E731
+    assert shared_place.in_pages(question, cycle(data.draw(sizes)), receive_more) == expected
 
 
 @given(data=st.data())
@@ -295,11 +297,10 @@ NOON = "2026-03-02T12:00:00Z"
     ids=str,
 )
 def test_the_example_day_by_each_field(
-    place: Place, day_lines: list[bytes], field: str, operator: dict[str, Any], csids: list[int]
+    day: Place, field: str, operator: dict[str, Any], csids: list[int]
 ) -> None:
-    place.receive(day_lines)
     question = search({"field": {"_type": field, "operator": operator}})
-    assert [state.csid for state in place.whole(question)] == csids
+    assert [state.csid for state in day.whole(question)] == csids
 
 
 @pytest.mark.parametrize("name", ["order_number", "34e722a1-8beb-5a66-b8e9-0d899c7cff6a"])
@@ -314,19 +315,16 @@ def test_the_example_day_by_each_field(
     ],
 )
 def test_a_custom_attribute_is_found_by_its_identifier_and_by_its_id(
-    place: Place, day_lines: list[bytes], name: str, operator: dict[str, Any], csids: list[int]
+    day: Place, name: str, operator: dict[str, Any], csids: list[int]
 ) -> None:
-    place.receive(day_lines)
     question = search({"field": {"_type": "CustomAttribute", "id": name, "operator": operator}})
-    assert [state.csid for state in place.whole(question)] == csids
+    assert [state.csid for state in day.whole(question)] == csids
 
 
-def test_words_are_found_by_their_beginnings_or_whole(place: Place, day_lines: list[bytes]) -> None:
-    place.receive(day_lines)
-
+def test_words_are_found_by_their_beginnings_or_whole(day: Place) -> None:
     def found(text: str, *, exact: bool) -> list[int]:
         question = Search(body={"query": {"value": text, "exactMatch": exact}})
-        return [state.csid for state in place.whole(question)]
+        return [state.csid for state in day.whole(question)]
 
     assert found("SAN pe", exact=False) == [TENT]
     assert found("SAN pe", exact=True) == []
@@ -334,11 +332,10 @@ def test_words_are_found_by_their_beginnings_or_whole(place: Place, day_lines: l
     assert found("", exact=True) == [TENT, CALL]
 
 
-def test_words_must_be_found_whatever_the_strategy(place: Place, day_lines: list[bytes]) -> None:
-    place.receive(day_lines)
+def test_words_must_be_found_whatever_the_strategy(day: Place) -> None:
     either = body(condition("ConversationId", "IsOneOf", TENT, CALL), strategy="Any")
     question = Search(body={"query": {"value": "sand"}, **either})
-    assert [state.csid for state in place.whole(question)] == [TENT]
+    assert [state.csid for state in day.whole(question)] == [TENT]
 
 
 def test_a_running_duration_is_measured_to_the_moment_of_the_first_page(place: Place) -> None:
@@ -357,13 +354,12 @@ def test_a_running_duration_is_measured_to_the_moment_of_the_first_page(place: P
     assert place.whole(question) == []
 
 
-def test_the_largest_search_that_is_read_is_answered(place: Place, day_lines: list[bytes]) -> None:
-    place.receive(day_lines)
+def test_the_largest_search_that_is_read_is_answered(day: Place) -> None:
     many = [condition("TagId", "IncludesAll", *(f"tag-{n}" for n in range(20)))] * 50
     words = " ".join(chr(0x4E00 + n) for n in range(50))
     for strategy in ("All", "Any"):
         wanted = {"query": {"value": words}, **body(*many, strategy=strategy)}
-        assert place.whole(Search(body=wanted)) == []
+        assert day.whole(Search(body=wanted)) == []
 
 
 def test_any_text_may_be_looked_for(place: Place) -> None:
