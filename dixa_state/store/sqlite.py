@@ -10,17 +10,11 @@ from math import inf
 from pathlib import Path
 from threading import Condition, Lock
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from eventsourcing import persistence
-from eventsourcing.persistence import Notification
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteDatastore,
-)
+from eventsourcing.persistence import Notification, NotSupportedError
 
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
@@ -47,66 +41,12 @@ _LOG_LIMIT = 64 << 20
 _CHECKPOINT = 4_000
 """Pages in the log before a checkpoint; most are rewritten many times before it."""
 
-_UNAVAILABLE = (sqlite3.Error, persistence.PersistenceError)
 
+class SqliteRecorder(DatabaseRecorder):
+    """The recorder on SQLite.
 
-class _Pool(SQLiteConnectionPool):
-    """Connections with `synchronous=FULL`: a commit survives power loss.
-
-    Writers of this process wait for a lock of ours before they join the library's queue, where a
-    waiting writer would block all readers.
+    Writers of this process wait for a lock of ours: for SQLite's own they would poll.
     """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._write_lock = Lock()
-        self._closing = False
-        super().__init__(*args, **options)
-
-    def get_connection(
-        self, timeout: float | None = None, *, is_writer: bool | None = None
-    ) -> SQLiteConnection:
-        if is_writer and not self._write_lock.acquire(timeout=LOCK_TIMEOUT):
-            raise persistence.ConnectionUnavailableError("another transaction does not end")
-        try:
-            return self._get(timeout, is_writer=is_writer)
-        except BaseException:
-            if is_writer:
-                self._write_lock.release()
-            raise
-
-    def _get(self, timeout: float | None, *, is_writer: bool | None) -> SQLiteConnection:
-        if self._closing:
-            raise persistence.ConnectionPoolClosedError
-        return super().get_connection(timeout, is_writer=is_writer)
-
-    def put_connection(self, conn: SQLiteConnection) -> None:
-        wrote = conn.is_writer
-        if self._closed:  # it was checked out while the pool closed
-            conn.close()
-        try:
-            super().put_connection(conn)
-        finally:
-            if wrote:
-                self._write_lock.release()
-
-    def close(self) -> None:
-        """Wait for connections in use: SQLite crashes if one is closed by another thread."""
-        self._closing = True
-        with self._put_condition:
-            self._put_condition.wait_for(lambda: not self._in_use, timeout=LOCK_TIMEOUT)
-            super().close()
-
-    def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
-            cursor.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
-        return connection
-
-
-class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: ignore[misc]
-    """The recorder on SQLite; the library's own schema is replaced by ours in `sql/`."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open the store in this file; with `create`, the first write makes it if it is missing.
@@ -118,23 +58,14 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         self._identity: tuple[int, int] | None = None
         if not create or path.exists():
             self._make_ready(create=create)
-        datastore = SQLiteDatastore(
-            _uri(self._path), lock_timeout=LOCK_TIMEOUT, originator_id_type="text"
-        )
-        datastore.pool = _Pool(
-            db_name=_uri(self._path), lock_timeout=LOCK_TIMEOUT, pool_timeout=LOCK_TIMEOUT
-        )
         self.committed = Condition()
         """Notified of each commit of this process."""
-        self.read_pool = ReadPool(lambda: _connect(f"{_uri(self._path)}?mode=rw"), _is_free)
-        super().__init__(datastore)
-
-    def create_table(self) -> None:
-        """Do nothing: the constructor has made the schema."""
+        self._read_pool = ReadPool(lambda: _connect(self._path), _is_free)
+        self._write_pool = ReadPool(lambda: _connect_writer(self._path), _is_free)
+        self._write_lock = Lock()
 
     def _make_ready(self, *, create: bool) -> None:
         """Create the schema on a connection of its own, where switching to WAL cannot race."""
-        mode = "rwc" if create else "rw"
         if create:
             _create_private(self._path)
         elif not self._path.exists():
@@ -143,7 +74,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
                 f"--store sqlite:///{self._given}` makes one, or name another with --store"
             )
         try:
-            with closing(_connect(f"{_uri(self._path)}?mode={mode}")) as connection:
+            with closing(_connect(self._path)) as connection:
                 if create and not connection.execute(_SQL["has_tables"]).fetchone()[0]:
                     _make_schema(connection)
                 require_schema_version(connection.execute(_SQL["schema_version"]).fetchone())
@@ -152,28 +83,29 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
             raise _no_store(self._path, error) from error
 
     @contextmanager
-    def write_connection(self) -> Iterator[SQLiteConnection]:
+    def write_connection(self) -> Iterator[sqlite3.Connection]:
         """Use the connection that writes, to a store that is made if there is none."""
-        if self._identity is None:
-            self._make_ready(create=True)
-        with self.datastore.get_connection(commit=True) as connection:
-            yield connection
+        if not self._write_lock.acquire(timeout=LOCK_TIMEOUT):
+            raise persistence.ConnectionUnavailableError("another transaction does not end")
+        try:
+            if self._identity is None:
+                self._make_ready(create=True)
+            self._require_same_file()
+            with self._write_pool.connection() as connection:
+                yield connection
+        finally:
+            self._write_lock.release()
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Open a transaction under SQLite's write lock."""
-        with translated(), self.write_connection() as connection:
-            self._require_same_file()
-            raw = connection.cursor().sqlite_cursor
-            with closing(raw):
-                raw.execute("BEGIN IMMEDIATE")
-                try:
-                    require_schema_version(raw.execute(_SQL["schema_version"]).fetchone())
-                    yield _SqliteWriter(raw)
-                    raw.execute("COMMIT")
-                except BaseException:
-                    raw.connection.rollback()
-                    raise
+        with (
+            translated(),
+            self.write_connection() as connection,
+            transaction(connection, "BEGIN IMMEDIATE") as cursor,
+        ):
+            require_schema_version(cursor.execute(_SQL["schema_version"]).fetchone())
+            yield _SqliteWriter(cursor)
         self._require_same_file(log=True)  # before anything is acknowledged
         with self.committed:
             self.committed.notify_all()
@@ -183,7 +115,7 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
         """Use a read connection until the deadline of the query, if it has one."""
         self._require_same_file()
         deadline = current_deadline()
-        with self.read_pool.connection() as connection:
+        with self._read_pool.connection() as connection:
             if deadline.remaining() == inf:
                 yield connection
                 return
@@ -237,16 +169,18 @@ class SqliteRecorder(DatabaseRecorder, SQLiteApplicationRecorder):  # type: igno
 
     def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
         """Write how quarantined bodies were settled."""
-        self._require_same_file()
-        with translated(), self.datastore.transaction(commit=True) as cursor:
-            listed = self._listed(ids)
-            parameters = {"ids": listed, "resolution": resolution, "at": format_time(at)}
-            cursor.execute(_SQL["resolve"], parameters)
+        parameters = {"ids": self._listed(ids), "resolution": resolution, "at": format_time(at)}
+        with translated(), self.write_connection() as connection:
+            connection.execute(_SQL["resolve"], parameters)
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
+        """Raise `NotSupportedError`: SQLite does not notify other processes."""
+        raise NotSupportedError(f"no subscription to events after {gt} of {topics}")
 
     def close(self) -> None:
         """Close all connections."""
-        self.read_pool.close()
-        self.datastore.close()
+        self._read_pool.close()
+        self._write_pool.close()
 
     def _listed(self, values: Sequence[Any]) -> str:
         return json.dumps(list(values))
@@ -318,8 +252,16 @@ def rows_of(
     return connection.execute(sql, parameters).fetchall()
 
 
-def _uri(path: Path) -> str:
-    return f"file:{quote(str(path))}"
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Cursor]:
+    """Open a transaction by this statement; it commits unless an exception leaves it."""
+    with closing(connection.execute(begin)) as cursor:
+        try:
+            yield cursor
+            cursor.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
 
 
 def _create_private(path: Path) -> None:
@@ -333,10 +275,21 @@ def _identity(path: Path) -> tuple[int, int]:
     return file.st_dev, file.st_ino
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
+    """Connect to a file that exists: a commit to one that SQLite made anew would be lost."""
+    uri = f"file:{quote(str(path))}?mode=rw"
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT, check_same_thread=False
     )
+
+
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    """Connect so that a commit survives a loss of power."""
+    connection = _connect(path)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
+    connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
+    return connection
 
 
 def _is_free(connection: sqlite3.Connection) -> bool:
@@ -377,5 +330,5 @@ def translated() -> Iterator[None]:
         raise persistence.IntegrityError(str(error)) from error
     except persistence.ConnectionPoolClosedError as error:
         raise StoreUnavailableError("the SQLite store cannot be used now: it is closed") from error
-    except _UNAVAILABLE as error:
+    except (sqlite3.Error, persistence.PersistenceError) as error:
         raise StoreUnavailableError(f"the SQLite store cannot be used now: {error}") from error

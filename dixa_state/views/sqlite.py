@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from dixa_state.errors import StoreUnavailableError
-from dixa_state.store.sqlite import SqliteRecorder, rows_of, translated
+from dixa_state.store.sqlite import SqliteRecorder, rows_of, transaction, translated
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column, views_tables
 from dixa_state.views.tables import TABLES, Row, group
@@ -35,24 +35,16 @@ class SqliteViews(Views):
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["_SqliteConnection"]:
         """Open a transaction; one that writes waits for the write lock."""
+        opened = self._recorder.write_connection() if write else self._recorder.reading()
         with (
             translated(),
-            self._connection(write=write) as connection,
-            _begun(connection, write=write) as cursor,
+            opened as connection,
+            transaction(connection, "BEGIN IMMEDIATE" if write else "BEGIN") as cursor,
         ):
             yield _SqliteConnection(cursor)
         if write:
             with self._committed:
                 self._committed.notify_all()
-
-    @contextmanager
-    def _connection(self, *, write: bool) -> Iterator[sqlite3.Connection]:
-        if not write:
-            with self._recorder.reading() as connection:
-                yield connection
-            return
-        with self._recorder.write_connection() as pooled:
-            yield pooled.cursor().sqlite_cursor.connection
 
     def select(self, sql: str, **parameters: Any) -> Rows:
         """Run one reading statement."""
@@ -93,19 +85,6 @@ def temporary_views(rows: Iterable[Row]) -> Iterator[Connection]:
                 connection.insert(table, TABLES[table], found)
         connection.run("COMMIT")
         yield connection
-
-
-@contextmanager
-def _begun(connection: sqlite3.Connection, *, write: bool) -> Iterator[sqlite3.Cursor]:
-    cursor = connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-    try:
-        yield cursor
-        cursor.execute("COMMIT")
-    except BaseException:
-        connection.rollback()
-        raise
-    finally:
-        cursor.close()
 
 
 class _Lease:

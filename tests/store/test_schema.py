@@ -233,10 +233,9 @@ def test_a_server_that_is_not_there_is_named_in_one_line() -> None:
 def test_every_commit_on_sqlite_is_synced_to_the_disk(sqlite_url: str) -> None:
     with open_tracker(sqlite_url) as tracker:
         tracker.append(b"{}")
-        datastore = tracker.event_recorder.datastore  # type: ignore[attr-defined]
-        with datastore.transaction(commit=False) as cursor:
-            cursor.execute("SELECT * FROM pragma_synchronous, pragma_journal_mode")
-            assert tuple(cursor.fetchone()) == (2, "wal")
+        with tracker.event_recorder.write_connection() as connection:  # type: ignore[attr-defined]
+            found = connection.execute("SELECT * FROM pragma_synchronous, pragma_journal_mode")
+            assert found.fetchone() == (2, "wal")
 
 
 def test_a_store_may_be_closed_while_others_still_read_from_it(

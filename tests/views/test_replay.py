@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -291,15 +291,12 @@ def test_a_full_disk_stops_a_replay_in_one_line_and_the_views_stay(
 
 
 def fill_the_disk(tracker: ConversationTracker, spare: int) -> None:
-    """Let the store's file grow by no more than a few pages, whichever connection writes."""
+    """Let the store's file grow by no more than a few pages."""
     recorder = tracker.event_recorder
     assert isinstance(recorder, SqliteRecorder)
-    with ExitStack() as stack:
-        for _ in range(recorder.datastore.pool.pool_size):
-            connection = stack.enter_context(recorder.datastore.get_connection(commit=False))
-            with connection.cursor() as cursor:
-                cursor.execute("PRAGMA page_count")
-                cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0] + spare}")
+    with recorder.write_connection() as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + spare}")
 
 
 def test_readers_never_see_empty_or_mixed_views_during_a_replay(many_days: str) -> None:
