@@ -118,7 +118,6 @@ class StoredWebhooks(EventStore[str]):
     """The library's event store; calling it with a conversation yields its stored webhooks."""
 
     def __init__(self, mapper: Mapper[str], tracker: "ConversationTracker") -> None:
-        """Read from the tracker's recorder."""
         super().__init__(mapper, tracker.event_recorder)
         self._tracker = tracker
 

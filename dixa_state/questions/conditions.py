@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from dixa_state.views.tables import AttributeRow, Row, SlaTagRow, TagRow, WordRow
+from dixa_state.domain.lifecycle import ENDED
 
-Made = Mapping[str, Sequence[Row]]
+Made = Mapping[str, Sequence[Any]]
 """All rows that one conversation makes, by table."""
 
 
@@ -20,21 +20,47 @@ class Parameters:
     """Collects values under names of their own, to be bound to a statement."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        """Begin with none, or with those of another part of the statement."""
         self.values: dict[str, Any] = dict(values or {})
 
     def bind(self, value: object) -> str:
-        """Keep a value, and give the text that stands for it in SQL."""
+        """Keep a value, and return the text that stands for it in SQL."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f":{name}"
 
     def bind_all(self, values: Sequence[object]) -> str:
-        """Keep several values, and give the list that stands for them."""
+        """Keep several values, and return the list that stands for them."""
         return f"({', '.join(self.bind(value) for value in values)})"
 
 
-class OneOf(Struct, frozen=True):
+class Condition(Struct, frozen=True):
+    """Something that holds of a row or does not."""
+
+    def sql(self, parameters: Parameters) -> str:
+        """Return the condition in SQL, where the table of the row is called `t`."""
+        raise NotImplementedError
+
+    def holds(self, row: Any, made: Made) -> bool:
+        """Return whether it holds of a row in memory, one of those that its conversation makes."""
+        raise NotImplementedError
+
+
+class OfStream(Condition, frozen=True):
+    """A condition on what other tables hold of the conversation of a row."""
+
+    def streams(self, parameters: Parameters) -> str:
+        """Return the statement that finds the streams of which it holds, by an index."""
+        raise NotImplementedError
+
+    def of_row(self, parameters: Parameters) -> str:
+        """Return it for rows that are found otherwise: each is looked up by its stream."""
+        raise NotImplementedError
+
+    def sql(self, parameters: Parameters) -> str:
+        return f"t.stream IN ({self.streams(parameters)})"
+
+
+class OneOf(Condition, frozen=True):
     """One of these columns has one of these values; with `none`, or the first one has none."""
 
     columns: tuple[str, ...]
@@ -42,58 +68,45 @@ class OneOf(Struct, frozen=True):
     none: bool = False
 
     def sql(self, parameters: Parameters) -> str:
-        """Compare each column, each by its own index."""
         parts = [f"t.{self.columns[0]} IS NULL"] if self.none else []
-        if self.values:
-            listed = [
-                f"t.{column} IN {parameters.bind_all(self.values)}" for column in self.columns
-            ]
-            parts += listed
+        if self.values:  # each column with a list of its own, since each has an index of its own
+            parts += [f"t.{name} IN {parameters.bind_all(self.values)}" for name in self.columns]
         return f"({' OR '.join(parts)})"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Compare each column."""
-        del made
+    def holds(self, row: Any, made: Made) -> bool:
         if self.none and getattr(row, self.columns[0]) is None:
             return True
         return any(getattr(row, column) in self.values for column in self.columns)
 
 
-class NoneOf(Struct, frozen=True):
+class NoneOf(Condition, frozen=True):
     """A column has none of these values, perhaps because it has no value at all."""
 
     column: str
     values: tuple[Any, ...]
 
     def sql(self, parameters: Parameters) -> str:
-        """Compare, and let what has no value pass."""
         listed = parameters.bind_all(self.values)
         return f"(t.{self.column} IS NULL OR t.{self.column} NOT IN {listed})"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Compare; None is in no list."""
-        del made
+    def holds(self, row: Any, made: Made) -> bool:
         return getattr(row, self.column) not in self.values
 
 
-class HasValue(Struct, frozen=True):
+class HasValue(Condition, frozen=True):
     """A column has a value, or with `wanted` false has none."""
 
     column: str
     wanted: bool = True
 
     def sql(self, parameters: Parameters) -> str:
-        """Ask for NULL."""
-        del parameters
         return f"t.{self.column} IS {'NOT ' if self.wanted else ''}NULL"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Ask for None."""
-        del made
+    def holds(self, row: Any, made: Made) -> bool:
         return (getattr(row, self.column) is not None) is self.wanted
 
 
-class Between(Struct, frozen=True):
+class Between(Condition, frozen=True):
     """A column is at or after one value, and before another."""
 
     column: str
@@ -101,7 +114,6 @@ class Between(Struct, frozen=True):
     high: float | None = None
 
     def sql(self, parameters: Parameters) -> str:
-        """Compare with what is given of both."""
         parts = [f"t.{self.column} IS NOT NULL"]
         if self.low is not None:
             parts.append(f"t.{self.column} >= {parameters.bind(self.low)}")
@@ -109,9 +121,7 @@ class Between(Struct, frozen=True):
             parts.append(f"t.{self.column} < {parameters.bind(self.high)}")
         return " AND ".join(parts)
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Compare with what is given of both."""
-        del made
+    def holds(self, row: Any, made: Made) -> bool:
         value = getattr(row, self.column)
         return (
             value is not None
@@ -120,70 +130,59 @@ class Between(Struct, frozen=True):
         )
 
 
-class IsSet(Struct, frozen=True):
+class IsSet(Condition, frozen=True):
     """A column is true, or more than nothing."""
 
     column: str
     kind: str = "boolean"
 
     def sql(self, parameters: Parameters) -> str:
-        """Ask in the form that a partial index has."""
-        del parameters
-        return {
+        return {  # in the form that a partial index has
             "boolean": f"t.{self.column}",
             "count": f"t.{self.column} > 0",
             "text": f"t.{self.column} IS NOT NULL",
         }[self.kind]
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Ask whether there is anything."""
-        del made
+    def holds(self, row: Any, made: Made) -> bool:
         return bool(getattr(row, self.column))
 
 
-class Tagged(Struct, frozen=True):
+class Tagged(OfStream, frozen=True):
     """The conversation has one of these tags now; with `none`, or has none at all."""
 
     tags: tuple[str, ...]
     none: bool = False
 
     def sql(self, parameters: Parameters) -> str:
-        """Look among the intervals that still run."""
-        running = "SELECT 1 FROM tags WHERE tags.stream = t.stream AND tags.until IS NULL"
-        parts = [f"NOT EXISTS ({running})"] if self.none else []
+        parts = [f"NOT EXISTS ({_RUNNING_TAGS})"] if self.none else []
         if self.tags:
-            parts.append(f"t.stream IN ({self.streams(parameters)})")
+            parts.append(super().sql(parameters))
         return f"({' OR '.join(parts)})"
 
     def streams(self, parameters: Parameters) -> str:
-        """Find the streams that have one of the tags."""
         listed = parameters.bind_all(self.tags)
         return f"SELECT stream FROM tags WHERE tag IN {listed} AND until IS NULL"  # noqa: S608
 
     def of_row(self, parameters: Parameters) -> str:
-        """Look at the tags of each row, where rows are found otherwise."""
         fits = f"(tag IN {parameters.bind_all(self.tags)}) IS TRUE"
-        running = "SELECT 1 FROM tags WHERE tags.stream = t.stream AND tags.until IS NULL"
-        return f"EXISTS ({running} AND {fits})"
+        return f"EXISTS ({_RUNNING_TAGS} AND {fits})"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look among the intervals that still run."""
-        del row
-        rows = (tag for tag in made.get("tags", ()) if isinstance(tag, TagRow))
-        running = {tag.tag for tag in rows if tag.until is None}
-        return (self.none and not running) or any(tag in running for tag in self.tags)
+    def holds(self, row: Any, made: Made) -> bool:
+        running = {tag.tag for tag in made.get("tags", ()) if tag.until is None}
+        return (self.none and not running) or not running.isdisjoint(self.tags)
 
 
-class SlaTagged(Struct, frozen=True):
+_RUNNING_TAGS = "SELECT 1 FROM tags WHERE tags.stream = t.stream AND tags.until IS NULL"
+
+
+class SlaTagged(OfStream, frozen=True):
     """An SLA evaluation is counted for one of these tags; with `none`, or for no tag at all."""
 
     tags: tuple[str, ...]
     none: bool = False
 
     def sql(self, parameters: Parameters) -> str:
-        """Look for the evaluations by an index."""
-        own = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
-        parts = [f"NOT EXISTS ({own})"] if self.none else []
+        parts = [f"NOT EXISTS ({_OWN_SLA_TAGS})"] if self.none else []
         if self.tags:
             listed = parameters.bind_all(self.tags)
             found = f"SELECT g.stream, g.number FROM sla_tags AS g WHERE g.tag IN {listed}"  # noqa: S608
@@ -191,61 +190,48 @@ class SlaTagged(Struct, frozen=True):
         return f"({' OR '.join(parts)})"
 
     def streams(self, parameters: Parameters) -> str:
-        """Find the streams that have such an evaluation."""
         return f"SELECT stream FROM sla_tags WHERE tag IN {parameters.bind_all(self.tags)}"  # noqa: S608
 
     def of_row(self, parameters: Parameters) -> str:
-        """Look at the tags of each row, where rows are found otherwise."""
-        own = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
-        return f"EXISTS ({own} AND (g.tag IN {parameters.bind_all(self.tags)}) IS TRUE)"
+        fits = f"(g.tag IN {parameters.bind_all(self.tags)}) IS TRUE"
+        return f"EXISTS ({_OWN_SLA_TAGS} AND {fits})"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look among the tags of the evaluation."""
-        rows = (tag for tag in made.get("sla_tags", ()) if isinstance(tag, SlaTagRow))
-        had = {tag.tag for tag in rows if tag.number == getattr(row, "number", None)}
+    def holds(self, row: Any, made: Made) -> bool:
+        had = {tag.tag for tag in made.get("sla_tags", ()) if tag.number == row.number}
         return (self.none and not had) or not had.isdisjoint(self.tags)
 
 
-class NotEnded(Struct, frozen=True):
+_OWN_SLA_TAGS = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
+
+
+class NotEnded(Condition, frozen=True):
     """The conversation of a row has not ended."""
 
     def sql(self, parameters: Parameters) -> str:
-        """Look up the one row of the conversation, which no planner can turn into a scan."""
-        del parameters
+        # looks up the one row of the conversation, which no planner can turn into a scan
         status = "SELECT c.status FROM conversations AS c WHERE c.stream = t.stream"
         return f"coalesce(({status}), '') NOT IN ('closed', 'abandoned')"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look at the row of the conversation."""
-        del row
-        rows = made.get("conversations", ())
-        return all(getattr(one, "status", None) not in ("closed", "abandoned") for one in rows)
+    def holds(self, row: Any, made: Made) -> bool:
+        return all(one.status not in ENDED for one in made.get("conversations", ()))
 
 
-class Beside(Struct, frozen=True):
+class Beside(OfStream, frozen=True):
     """In one of these tables, a row of the same conversation meets all conditions given for it."""
 
-    ways: tuple[tuple[str, tuple["Condition", ...]], ...]
-
-    def sql(self, parameters: Parameters) -> str:
-        """Look for the streams of such rows."""
-        return f"t.stream IN ({self.streams(parameters)})"
+    ways: tuple[tuple[str, tuple[Condition, ...]], ...]
 
     def streams(self, parameters: Parameters) -> str:
-        """Find the streams that have such a row, one table after the other."""
         return " UNION ALL ".join(
             f"SELECT t.stream FROM {table} AS t WHERE {where(conditions, parameters)}"  # noqa: S608
             for table, conditions in self.ways
         )
 
     def of_row(self, parameters: Parameters) -> str:
-        """Look at the rows beside each row, where rows are found otherwise."""
         beside = f"({self.streams(parameters)}) AS beside"
         return f"EXISTS (SELECT 1 FROM {beside} WHERE beside.stream = t.stream)"  # noqa: S608
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look at the rows of the tables."""
-        del row
+    def holds(self, row: Any, made: Made) -> bool:
         return any(
             hold(conditions, one, made)
             for table, conditions in self.ways
@@ -253,7 +239,7 @@ class Beside(Struct, frozen=True):
         )
 
 
-class Labelled(Struct, frozen=True):
+class Labelled(Condition, frozen=True):
     """One of these, or `every` one, is the name or the id of a tag that the conversation has now.
 
     Without keys any tag will do. With `wanted` false that must not be so.
@@ -264,32 +250,30 @@ class Labelled(Struct, frozen=True):
     wanted: bool = True
 
     def sql(self, parameters: Parameters) -> str:
-        """Look for the streams by an index each, or from each stream for what it must not have."""
         running = "FROM tags AS g WHERE g.until IS NULL"
         own = f"{running} AND g.stream = t.stream"
         if not self.keys:
             return f"{_NOT[self.wanted]}EXISTS (SELECT 1 {own})"
         by_name, by_id = (f"g.{c} IN {parameters.bind_all(self.keys)}" for c in ("tag", "tag_id"))
-        some = (
+        some = (  # each by an index of its own
             f"t.stream IN (SELECT g.stream {running} AND {by_name} "
             f"UNION ALL SELECT g.stream {running} AND {by_id})"
         )
-        if self.every:
-            met = f"SELECT g.tag {own} AND {by_name} UNION SELECT g.tag_id {own} AND {by_id}"
-            count = f"(SELECT count(*) FROM ({met}) AS met)"  # noqa: S608
-            several = len(set(self.keys))
-            return f"({some} AND {count} = {several})" if self.wanted else f"{count} < {several}"
-        return some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND ({by_name} OR {by_id}))"
+        if not self.every:
+            return (
+                some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND ({by_name} OR {by_id}))"
+            )
+        met = f"SELECT g.tag {own} AND {by_name} UNION SELECT g.tag_id {own} AND {by_id}"
+        count = f"(SELECT count(*) FROM ({met}) AS met)"  # noqa: S608
+        return _every(self.keys, count, some, wanted=self.wanted)
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look among the intervals that still run."""
-        del row
-        rows = (tag for tag in made.get("tags", ()) if isinstance(tag, TagRow))
-        had = {name for tag in rows if tag.until is None for name in (tag.tag, tag.tag_id)}
+    def holds(self, row: Any, made: Made) -> bool:
+        running = [tag for tag in made.get("tags", ()) if tag.until is None]
+        had = {name for tag in running for name in (tag.tag, tag.tag_id)}
         return _meets(had, self.keys, every=self.every) is self.wanted
 
 
-class Attributed(Struct, frozen=True):
+class Attributed(Condition, frozen=True):
     """A custom attribute, by its identifier or id, has one of these values, or `every` one.
 
     Without values any will do. With `wanted` false that must not be so.
@@ -301,35 +285,36 @@ class Attributed(Struct, frozen=True):
     wanted: bool = True
 
     def sql(self, parameters: Parameters) -> str:
-        """Look for the streams by the values, or from each stream for what it must not have."""
         name = parameters.bind(self.identifier)
-        named = f"(a.identifier = {name} OR a.attribute_id = {name})"
-        of_it = f"FROM custom_attributes AS a WHERE {named}"
+        of_it = (
+            f"FROM custom_attributes AS a WHERE (a.identifier = {name} OR a.attribute_id = {name})"
+        )
         own = f"{of_it} AND a.stream = t.stream"
         if not self.values:
             return f"{_NOT[self.wanted]}EXISTS (SELECT 1 {own})"
         fits = f"a.value IN {parameters.bind_all(self.values)}"
         some = f"t.stream IN (SELECT a.stream {of_it} AND {fits})"
-        if self.every:
-            count = f"(SELECT count(DISTINCT a.value) {own} AND {fits})"
-            several = len(set(self.values))
-            return f"({some} AND {count} = {several})" if self.wanted else f"{count} < {several}"
-        return some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND {fits})"
+        if not self.every:
+            return some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND {fits})"
+        count = f"(SELECT count(DISTINCT a.value) {own} AND {fits})"
+        return _every(self.values, count, some, wanted=self.wanted)
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look at all its values."""
-        del row
-        rows = made.get("custom_attributes", ())
+    def holds(self, row: Any, made: Made) -> bool:
         had = {
             one.value
-            for one in rows
-            if isinstance(one, AttributeRow)
-            and self.identifier in (one.identifier, one.attribute_id)
+            for one in made.get("custom_attributes", ())
+            if self.identifier in (one.identifier, one.attribute_id)
         }
         return _meets(had, self.values, every=self.every) is self.wanted
 
 
 _NOT = {True: "", False: "NOT "}
+
+
+def _every(values: Sequence[str], count: str, some: str, *, wanted: bool) -> str:
+    """Compare how many of the values are met with how many there are."""
+    several = len(set(values))
+    return f"({some} AND {count} = {several})" if wanted else f"{count} < {several}"
 
 
 def _meets(had: AbstractSet[str | None], wanted: Sequence[str], *, every: bool) -> bool:
@@ -338,10 +323,11 @@ def _meets(had: AbstractSet[str | None], wanted: Sequence[str], *, every: bool) 
     return had >= set(wanted) if every else not had.isdisjoint(wanted)
 
 
-class Lasted(Struct, frozen=True):
+class Lasted(Condition, frozen=True):
     """From creation to its end, or to `now` where it still runs, it took so many seconds.
 
-    At least as many, or with `most` at most as many. `now` is in microseconds.
+    At least as many, or with `most` at most as many. `now` is in microseconds. What has ended is
+    judged by its duration, what still runs by its creation.
     """
 
     seconds: float
@@ -349,7 +335,6 @@ class Lasted(Struct, frozen=True):
     most: bool = False
 
     def sql(self, parameters: Parameters) -> str:
-        """Compare what has ended by its duration, and what runs by its creation."""
         seconds, at = parameters.bind(self.seconds), parameters.bind(self._began)
         ended, running = ("<=", ">=") if self.most else (">=", "<=")
         return (
@@ -357,96 +342,63 @@ class Lasted(Struct, frozen=True):
             f"OR (t.duration IS NULL AND t.created_at {running} {at}))"
         )
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Compare what has ended by its duration, and what runs by its creation."""
-        del made
-        duration, created = getattr(row, "duration", None), getattr(row, "created_at", 0)
-        if duration is None:
-            return bool(created >= self._began if self.most else created <= self._began)
-        return bool(duration <= self.seconds if self.most else duration >= self.seconds)
+    def holds(self, row: Any, made: Made) -> bool:
+        if row.duration is None:
+            return bool(
+                row.created_at >= self._began if self.most else row.created_at <= self._began
+            )
+        return bool(row.duration <= self.seconds if self.most else row.duration >= self.seconds)
 
     @property
     def _began(self) -> int:
         return self.now - round(self.seconds * 1_000_000)
 
 
-class Worded(Struct, frozen=True):
+class Worded(OfStream, frozen=True):
     """A word that begins like this, or is this, is in what a conversation can be found by."""
 
     word: str
     whole: bool = False
 
-    def sql(self, parameters: Parameters) -> str:
-        """Look for words between this one and the next that does not begin like it."""
-        return f"t.stream IN ({self.streams(parameters)})"
-
     def streams(self, parameters: Parameters) -> str:
-        """Find the streams that have such a word."""
         low = parameters.bind(self.word)
         if self.whole:
             return f"SELECT stream FROM words WHERE word = {low}"  # noqa: S608
-        high = parameters.bind(_after(self.word))
+        high = parameters.bind(f"{self.word}\U0010ffff")  # before the next that begins otherwise
         return f"SELECT stream FROM words WHERE word >= {low} AND word < {high}"  # noqa: S608
 
     def of_row(self, parameters: Parameters) -> str:
-        """Look at the words of each row, where rows are found otherwise."""
         return f"EXISTS ({self.streams(parameters)} AND words.stream = t.stream)"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Look at the words, or at their beginnings."""
-        del row
-        words = {word.word for word in made.get("words", ()) if isinstance(word, WordRow)}
+    def holds(self, row: Any, made: Made) -> bool:
+        words = {word.word for word in made.get("words", ())}
         if self.whole:
             return self.word in words
         return any(word.startswith(self.word) for word in words)
 
 
-class AllOf(Struct, frozen=True):
+class AllOf(Condition, frozen=True):
     """Each of these conditions holds."""
 
-    conditions: tuple["Condition", ...]
+    conditions: tuple[Condition, ...]
 
     def sql(self, parameters: Parameters) -> str:
-        """Ask for all of them."""
         return f"({' AND '.join(_apart(self.conditions, parameters)) or '1 = 1'})"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Ask for all of them."""
-        return all(condition.holds(row, made) for condition in self.conditions)
+    def holds(self, row: Any, made: Made) -> bool:
+        return hold(self.conditions, row, made)
 
 
-class AnyOf(Struct, frozen=True):
+class AnyOf(Condition, frozen=True):
     """One of these conditions holds, or more of them."""
 
-    conditions: tuple["Condition", ...]
+    conditions: tuple[Condition, ...]
 
     def sql(self, parameters: Parameters) -> str:
-        """Ask for one of them."""
         return f"({' OR '.join(_apart(self.conditions, parameters)) or '1 = 0'})"
 
-    def holds(self, row: Row, made: Made) -> bool:
-        """Ask for one of them."""
+    def holds(self, row: Any, made: Made) -> bool:
         return any(condition.holds(row, made) for condition in self.conditions)
-
-
-Condition = (
-    OneOf
-    | NoneOf
-    | HasValue
-    | Between
-    | IsSet
-    | Tagged
-    | SlaTagged
-    | NotEnded
-    | Beside
-    | Labelled
-    | Attributed
-    | Lasted
-    | Worded
-    | AllOf
-    | AnyOf
-)
-"""Something that holds of a row or does not; in SQL its table is called `t`."""
 
 
 def _apart(conditions: Sequence[Condition], parameters: Parameters) -> list[str]:
@@ -463,10 +415,6 @@ def all_of(clauses: Sequence[str]) -> str:
     return " AND ".join(clauses) or "1 = 1"
 
 
-def hold(conditions: Sequence[Condition], row: Row, made: Made) -> bool:
+def hold(conditions: Sequence[Condition], row: Any, made: Made) -> bool:
     """Return whether all conditions hold of a row in memory."""
     return all(condition.holds(row, made) for condition in conditions)
-
-
-def _after(word: str) -> str:
-    return f"{word}\U0010ffff"

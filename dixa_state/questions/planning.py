@@ -28,6 +28,7 @@ from dixa_state.questions.conditions import (
     HasValue,
     IsSet,
     NoneOf,
+    OfStream,
     OneOf,
     Parameters,
     SlaTagged,
@@ -219,13 +220,13 @@ def _counts(connection: Connection, table: str, ways: Sequence[Condition]) -> It
 
 
 def _rows(table: str, way: Condition, parameters: Parameters) -> str:
-    if isinstance(way, Tagged | SlaTagged | Worded | Beside):
+    if isinstance(way, OfStream):
         return way.streams(parameters)
     return f"SELECT 1 FROM {table} AS t WHERE {way.sql(parameters)}"  # noqa: S608
 
 
 def _checked(condition: Condition, parameters: Parameters) -> str:
     """Write a condition so that it is checked of rows found otherwise, and no index searched."""
-    if isinstance(condition, Tagged | SlaTagged | Worded | Beside):
+    if isinstance(condition, OfStream):
         return condition.of_row(parameters)
     return f"({condition.sql(parameters)}) IS TRUE"

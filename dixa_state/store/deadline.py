@@ -13,7 +13,6 @@ class Deadline:
     """The time by which a query must have ended; one that nobody waits for is cancelled."""
 
     def __init__(self, seconds: float = inf) -> None:
-        """Begin now."""
         self._seconds = seconds
         self._end = monotonic() + seconds
 

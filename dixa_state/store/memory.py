@@ -17,7 +17,6 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
     """The library's in-memory recorder, with append, streams and quarantine."""
 
     def __init__(self) -> None:
-        """Begin with an empty store."""
         super().__init__()
         self.known_events: dict[bytes, Known] = {}
         self.quarantine: dict[bytes, Quarantined] = {}
@@ -36,42 +35,34 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        """Insert events whose versions are assigned, as the library does."""
         return POPOApplicationRecorder.insert_events(self, stored_events, **kwargs)
 
     def select_stream(self, stream: str) -> Sequence[Notification]:
-        """Read a stream in order of arrival."""
         with self._database_lock:
             places = self._stored_events_index[stream].values()
             return [_placed(self._stored_events[place], place + 1) for place in places]
 
     def next_stream(self, name: str) -> str | None:
-        """Return the first stream that sorts at or after a name."""
         with self._database_lock:
             streams = (str(event.originator_id) for event in self._stored_events)
             return min((stream for stream in streams if stream >= name), default=None)
 
     def last_position(self) -> int:
-        """Return the last position assigned."""
         return self.max_notification_id() or 0
 
     def stream_at(self, position: int) -> str | None:
-        """Return the stream of the event at a position."""
         found = self.select_notifications(position, 1, position)
         return str(found[0].originator_id) if found else None
 
     def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
-        """Read all streams of a range of names, up to a position."""
         everything = self.select_notifications(1, position, position) if position else ()
         kept = (event for event in everything if low <= str(event.originator_id) < high)
         return sorted(kept, key=lambda event: (str(event.originator_id), event.originator_version))
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Return the entries that recognise these events as duplicates."""
         return {key: self.known_events[key] for key in keys if key in self.known_events}
 
     def count_events(self) -> tuple[int, int]:
-        """Count the events, and the entries that recognise duplicates."""
         return len(self._stored_events), len(self.known_events)
 
     def select_quarantined(
@@ -81,7 +72,6 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
         resolved: bool = False,
         limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
-        """List the quarantine."""
         found = [
             item
             for item in self.quarantine.values()
@@ -90,11 +80,9 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
         return found[:limit]
 
     def select_quarantine_digests(self) -> Iterator[tuple[Quarantined, bytes]]:
-        """Yield the quarantine with its digests."""
         return ((item, key) for key, item in self.quarantine.items())
 
     def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
-        """Write how quarantined bodies were settled."""
         for key, item in self.quarantine.items():
             if item.id in ids:
                 self.quarantine[key] = replace(item, resolution=resolution, resolved_at=at)

@@ -138,7 +138,6 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
                     connection.rollback()
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Return the entries that recognise these events as duplicates."""
         rows = self._rows("known_events", keys=list(keys))
         return {key: Known(digest, position) for key, digest, position in rows}
 
@@ -158,7 +157,6 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
             yield "maintenance", "no setting outside of a transaction", f"{setting} for {role}"
 
     def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
-        """Write how quarantined bodies were settled."""
         parameters = {"ids": list(ids), "resolution": resolution, "at": format_time(at)}
         with translated(), self.write_connection(b"BEGIN") as (connection, _):
             connection.execute(_SQL["resolve"].encode(), parameters)
@@ -182,7 +180,6 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         )
 
     def close(self) -> None:
-        """Close all connections."""
         self.lock_pool.close()
         self._read_pool.close()
         self._query_pool.close()

@@ -24,31 +24,25 @@ class DatabaseRecorder(EventRecorder):
         """Return several values as one parameter of the dialect."""
 
     def select_stream(self, stream: str) -> Sequence[Notification]:
-        """Read a stream in order of arrival."""
         return [notification(row) for row in self._rows("stream", stream=stream)]
 
     def next_stream(self, name: str) -> str | None:
-        """Return the first stream that sorts at or after a name."""
         rows = self._rows("next_stream", name=name)
         return rows[0][0] if rows else None
 
     def last_position(self) -> int:
-        """Return the last position assigned."""
         position: int = self._rows("last_position")[0][0]
         return position
 
     def stream_at(self, position: int) -> str | None:
-        """Return the stream of the event at a position."""
         rows = self._rows("stream_at", position=position)
         return rows[0][0] if rows else None
 
     def select_range(self, low: str, high: str, position: int) -> Sequence[Notification]:
-        """Read all streams of a range of names, up to a position."""
         rows = self._rows("range", low=low, high=high, position=position)
         return [notification(row) for row in rows]
 
     def count_events(self) -> tuple[int, int]:
-        """Count the events, and the entries that recognise duplicates."""
         events, recognised = self._rows("count_events")[0]
         return events, recognised
 
@@ -59,7 +53,6 @@ class DatabaseRecorder(EventRecorder):
         resolved: bool = False,
         limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
-        """List the quarantine."""
         wanted = None if ids is None else self._listed(ids)
         rows = self._rows("quarantined", ids=wanted, resolved=resolved, limit=limit)
         return [quarantine.from_row(row) for row in rows]
@@ -79,7 +72,6 @@ class DatabaseRecorder(EventRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Read part of a stream."""
         rows = self._rows(
             "events_newest_first" if desc else "events",
             stream=originator_id,
@@ -98,7 +90,6 @@ class DatabaseRecorder(EventRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Read events by position."""
         rows = self._rows(
             "notifications_of_topics" if topics else "notifications",
             first=(start or 0) + (not inclusive_of_start),
@@ -109,7 +100,6 @@ class DatabaseRecorder(EventRecorder):
         return [notification(row) for row in rows]
 
     def max_notification_id(self) -> int | None:
-        """Return the position of the newest event."""
         position: int | None = self._rows("newest")[0][0]
         return position
 

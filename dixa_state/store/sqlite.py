@@ -147,7 +147,6 @@ class SqliteRecorder(DatabaseRecorder):
             )
 
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
-        """Return the entries that recognise these events as duplicates."""
         with translated(), self.reading() as connection:
             return _known(connection.cursor(), keys)
 
@@ -168,7 +167,6 @@ class SqliteRecorder(DatabaseRecorder):
             yield "maintenance", "no row outside of a transaction", str(reason)
 
     def resolve(self, ids: Sequence[int], resolution: Resolution, at: datetime) -> None:
-        """Write how quarantined bodies were settled."""
         parameters = {"ids": self._listed(ids), "resolution": resolution, "at": format_time(at)}
         with translated(), self.write_connection() as connection:
             connection.execute(_SQL["resolve"], parameters)
@@ -178,7 +176,6 @@ class SqliteRecorder(DatabaseRecorder):
         raise NotSupportedError(f"no subscription to events after {gt} of {topics}")
 
     def close(self) -> None:
-        """Close all connections."""
         self._read_pool.close()
         self._write_pool.close()
 

@@ -48,7 +48,6 @@ class PostgresViews(Views):
     many_writers = True
 
     def __init__(self, recorder: PostgresRecorder) -> None:
-        """Use the connections of the event store."""
         self._recorder = recorder
         self._listener: psycopg.Connection[TupleRow] | None = None
         self._listening = Lock()
@@ -58,7 +57,6 @@ class PostgresViews(Views):
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["_PostgresConnection"]:
-        """Open a transaction; one that reads sees a single snapshot."""
         with translated(), (self._writing if write else self._reading)() as cursor:
             yield _PostgresConnection(cursor)
 
@@ -135,11 +133,9 @@ class PostgresViews(Views):
         return any(True for _ in self._listener.notifies(timeout=max(timeout, 0), stop_after=1))
 
     def limit_lock_waits(self, connection: Connection) -> None:
-        """Make the transaction raise `LockTimeoutError` soon instead of waiting for a table."""
         connection.run(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}ms'")
 
     def close(self) -> None:
-        """Close the listening connection."""
         if self._listener is not None:
             self._listener.close()
 

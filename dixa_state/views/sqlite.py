@@ -27,7 +27,6 @@ class SqliteViews(Views):
     dialect = "sqlite"
 
     def __init__(self, recorder: SqliteRecorder) -> None:
-        """Use the connections of the event store."""
         self._recorder = recorder
         self._committed = recorder.committed
         self.make_ready()
@@ -47,7 +46,6 @@ class SqliteViews(Views):
                 self._committed.notify_all()
 
     def select(self, sql: str, **parameters: Any) -> Rows:
-        """Run one reading statement."""
         with translated(), self._recorder.reading() as connection:
             return rows_of(connection, sql, parameters)
 

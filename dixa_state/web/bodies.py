@@ -33,7 +33,6 @@ class BodyReader:
     """Reads bodies; one for each application, since it counts what all of them hold."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._unfinished: set[_Unfinished] = set()
         self._bytes = 0
 

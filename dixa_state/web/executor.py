@@ -26,7 +26,6 @@ class QueryExecutor:
     """Runs queries of the store and the views without blocking the event loop."""
 
     def __init__(self, threads: int = THREADS) -> None:
-        """Run this many queries at a time."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="query")
         self._count = 0
 

@@ -32,7 +32,6 @@ class BackgroundHandler(logging.Handler):
     """Writes lines in a thread of its own, and drops what is too much for its queue."""
 
     def __init__(self, stream: TextIO) -> None:
-        """Write to this stream."""
         super().__init__()
         self._stream = stream
         self._queue: Queue[logging.LogRecord] = Queue(MAX_LINES)
@@ -78,7 +77,6 @@ class LineLimit:
     """Allows so many lines a second, and counts those beyond."""
 
     def __init__(self) -> None:
-        """Begin a second."""
         self._second = 0
         self._lines = 0
         self._suppressed = 0

@@ -42,7 +42,6 @@ class LabeledCounter:
     """A counter with labels that looks each combination up once: the library needs 3 µs for it."""
 
     def __init__(self, counter: Counter) -> None:
-        """Count in this."""
         self._counter = counter
         self._known: dict[tuple[object, ...], Counter] = {}
 
@@ -58,7 +57,6 @@ class LastHour:
     """Counts by minute and name, for a picture; only those of the last hour are kept."""
 
     def __init__(self) -> None:
-        """Begin at zero."""
         self._minutes: dict[int, Tally[str]] = {}
 
     def add(self, name: str) -> None:
@@ -84,7 +82,6 @@ class Metrics:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self) -> None:
-        """Begin at zero."""
         self.last_hour = LastHour()
         self.registry = registry = CollectorRegistry()
         self.received = LabeledCounter(

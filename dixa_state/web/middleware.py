@@ -64,7 +64,6 @@ class RequestMiddleware:
     """Wraps the application."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        """Count in `metrics`."""
         self._app = app
         self._metrics = metrics
         self._limit = LineLimit()  # whoever is refused must not fill the disk with it

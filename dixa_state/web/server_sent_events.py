@@ -47,7 +47,6 @@ class ServerSentEvents(StreamingResponse):
         events: AsyncIterator[bytes],
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send these events."""
         super().__init__(events, headers=headers)
         self._updates = updates
 
