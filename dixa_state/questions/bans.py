@@ -11,7 +11,7 @@ from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import AmbiguousError, NotFoundError
 from dixa_state.questions.conditions import Condition, OneOf, Parameters, where
-from dixa_state.questions.conversation import User, describe_user
+from dixa_state.questions.conversation import User
 from dixa_state.questions.filters import as_stored, of_conversation
 from dixa_state.questions.paging import Keyed, WholeQuestion
 from dixa_state.questions.question import Answer, Page, Question, Time
@@ -86,7 +86,7 @@ class Bans(WholeQuestion[Ban]):
         with reader.moment() as (connection, _):
             found = connection.run("SELECT state FROM bans ORDER BY stream")
         bans = (decode_ban(bytes(state)) for (state,) in found)
-        fitting = [describe_ban(ban) for ban in bans if self._fits(ban)]
+        fitting = [Ban.model_validate(ban) for ban in bans if self._fits(ban)]
         return sorted(((_place(ban), ban) for ban in fitting), key=lambda keyed: keyed[0])
 
     def _fits(self, ban: domain.Ban) -> bool:
@@ -115,9 +115,9 @@ class OneEndUser(Question[EndUser]):
         return EndUser(
             organization_id=owner,
             id=self.id,
-            user=describe_user(requester or (ban.user if ban else None)),
+            user=requester or (ban and ban.user),
             banned=bool(ban and ban.banned),
-            ban=describe_ban(ban) if ban else None,
+            ban=ban,
             conversations=named_counts(dict(by_status)),
             first_created_at=from_micros(min((row[3] for row in counts), default=None)),
             last_event_at=from_micros(max((row[4] for row in counts), default=None)),
@@ -146,32 +146,6 @@ class OneEndUser(Question[EndUser]):
                 f"name one of them: {names}"
             )
         return next(iter(owners))
-
-
-def describe_ban(ban: domain.Ban) -> Ban:
-    """Return a ban as JSON has it."""
-    return Ban(
-        organization_id=ban.organization_id,
-        kind=ban.kind,
-        id=ban.id,
-        user=describe_user(ban.user),
-        banned=ban.banned,
-        since=ban.since,
-        by=describe_user(ban.by),
-        history=[
-            BanChange(
-                banned=change.banned,
-                at=change.at,
-                by=describe_user(change.by),
-                event_id=change.event_id,
-                received_at=change.received_at,
-                late=change.late,
-            )
-            for change in ban.history
-        ],
-        version=ban.version,
-        position=ban.position,
-    )
 
 
 def _place(ban: Ban) -> tuple[str, str, str]:

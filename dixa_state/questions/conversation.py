@@ -1,13 +1,14 @@
 """One conversation: its state, now or at a moment, as the JSON that programs rely on."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from msgspec.structs import asdict
 from pydantic import Field
 
 from dixa_state.dixa.streams import conversation_stream
 from dixa_state.domain import conversation as domain
-from dixa_state.domain import events, ratings, sla
+from dixa_state.domain import sla
 from dixa_state.domain.events import SlaStatus
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.metrics import (
@@ -29,6 +30,8 @@ from dixa_state.questions.question import (
     require_past,
 )
 from dixa_state.questions.reader import Reader
+
+A = TypeVar("A", bound=Answer)
 
 SlaSummary = Literal["pending", "breached", "achieved", "voided", "none"]
 
@@ -206,17 +209,17 @@ def describe(
         subject=state.subject,
         contact_point=state.contact_point,
         created_at=state.created_at,
-        requester=describe_user(state.requester),
-        assignee=describe_user(state.assignee),
+        requester=state.requester,
+        assignee=state.assignee,
         assigned_at=assignment.since if assignment else None,
-        queue=describe_queue(state.queue),
+        queue=state.queue,
         enqueued_at=visit.enqueued_at if visit else None,
         waiting_since=state.waiting_since,
         tags=sorted(state.tags),
         custom_attributes=dict(sorted(state.custom_attributes.items())),
         sla_status=sla.summarise(state.sla),
-        sla=[describe_sla(evaluation) for evaluation in state.sla],
-        ratings=[describe_rating(rating) for rating in state.ratings],
+        sla=state.sla,
+        ratings=state.ratings,
         counts=_counts(state),
         times=_times(state, bounds),
         durations=_durations(state, as_of or now, bounds),
@@ -228,42 +231,9 @@ def describe(
     )
 
 
-def describe_user(user: events.User | None) -> User | None:
-    """Return a person as JSON has them."""
-    if user is None:
-        return None
-    return User(
-        id=user.id, name=user.name, email=user.email, phone=user.phone, user_type=user.user_type
-    )
-
-
-def describe_queue(queue: events.Queue | None) -> Queue | None:
-    """Return a queue as JSON has it."""
-    return None if queue is None else Queue(id=queue.id, name=queue.name)
-
-
-def describe_sla(evaluation: sla.SlaEvaluation) -> Sla:
-    """Return an SLA evaluation as JSON has it."""
-    return Sla(
-        id=evaluation.id,
-        policy=evaluation.policy,
-        metric=evaluation.metric,
-        status=evaluation.status,
-        deadline=evaluation.deadline,
-        since=evaluation.since,
-        breached_late_at=evaluation.breached_late_at,
-    )
-
-
-def describe_rating(rating: ratings.Rating) -> Rating:
-    """Return a rating as JSON has it."""
-    return Rating(
-        type=rating.type,
-        score=rating.score,
-        comment=rating.comment,
-        agent=describe_user(rating.agent),
-        rated_at=rating.rated_at,
-    )
+def described(kind: type[A], part: object) -> A | None:
+    """Return a part of a state as JSON has it; None where there is none."""
+    return None if part is None else kind.model_validate(part)
 
 
 def _counts(state: domain.Conversation) -> Counts:
@@ -301,17 +271,6 @@ def _times(state: domain.Conversation, bounds: UpperBounds) -> Times:
 
 
 def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) -> Durations:
-    measured = durations(state, at)
-    return Durations(
-        first_response=measured.first_response,
-        next_responses=list(measured.next_responses),
-        first_resolution=measured.first_resolution,
-        full_resolution=measured.full_resolution,
-        open=measured.in_status["open"],
-        pending=measured.in_status["pending"],
-        closed=measured.in_status["closed"],
-        abandoned=measured.in_status["abandoned"],
-        queue_wait=measured.queue_wait,
-        assigned=measured.assigned,
-        upper_bounds=sorted(bounds.durations),
-    )
+    measured = asdict(durations(state, at))
+    in_status = measured.pop("in_status")
+    return Durations(**measured, **in_status, upper_bounds=sorted(bounds.durations))

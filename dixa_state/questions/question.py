@@ -93,6 +93,7 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        from_attributes=True,  # the parts of a state have the names that JSON has
         populate_by_name=True,
         defer_build=True,  # a command builds the models of its own answer only: it starts sooner
     )

@@ -10,13 +10,7 @@ from pydantic import Field
 from dixa_state.domain import conversation as domain
 from dixa_state.domain.events import Event, Unrecognised
 from dixa_state.fold import Step
-from dixa_state.questions.conversation import (
-    User,
-    describe_queue,
-    describe_rating,
-    describe_sla,
-    describe_user,
-)
+from dixa_state.questions.conversation import Queue, Rating, Sla, User, described
 from dixa_state.questions.paging import Keyed, WholeQuestion
 from dixa_state.questions.question import Answer, Csid, Page, Time
 from dixa_state.questions.reader import Reader
@@ -76,7 +70,7 @@ def describe_step(step: Step) -> TimelineStep:
         received_at=event.received_at,
         late=event.late,
         inferred=_infers(step),
-        actor=describe_user(event.actor),
+        actor=event.actor,
         details=_details(event),
         changes=changes(step.before, step.after),
     )
@@ -114,12 +108,12 @@ def _followed(state: domain.Conversation) -> dict[str, Any]:
     return {
         "status": state.life.status,
         "dixa_status": state.dixa_status,
-        "requester": describe_user(state.requester),
-        "assignee": describe_user(state.assignee),
-        "queue": describe_queue(state.queue),
+        "requester": described(User, state.requester),
+        "assignee": described(User, state.assignee),
+        "queue": described(Queue, state.queue),
         "subject": state.subject,
         "tags": sorted(state.tags),
         "custom_attributes": state.custom_attributes,
-        "sla": [describe_sla(evaluation) for evaluation in state.sla],
-        "ratings": [describe_rating(rating) for rating in state.ratings],
+        "sla": [Sla.model_validate(evaluation) for evaluation in state.sla],
+        "ratings": [Rating.model_validate(rating) for rating in state.ratings],
     }

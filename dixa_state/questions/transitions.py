@@ -11,7 +11,7 @@ from dixa_state.domain import lifecycle
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.states import decode_transition
 from dixa_state.questions.conditions import Condition, Parameters
-from dixa_state.questions.conversation import User, describe_user
+from dixa_state.questions.conversation import User
 from dixa_state.questions.filters import between, is_set, of_conversation, one_of
 from dixa_state.questions.paging import (
     Cursor,
@@ -171,7 +171,7 @@ def describe_transition(
         received_at=transition.received_at,
         event_id=transition.event_id,
         event=transition.topic,
-        actor=describe_user(transition.actor),
+        actor=transition.actor,
         holder=_holder(held, micros(transition.at)),
         irregular=transition.irregular,
         inferred=transition.inferred,

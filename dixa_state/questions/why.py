@@ -15,10 +15,10 @@ from dixa_state.errors import InvalidInputError
 from dixa_state.fold import Step, without_snapshot
 from dixa_state.questions.conversation import (
     Conversation,
+    Queue,
     User,
     describe,
-    describe_queue,
-    describe_user,
+    described,
 )
 from dixa_state.questions.question import (
     Answer,
@@ -71,9 +71,9 @@ _CHEAP: dict[str, Callable[[domain.Conversation], Any]] = {
         name: attrgetter(name)
         for name in ("dixa_status", "channel", "direction", "subject", "contact_point")
     },
-    "requester": lambda state: describe_user(state.requester),
-    "assignee": lambda state: describe_user(state.assignee),
-    "queue": lambda state: describe_queue(state.queue),
+    "requester": lambda state: described(User, state.requester),
+    "assignee": lambda state: described(User, state.assignee),
+    "queue": lambda state: described(Queue, state.queue),
     "tags": lambda state: sorted(state.tags),
     "custom_attributes": lambda state: dict(sorted(state.custom_attributes.items())),
 }
@@ -140,7 +140,7 @@ class Why(Question[Cause]):
             at=event and event.at,
             received_at=event and event.received_at,
             late=event and event.late,
-            actor=describe_user(event.actor) if event else None,
+            actor=event and event.actor,
             subscription_id=stored and stored.webhook.subscription_id,
             signature=stored and stored.webhook.signature,
             verdict=stored and tracker.judge_signature(stored.webhook, state.organization_id),

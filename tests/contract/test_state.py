@@ -19,7 +19,7 @@ from dixa_state import (
     Webhook,
 )
 from dixa_state.questions import Answer, describe
-from dixa_state.questions.bans import describe_ban
+from dixa_state.questions.bans import Ban as BanAnswer
 from dixa_state.questions.timeline import describe_step
 from dixa_state.questions.transitions import describe_transition
 
@@ -130,7 +130,7 @@ def test_the_example_day_tells_who_is_banned(
 ) -> None:
     tracker = store.open()
     deliver(tracker, day_lines)
-    bans = [document(describe_ban(ban)) for ban in tracker.bans()]
+    bans = [document(BanAnswer.model_validate(ban)) for ban in tracker.bans()]
     endusers = {ban["user"]["email"]: ban["banned"] for ban in bans if ban["kind"] == "enduser"}
     ips = {ban["id"]: ban["banned"] for ban in bans if ban["kind"] == "ip"}
     assert {"endusers": endusers, "ips": ips} == day_expected["bans"]

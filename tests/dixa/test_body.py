@@ -26,7 +26,7 @@ from dixa_state.domain.events import Event, Queue, Snapshot, User
 from dixa_state.domain.fold import fold
 from dixa_state.fold import Step
 from dixa_state.questions import describe
-from dixa_state.questions.bans import describe_ban
+from dixa_state.questions.bans import Ban as BanAnswer
 from dixa_state.questions.timeline import describe_step
 
 DATA = Path(__file__).parent.parent / "data"
@@ -774,7 +774,7 @@ def must_be_a_ban(event: Event, accepted: Identity) -> None:
     subject = bans.subject(event.fact)
     ban = bans.fold(Ban(accepted.organization_id, kind, subject), [event])
 
-    assert to_json(describe_ban(ban))
+    assert to_json(BanAnswer.model_validate(ban))
     if subject:
         assert accepted.stream == ban_stream(kind, accepted.organization_id, subject)
     else:

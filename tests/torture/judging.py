@@ -22,7 +22,7 @@ from dixa_state.domain.events import Event, Order, mark_late
 from dixa_state.domain.states import encode
 from dixa_state.domain.timestamps import parse_time, shorten
 from dixa_state.questions import Answer, describe
-from dixa_state.questions.bans import describe_ban
+from dixa_state.questions.bans import Ban as BanAnswer
 from dixa_state.questions.transitions import describe_transition
 from dixa_state.store.append import Outcome
 
@@ -105,7 +105,7 @@ def judge_truth(story: Story, state: State) -> None:
     if isinstance(state, Ban):
         if truth["dropped"]:
             return
-        told = _document(describe_ban(state))
+        told = _document(BanAnswer.model_validate(state))
         changes = [_only(change, truth["history"][0]) for change in told["history"]]
         wanted = {name: value for name, value in truth.items() if name != "dropped"}
         _require_told(story, {**told, "history": changes}, wanted)
