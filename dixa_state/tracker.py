@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeVar
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import (
-    EventStore,
     InfrastructureFactory,
     Mapper,
     Notification,
@@ -114,31 +113,6 @@ class StoredBody(Struct, frozen=True):
     webhook: StoredWebhook
 
 
-class StoredWebhooks(EventStore[str]):
-    """The library's event store; calling it with a conversation yields its stored webhooks."""
-
-    def __init__(self, mapper: Mapper[str], tracker: "ConversationTracker") -> None:
-        super().__init__(mapper, tracker.event_recorder)
-        self._tracker = tracker
-
-    def __call__(
-        self, csid: int, *, organization: str | None = None, up_to: int | None = None
-    ) -> Iterator[StoredBody]:
-        """Return the stored webhooks of a conversation in order of arrival.
-
-        Raises what `ConversationTracker.conversation` raises.
-        """
-        found = self._tracker.notifications(csid, organization=organization, up_to=up_to)
-        return map(_stored_body, found)
-
-    def at(self, position: int) -> StoredBody:
-        """Return the stored webhook at a position; raises `NotFoundError` if there is none."""
-        found = self._tracker.event_recorder.select_notifications(position, 1, stop=position)
-        if not found:
-            raise NotFoundError(f"event {position}: the store has none at that position")
-        return _stored_body(found[0])
-
-
 def _stored_body(stored: Notification) -> StoredBody:
     return StoredBody(
         stored.id,
@@ -178,12 +152,10 @@ class ConversationTracker(Application[str]):
         self._clock = clock
         super().__init__()
 
-    events: StoredWebhooks
-
     def __dir__(self) -> list[str]:
         """List what is of use here: not what the library has for aggregates."""
-        own = [name for name in vars(ConversationTracker) if not name.startswith("_")]
-        return ["events", *(name for name in own if not name.startswith("construct_"))]
+        own = vars(ConversationTracker)
+        return [name for name in own if not name.startswith(("_", "construct_"))]
 
     @property
     def event_recorder(self) -> EventRecorder:
@@ -239,10 +211,6 @@ class ConversationTracker(Application[str]):
     def construct_mapper(self) -> Mapper[str]:
         """Return the mapper of webhooks for the library."""
         return WebhookMapper(self.construct_transcoder())
-
-    def construct_event_store(self) -> StoredWebhooks:
-        """Return the event store for the library."""
-        return StoredWebhooks(self.mapper, self)
 
     def ask(self, question: Answerable[A]) -> A:
         """Return the answer to a question of `dixa_state.questions`.
@@ -356,6 +324,22 @@ class ConversationTracker(Application[str]):
             whose = f" of organization {organization}" if organization else ""
             raise NotFoundError(f"conversation {csid}{whose}: no webhook about it is in the store")
         return stored
+
+    def webhooks(
+        self, csid: int, *, organization: str | None = None, up_to: int | None = None
+    ) -> Iterator[StoredBody]:
+        """Return the stored webhooks of a conversation in order of arrival.
+
+        Raises what `conversation` raises.
+        """
+        return map(_stored_body, self.notifications(csid, organization=organization, up_to=up_to))
+
+    def webhook_at(self, position: int) -> StoredBody:
+        """Return the stored webhook at a position; raises `NotFoundError` if there is none."""
+        found = self._event_recorder.select_notifications(position, 1, stop=position)
+        if not found:
+            raise NotFoundError(f"event {position}: the store has none at that position")
+        return _stored_body(found[0])
 
     def bans(self) -> Iterator[Ban]:
         """Yield every end user and IP address that ever was banned."""

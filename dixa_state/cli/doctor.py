@@ -81,7 +81,7 @@ def _in_store(reader: Reader) -> Iterator[Found]:
     yield "events", at.store_position, None
     age = at.last_event_age
     yield "last webhook", None if age is None else f"{span(age)} ago", None
-    newest = reader.tracker.events.at(at.store_position).webhook if at.store_position else None
+    newest = reader.tracker.webhook_at(at.store_position).webhook if at.store_position else None
     ahead = newest and (newest.received_at - now).total_seconds()
     wrong = ahead and ahead > 1 and f"the clock is {span(ahead)} behind the newest webhook"
     yield "clock", format_time(now), wrong or None

@@ -47,7 +47,7 @@ class StoredEvents(WholeQuestion[StoredEvent]):
     def keyed(self, reader: Reader, position: int) -> Iterable[Keyed[StoredEvent]]:
         """Return every webhook, by its version."""
         tracker = reader.tracker
-        found = tracker.events(self.csid, organization=self.organization, up_to=position)
+        found = tracker.webhooks(self.csid, organization=self.organization, up_to=position)
         return (((stored.version,), describe_stored(tracker, stored)) for stored in found)
 
 
@@ -58,7 +58,7 @@ class OneStoredEvent(Question[StoredEvent]):
 
     def answer(self, reader: Reader) -> StoredEvent:
         """Return the webhook."""
-        found = describe_stored(reader.tracker, reader.tracker.events.at(self.position))
+        found = describe_stored(reader.tracker, reader.tracker.webhook_at(self.position))
         if self.organization not in (None, found.organization_id):
             raise NotFoundError(
                 f"event {self.position}: expected one of organization {self.organization}, "

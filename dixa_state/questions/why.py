@@ -126,7 +126,7 @@ class Why(Question[Cause]):
             up_to=state.position,
         )
         found = self._find(steps, tracker.grace, now)
-        event, stored = found and found.event, found and tracker.events.at(found.event.position)
+        event, stored = found and found.event, found and tracker.webhook_at(found.event.position)
         return Cause(
             organization_id=state.organization_id,
             csid=state.csid,

@@ -154,7 +154,7 @@ def _append(tracker: ConversationTracker, bodies: Iterator[bytes], count: int) -
 
 def _late(tracker: ConversationTracker, views: Views, csid: int, size: int) -> float:
     """Time an event that happened before all others of its conversation, until it shows."""
-    old = next(tracker.events(csid)).webhook.body
+    old = next(tracker.webhooks(csid)).webhook.body
     found = _PARTS.match(old)
     assert found
     at = format_time(_BEFORE_ALL - timedelta(minutes=size.bit_length())).encode()

@@ -56,7 +56,7 @@ def test_the_same_body_again_is_a_duplicate_at_the_position_of_the_first(
     assert tracker.append(first) == Outcome(
         "duplicate", "e-1", position=2, topic="conversation.created"
     )
-    assert len(list(tracker.events(7))) == 2
+    assert len(list(tracker.webhooks(7))) == 2
 
 
 def test_duplicates_are_recognised_in_a_store_that_was_closed_and_opened_again(
@@ -128,7 +128,7 @@ def test_a_body_of_several_megabytes_is_kept(store: SimpleNamespace) -> None:
     raw = body(padding="x" * 5_000_000)
     kinds = [outcome.kind for outcome in tracker.append_many(webhooks(raw, body()))]
     assert kinds == ["appended", "appended"]
-    assert next(tracker.events(7)).webhook.body == raw
+    assert next(tracker.webhooks(7)).webhook.body == raw
 
 
 def test_the_body_of_a_stored_event_comes_back_byte_for_byte(
@@ -150,7 +150,7 @@ def test_what_the_request_said_is_stored_beside_the_body(store: SimpleNamespace)
     tracker = store.open()
     header = 't=1,v1=",\\"body\\":é"'
     tracker.append(body(), received_at=NOON, subscription_id="sub-1", signature=header)
-    webhook = next(tracker.events(7)).webhook
+    webhook = next(tracker.webhooks(7)).webhook
     assert (webhook.received_at, webhook.subscription_id) == (NOON, "sub-1")
     assert webhook.signature == header
 
@@ -248,7 +248,7 @@ def test_a_time_of_receipt_in_any_zone_is_kept_in_utc(store: SimpleNamespace) ->
     there = NOON.astimezone(timezone(timedelta(hours=2)))
     tracker.append(body(), received_at=there)
     tracker.append(b"broken", received_at=there)
-    assert next(tracker.events(7)).webhook.received_at == NOON
+    assert next(tracker.webhooks(7)).webhook.received_at == NOON
     assert [item.webhook.received_at for item in tracker.quarantined()] == [NOON]
 
 

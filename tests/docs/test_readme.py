@@ -88,7 +88,7 @@ def test_every_python_example_runs(tmp_path: Path, data: Path) -> None:
     with open_tracker(f"sqlite:///{tmp_path}/other.db") as tracker:
         names = {"body": body, "header": header, "tracker": tracker}
         exec(compile(verifying, "README", "exec"), names)  # noqa: S102
-        assert next(tracker.events(70431)).webhook.signature == header
+        assert next(tracker.webhooks(70431)).webhook.signature == header
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:
@@ -194,4 +194,4 @@ def test_webhooks_are_sent_as_the_readme_shows_from_a_second_shell(
         server.communicate(timeout=60)
     assert server.returncode == 0
     with open_tracker(f"sqlite:///{tmp_path}/dixa-state.db") as tracker:
-        assert tracker.events.at(1).webhook.received_at.hour == datetime.now(UTC).hour
+        assert tracker.webhook_at(1).webhook.received_at.hour == datetime.now(UTC).hour
