@@ -1,6 +1,6 @@
 """The pool of read connections, each used by one thread at a time.
 
-The library's pools serve writers. Their checks on every checkout take several times as long as most
+The library's pools check each connection at every checkout, which takes several times as long as most
 questions do, so readers have this pool.
 """
 

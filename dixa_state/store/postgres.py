@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import psycopg
 from eventsourcing import persistence
 from eventsourcing.persistence import Notification
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
@@ -56,15 +55,14 @@ _TYPES = {
     "known_events": ("bytea", "bytea", "int8"),
 }
 _TRIGGERS = re.findall(r"CREATE OR REPLACE TRIGGER (\w+)", schema("postgres"))
-_RECONNECT_TIMEOUT = 2.0
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
 
 
-class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
-    """The recorder on PostgreSQL; the library's own schema is replaced by ours in `sql/`.
+class PostgresRecorder(DatabaseRecorder):
+    """The recorder on PostgreSQL.
 
-    The library's insert is not used: its pipeline hangs on parameters beyond a megabyte on a Unix
-    socket, and its database functions take no lock, so that a reader misses events.
+    Nothing of the library's own: its insert hangs in a pipeline on parameters beyond a megabyte on
+    a Unix socket, and its database functions take no lock, so that a reader misses events.
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
@@ -81,10 +79,6 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         self._write_pool = ReadPool(self.connect, is_free)
         # A limit that connections have costs no round trip for each statement.
         self._query_pool = ReadPool(self._connect_limited, is_free)
-        super().__init__(_datastore(url))
-
-    def create_table(self) -> None:
-        """Do nothing: the constructor has made the schema."""
 
     def _make_ready(self, url: str, *, create: bool) -> None:
         """Create the schema on a plain connection, whose errors name the cause; a pool's do not."""
@@ -184,7 +178,6 @@ class PostgresRecorder(DatabaseRecorder, PostgresApplicationRecorder):
         self._read_pool.close()
         self._query_pool.close()
         self._write_pool.close()
-        self.datastore.close()
 
     def _listed(self, values: Sequence[Any]) -> list[Any]:
         return list(values)
@@ -295,26 +288,6 @@ def _row(event: Notification) -> tuple[int, str, int, str, bytes]:
     return event.id, stream, event.originator_version, event.topic, event.state
 
 
-def _datastore(url: str) -> PostgresDatastore:
-    datastore = PostgresDatastore(
-        dbname="",
-        host="",
-        port="",
-        user="",
-        password="",
-        connect_timeout=CONNECT_TIMEOUT,
-        pool_size=1,
-        max_overflow=9,
-        pre_ping=True,
-        originator_id_type="text",
-    )
-    # The pool backs off until this timeout, then connects on demand: recovery must not wait for it.
-    datastore.pool.reconnect_timeout = _RECONNECT_TIMEOUT
-    # The library's constructor has no parameter for sslmode and the like.
-    datastore.pool.kwargs = {**_parameters(url), "row_factory": psycopg.rows.dict_row}
-    return datastore
-
-
 @contextmanager
 def reconnecting(
     pool: ReadPool[psycopg.Connection[TupleRow]],
@@ -360,12 +333,11 @@ def translated() -> Iterator[None]:
     except (psycopg.IntegrityError, persistence.IntegrityError) as error:
         raise persistence.IntegrityError(str(error)) from error
     except (psycopg.Error, persistence.PersistenceError) as error:
-        cause = error.__cause__ or error  # the library wraps the errors of its connections
-        if isinstance(cause, psycopg.errors.QueryCanceled):
+        if isinstance(error, psycopg.errors.QueryCanceled):
             raise current_deadline().exceeded() from error
-        if isinstance(cause, psycopg.errors.LockNotAvailable):
+        if isinstance(error, psycopg.errors.LockNotAvailable):
             raise LockTimeoutError(_unavailable_because(error)) from error
-        raise unavailable(cause) from error
+        raise unavailable(error) from error
 
 
 def unavailable(error: BaseException) -> StoreUnavailableError:

@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.persistence import Notification, NotSupportedError, StoredEvent
 
 from dixa_state.store import quarantine
 from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
@@ -102,6 +102,9 @@ class DatabaseRecorder(EventRecorder):
     def max_notification_id(self) -> int | None:
         position: int | None = self._rows("newest")[0][0]
         return position
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
+        raise NotSupportedError(f"no subscription to events after {gt} of {topics}: use the views")
 
 
 def notification(row: tuple[Any, ...]) -> Notification:

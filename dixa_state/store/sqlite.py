@@ -10,11 +10,11 @@ from math import inf
 from pathlib import Path
 from threading import Condition, Lock
 from time import monotonic, sleep
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 from eventsourcing import persistence
-from eventsourcing.persistence import Notification, NotSupportedError
+from eventsourcing.persistence import Notification
 
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import SchemaError, StoreError, StoreUnavailableError
@@ -170,10 +170,6 @@ class SqliteRecorder(DatabaseRecorder):
         parameters = {"ids": self._listed(ids), "resolution": resolution, "at": format_time(at)}
         with translated(), self.write_connection() as connection:
             connection.execute(_SQL["resolve"], parameters)
-
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
-        """Raise `NotSupportedError`: SQLite does not notify other processes."""
-        raise NotSupportedError(f"no subscription to events after {gt} of {topics}")
 
     def close(self) -> None:
         self._read_pool.close()

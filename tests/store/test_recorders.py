@@ -58,9 +58,6 @@ class TestPostgresRecorder(
 ):
     __test__ = True
 
-    def test_insert_subscribe(self) -> None:
-        self.optional_test_insert_subscribe()
-
 
 class TestPostgresNonInterleaving(
     Ours, OnPostgres, persistence.NonInterleavingNotificationIDsBaseCase
