@@ -151,18 +151,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
-Spelling = Callable[[Any], tuple[Any, ...]]
-
-
 class IsAmong(_Part):
     """The field has one of these values, or none of them."""
 
     type_: Literal["IsOneOf", "IsNotOneOf"] = _TYPE
     values: tuple[Text, ...] = _SEVERAL
-
-    def on(self, column: str, spell: Spelling) -> Condition:
-        """Compare the column with the values."""
-        return _among(self.type_, column, tuple(v for one in self.values for v in spell(one)))
 
 
 class StatusIsAmong(_Part):
@@ -183,10 +176,6 @@ class HasAny(_Part):
     """The field has no value, or has any."""
 
     type_: Literal["IsEmpty", "IsNotEmpty"] = _TYPE
-
-    def on(self, column: str, _spell: Spelling) -> Condition:
-        """Look whether the column has a value."""
-        return HasValue(column, wanted=self.type_ == "IsNotEmpty")
 
 
 class Includes(_Part):
@@ -211,11 +200,6 @@ class Bound(_Part):
     type_: Literal["Since", "Until"] = _TYPE
     value: Moment = Field(description="The time.")
 
-    def on(self, column: str, _spell: Spelling) -> Condition:
-        """Compare the column with the time."""
-        at = micros(self.value)
-        return Between(column, at) if self.type_ == "Since" else Between(column, None, at)
-
 
 class Span(_Part):
     """At or after one time and before another."""
@@ -229,10 +213,6 @@ class Span(_Part):
         if self.from_ > self.to:
             raise ValueError("expected from before to, got it")
         return self
-
-    def on(self, column: str, _spell: Spelling) -> Condition:
-        """Compare the column with both times."""
-        return Between(column, micros(self.from_), micros(self.to))
 
 
 class Length(_Part):
@@ -248,27 +228,12 @@ class StatusField(_Part):
     type_: Literal["Status"] = _TYPE
     operator: StatusIsAmong = _OPERATOR
 
-    def condition(self, _now: int) -> Condition:
-        """Compare the status, and Dixa's own word where that is none of ours."""
-        named = self.operator.values
-        ours = tuple(status for value in named for status in _OURS.get(value, (value,)))
-        awaiting = (spelling("AwaitingPending"),) if "AwaitingPending" in named else ()
-        both = (("status", ours), ("dixa_status", awaiting))
-        columns = [(column, values) for column, values in both if values]
-        if self.operator.type_ == "IsOneOf":
-            return AnyOf(tuple(OneOf((column,), values) for column, values in columns))
-        return AllOf(tuple(NoneOf(column, values) for column, values in columns))
-
 
 class WordField(_Part):
     """The channel or the direction, in the spelling of the webhooks or of the REST API."""
 
     type_: Literal["Channel", "Direction"] = _TYPE
     operator: IsAmong = _OPERATOR
-
-    def condition(self, _now: int) -> Condition:
-        """Compare the word."""
-        return self.operator.on(_COLUMNS[self.type_], _in_capitals)
 
 
 class NumberField(_Part):
@@ -277,20 +242,12 @@ class NumberField(_Part):
     type_: Literal["ConversationId"] = _TYPE
     operator: NumberIsAmong = _OPERATOR
 
-    def condition(self, _now: int) -> Condition:
-        """Compare the number."""
-        return _among(self.operator.type_, "csid", self.operator.values)
-
 
 class TagField(_Part):
     """The tags that it has now, by id or name."""
 
     type_: Literal["TagId"] = _TYPE
     operator: Annotated[Includes | HasAny, _OPERATORS]
-
-    def condition(self, _now: int) -> Condition:
-        """Look among the tags."""
-        return _of_several(self.operator, Labelled)
 
 
 class ColumnField(_Part):
@@ -299,20 +256,12 @@ class ColumnField(_Part):
     type_: Literal["AgentId", "QueueId", "ContactId"] = _TYPE
     operator: Annotated[IsAmong | HasAny, _OPERATORS]
 
-    def condition(self, _now: int) -> Condition:
-        """Compare the id."""
-        return self.operator.on(_COLUMNS[self.type_], lambda value: (as_stored(value),))
-
 
 class TimeField(_Part):
     """A time that every conversation has."""
 
     type_: Literal["CreationDate", "LastActivity"] = _TYPE
     operator: Annotated[Bound | Span, _OPERATORS]
-
-    def condition(self, _now: int) -> Condition:
-        """Compare the time."""
-        return self.operator.on(_COLUMNS[self.type_], tuple)
 
 
 class OptionalTimeField(_Part):
@@ -321,21 +270,12 @@ class OptionalTimeField(_Part):
     type_: Literal["ClosedDate", "AssignedDate", "LastMessage"] = _TYPE
     operator: Annotated[Bound | Span | HasAny, _OPERATORS]
 
-    def condition(self, _now: int) -> Condition:
-        """Compare the time."""
-        return self.operator.on(_COLUMNS[self.type_], tuple)
-
 
 class DurationField(_Part):
     """From creation to the last close, or to now where it still runs."""
 
     type_: Literal["Duration"] = _TYPE
     operator: Length = _OPERATOR
-
-    def condition(self, now: int) -> Condition:
-        """Compare the duration; `now` is in microseconds."""
-        shorter = self.operator.type_ == "ShorterThanOrEqualTo"
-        return Lasted(self.operator.value, now, most=shorter)
 
 
 class AttributeField(_Part):
@@ -345,25 +285,25 @@ class AttributeField(_Part):
     id: Text = Field(description="The id or the identifier of the attribute.")
     operator: Annotated[ValueIncludes | HasAny, _OPERATORS]
 
-    def condition(self, _now: int) -> Condition:
-        """Look among the values of the attribute."""
-        return _of_several(self.operator, partial(Attributed, as_stored(self.id)))
+
+AnyField = (
+    StatusField
+    | WordField
+    | ColumnField
+    | NumberField
+    | TagField
+    | TimeField
+    | OptionalTimeField
+    | DurationField
+    | AttributeField
+)
 
 
 class SearchCondition(_Part):
     """One condition."""
 
     field: Annotated[
-        StatusField
-        | WordField
-        | ColumnField
-        | NumberField
-        | TagField
-        | TimeField
-        | OptionalTimeField
-        | DurationField
-        | AttributeField,
-        Field(discriminator="type_", description="The field, and what is asked of it."),
+        AnyField, Field(discriminator="type_", description="The field, and what is asked of it.")
     ]
 
 
@@ -393,28 +333,20 @@ class SearchFilters(_Part):
         return self
 
 
+def _example(field: str, operator: str, **values: JsonValue) -> JsonValue:
+    key = {"id": values.pop("id")} if "id" in values else {}
+    return {"field": {"_type": field, **key, "operator": {"_type": operator, **values}}}
+
+
+_DAY: dict[str, JsonValue] = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-03T00:00:00Z"}
 _EXAMPLES: list[JsonValue] = [
     {
         "query": {"value": "tent", "exactMatch": True},
         "filters": {
             "strategy": "All",
             "conditions": [
-                {
-                    "field": {
-                        "_type": "Status",
-                        "operator": {"_type": "IsOneOf", "values": ["Open", "Pending"]},
-                    }
-                },
-                {
-                    "field": {
-                        "_type": "CreationDate",
-                        "operator": {
-                            "_type": "Between",
-                            "from": "2026-03-02T00:00:00Z",
-                            "to": "2026-03-03T00:00:00Z",
-                        },
-                    }
-                },
+                _example("Status", "IsOneOf", values=["Open", "Pending"]),
+                _example("CreationDate", "Between", **_DAY),
             ],
         },
     },
@@ -422,25 +354,9 @@ _EXAMPLES: list[JsonValue] = [
         "filters": {
             "strategy": "Any",
             "conditions": [
-                {
-                    "field": {
-                        "_type": "TagId",
-                        "operator": {"_type": "IncludesOne", "values": ["delivery"]},
-                    }
-                },
-                {
-                    "field": {
-                        "_type": "CustomAttribute",
-                        "id": "order_number",
-                        "operator": {"_type": "IsOneOf", "values": ["AU-1187"]},
-                    }
-                },
-                {
-                    "field": {
-                        "_type": "Duration",
-                        "operator": {"_type": "LongerThanOrEqualTo", "value": "PT1H30M"},
-                    }
-                },
+                _example("TagId", "IncludesOne", values=["delivery"]),
+                _example("CustomAttribute", "IsOneOf", id="order_number", values=["AU-1187"]),
+                _example("Duration", "LongerThanOrEqualTo", value="PT1H30M"),
             ],
         }
     },
@@ -464,7 +380,7 @@ class SearchBody(_Part):
         made = of_conversation(organization)
         if words is not None:
             made += worded("query.value", words.value, whole=bool(words.exact_match))
-        parts = tuple(one.field.condition(now) for one in filters.conditions or ())
+        parts = tuple(_condition(one.field, now) for one in filters.conditions or ())
         if filters.strategy == "Any" and parts:
             return [*made, AnyOf(parts)]
         return [*made, *parts]
@@ -517,6 +433,53 @@ _OURS: dict[str, tuple[str, ...]] = {
 }
 
 
+def _condition(field: AnyField, now: int) -> Condition:
+    """Return the condition that a field and its operator stand for; `now` is in microseconds."""
+    match field:
+        case StatusField():
+            return _status(field.operator)
+        case NumberField():
+            return _among(field.operator.type_, "csid", field.operator.values)
+        case WordField() | ColumnField() | TimeField() | OptionalTimeField():
+            spell = _in_capitals if isinstance(field, WordField) else _as_stored
+            return _compared(field.operator, _COLUMNS[field.type_], spell)
+        case DurationField():
+            shorter = field.operator.type_ == "ShorterThanOrEqualTo"
+            return Lasted(field.operator.value, now, most=shorter)
+        case TagField():
+            return _of_several(field.operator, Labelled)
+        case AttributeField():
+            return _of_several(field.operator, partial(Attributed, as_stored(field.id)))
+
+
+def _compared(
+    operator: IsAmong | HasAny | Bound | Span, column: str, spell: Callable[[str], tuple[str, ...]]
+) -> Condition:
+    """Apply an operator to a column, whose texts `spell` spells as rows have them."""
+    match operator:
+        case IsAmong(type_=kind, values=values):
+            return _among(kind, column, tuple(key for value in values for key in spell(value)))
+        case HasAny(type_=kind):
+            return HasValue(column, wanted=kind == "IsNotEmpty")
+        case Bound(type_=kind, value=value):
+            at = micros(value)
+            return Between(column, at) if kind == "Since" else Between(column, None, at)
+        case Span():
+            return Between(column, micros(operator.from_), micros(operator.to))
+
+
+def _status(operator: StatusIsAmong) -> Condition:
+    """Compare the status, and Dixa's own word where that is none of ours."""
+    named = operator.values
+    ours = tuple(status for value in named for status in _OURS.get(value, (value,)))
+    awaiting = (spelling("AwaitingPending"),) if "AwaitingPending" in named else ()
+    both = (("status", ours), ("dixa_status", awaiting))
+    columns = [(column, values) for column, values in both if values]
+    if operator.type_ == "IsOneOf":
+        return AnyOf(tuple(OneOf((column,), values) for column, values in columns))
+    return AllOf(tuple(NoneOf(column, values) for column, values in columns))
+
+
 def _among(operator: str, column: str, values: tuple[Any, ...]) -> Condition:
     return OneOf((column,), values) if operator == "IsOneOf" else NoneOf(column, values)
 
@@ -525,6 +488,10 @@ def _in_capitals(value: str) -> tuple[str, ...]:
     """Spell a word as webhooks do: `WidgetChat` is `WIDGET_CHAT`, but `WhatsApp` is `WHATSAPP`."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", value)
     return tuple(as_stored(spelled.upper()) for spelled in dict.fromkeys((value, apart)))
+
+
+def _as_stored(value: str) -> tuple[str, ...]:
+    return (as_stored(value),)
 
 
 def _of_several(

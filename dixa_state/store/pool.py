@@ -1,7 +1,7 @@
-"""The pool of read connections, each used by one thread at a time.
+"""A pool of connections, each used by one thread at a time.
 
-The library's pools check each connection at every checkout, which takes several times as long as most
-questions do, so readers have this pool.
+The library's pools check a connection at every checkout, which takes several times as long as most
+questions do.
 """
 
 from collections import deque
