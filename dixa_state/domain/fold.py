@@ -4,12 +4,12 @@ Webhooks are facts about the past, so nothing here decides or refuses: the fold 
 in event-time order, which makes the state independent of when, and how often, the webhooks came.
 """
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import assert_never
 
 from msgspec import UNSET
 
+from dixa_state.domain import events as facts
 from dixa_state.domain import lifecycle
 from dixa_state.domain.conversation import (
     Conversation,
@@ -24,38 +24,7 @@ from dixa_state.domain.conversation import (
     transfer_to_queue,
     unassign,
 )
-from dixa_state.domain.events import (
-    Abandoned,
-    AnyFact,
-    Assigned,
-    Closed,
-    Created,
-    CustomAttributesUpdated,
-    DeliveryReported,
-    EndUserBanned,
-    EndUserReplaced,
-    EndUserUnbanned,
-    Enqueued,
-    Event,
-    FollowUpAdded,
-    FollowUpExpired,
-    IpBanned,
-    IpUnbanned,
-    MessageAdded,
-    NoteAdded,
-    Rated,
-    Reopened,
-    SlaEvaluated,
-    SlaEvaluationBegan,
-    Snapshot,
-    TagAdded,
-    TagRemoved,
-    TransferredToAgent,
-    TransferredToQueue,
-    TypingStarted,
-    Unassigned,
-    Unrecognised,
-)
+from dixa_state.domain.events import AnyFact, Event, Snapshot
 from dixa_state.domain.evidence import GRACE, apply_snapshot
 from dixa_state.domain.lifecycle import Status, status_from_dixa
 from dixa_state.domain.messages import add_message
@@ -64,13 +33,8 @@ from dixa_state.domain.ratings import add_rating
 from dixa_state.domain.sla import Attribution, record_evaluation
 
 
-def fold(state: Conversation, events: Iterable[Event], *, grace: timedelta = GRACE) -> Conversation:
-    """Sort the events into event-time order and evolve the state by each."""
-    return evolve(state, *sorted(events, key=lambda event: event.order), grace=grace)
-
-
 def evolve(state: Conversation, *events: Event, grace: timedelta = GRACE) -> Conversation:
-    """Apply events in their order: of each first its snapshot, as evidence, then its fact."""
+    """Apply events in event-time order: of each its snapshot, as evidence, and then its fact."""
     draft = Draft.of(state)
     for event in events:
         if event.snapshot is not None and event.snapshot is not draft.agreed:
@@ -85,60 +49,66 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
     draft: Draft, event: Event, fact: AnyFact, grace: timedelta
 ) -> None:
     match fact:  # the most frequent first: each arm that does not match costs time
-        case MessageAdded():
+        case facts.MessageAdded():
             draft.messages = add_message(draft.messages, event.at, fact)
-        case SlaEvaluated() | SlaEvaluationBegan():
+        case facts.SlaEvaluated() | facts.SlaEvaluationBegan():
             draft.sla = record_evaluation(draft.sla, event, fact, _attribution(draft, event))
-        case DeliveryReported():
+        case facts.DeliveryReported():
             draft.deliveries_failed += fact.fate == "failed"
-        case Assigned():
+        case facts.Assigned():
             set_assignee(draft, event, fact.agent, "assigned", grace)
-        case Enqueued():
+        case facts.Enqueued():
             set_queue(draft, event, fact.queue, grace)
             draft.visits = enter_queue(draft.visits, draft.queue, event.at, "enqueued", grace)
-        case Created():
+        case facts.Created():
             draft.created_at = draft.created_at or event.at
             status = _snapshot_status(event)
             change_status(draft, event, lifecycle.CREATED, grace, snapshot_status=status)
-        case Closed():
+        case facts.Closed():
             change_status(draft, event, lifecycle.CLOSED, grace)
-        case Reopened():
+        case facts.Reopened():
             change_status(draft, event, lifecycle.REOPENED, grace)
-        case FollowUpAdded():
+        case facts.FollowUpAdded():
             change_status(draft, event, lifecycle.FOLLOW_UP_ADDED, grace)
-        case FollowUpExpired():
+        case facts.FollowUpExpired():
             status = _snapshot_status(event)
             if status == "pending":
                 status = None  # a stale snapshot: what expired cannot still be pending
             expired = lifecycle.FOLLOW_UP_EXPIRED
             change_status(draft, event, expired, grace, snapshot_status=status)
-        case Abandoned():
+        case facts.Abandoned():
             set_queue(draft, event, fact.queue, grace)
             change_status(draft, event, lifecycle.ABANDONED, grace)
-        case TransferredToQueue():
+        case facts.TransferredToQueue():
             transfer_to_queue(draft, event, fact.queue, grace)
-        case TransferredToAgent():
+        case facts.TransferredToAgent():
             transfer_to_agent(draft, event, fact.agent, grace)
-        case Unassigned():
+        case facts.Unassigned():
             unassign(draft, event, fact.agent, grace)
-        case NoteAdded():
+        case facts.NoteAdded():
             draft.notes += 1
-        case TagAdded():
+        case facts.TagAdded():
             set_tag(draft, event, fact.tag, grace, added=True)
-        case TagRemoved():
+        case facts.TagRemoved():
             set_tag(draft, event, fact.tag, grace, added=False)
-        case CustomAttributesUpdated():
+        case facts.CustomAttributesUpdated():
             set_attributes(draft, event, draft.custom_attributes | fact.values, grace)
-        case EndUserReplaced():
+        case facts.EndUserReplaced():
             new = fact.new or draft.requester
             draft.requester = draft.requester or fact.old
             set_requester(draft, event, new, grace)
-        case Rated():
+        case facts.Rated():
             reopens = draft.life.summary.reopens
             draft.ratings = add_rating(draft.ratings, event.at, fact, reopens)
-        case TypingStarted():
+        case facts.TypingStarted():
             draft.typing += 1
-        case Unrecognised() | EndUserBanned() | EndUserUnbanned() | IpBanned() | IpUnbanned():
+        case (
+            facts.Unrecognised()
+            | facts.EndUserBanned()
+            | facts.EndUserUnbanned()
+            | facts.IpBanned()
+            | facts.IpUnbanned()
+        ):
             pass
         case _:
             assert_never(fact)

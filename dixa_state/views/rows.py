@@ -20,26 +20,8 @@ from dixa_state.domain.metrics import (
 from dixa_state.domain.sla import Attribution
 from dixa_state.domain.states import encode
 from dixa_state.domain.waiting import next_deadline, open_since
-from dixa_state.views.tables import (
-    EPOCH,
-    AssignmentRow,
-    AttributeRow,
-    BanRow,
-    ConversationRow,
-    HistoryRow,
-    MissedRow,
-    QueueIntervalRow,
-    QueueVisitRow,
-    RatingRow,
-    ResponseRow,
-    Row,
-    SlaEvaluationRow,
-    SlaTagRow,
-    TagRow,
-    TransitionRow,
-    WordRow,
-    micros,
-)
+from dixa_state.views import tables
+from dixa_state.views.tables import EPOCH, Row, micros
 from dixa_state.views.texts import attribute_text, findable, in_capitals, storable, words
 
 
@@ -93,24 +75,24 @@ def _changed_chunks(
     return old, new
 
 
-def _chunks(stream: str, state: Conversation | Ban) -> Iterator[HistoryRow]:
+def _chunks(stream: str, state: Conversation | Ban) -> Iterator[tables.HistoryRow]:
     for path in histories.paths(state) if histories.count_chunks(state) else ():
         yield from _chunks_from(stream, state, path, 0)
 
 
 def _chunks_from(
     stream: str, state: Conversation | Ban, path: str, first: int
-) -> Iterator[HistoryRow]:
+) -> Iterator[tables.HistoryRow]:
     history = histories.get(state, path)
     for number in range(first, histories.full_chunks(history)):
-        yield HistoryRow(stream, path, number, histories.encode_chunk(path, history, number))
+        yield tables.HistoryRow(stream, path, number, histories.encode_chunk(path, history, number))
 
 
 def _optional_micros(time: datetime | None) -> int | None:
     return None if time is None else micros(time)
 
 
-def _conversation(stream: str, state: Conversation) -> ConversationRow:
+def _conversation(stream: str, state: Conversation) -> tables.ConversationRow:
     first_event = state.first_event_at or EPOCH
     created = micros(state.created_at or first_event)
     summary, midlife = state.life.summary, starts_midlife(state)
@@ -119,7 +101,7 @@ def _conversation(stream: str, state: Conversation) -> ConversationRow:
     first_bound = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
     queue, agent, requester = state.queue, state.assignee, state.requester
     held = state.assignments[-1] if state.assignments else None
-    return ConversationRow(
+    return tables.ConversationRow(
         stream=stream,
         organization_id=storable(state.organization_id),
         csid=state.csid,
@@ -179,11 +161,11 @@ def _foreign_status(text: str | None) -> str | None:
     return None if status_from_dixa(text) else findable(spelling(text or "") or None)
 
 
-def _transitions(stream: str, state: Conversation) -> Iterator[TransitionRow]:
+def _transitions(stream: str, state: Conversation) -> Iterator[tables.TransitionRow]:
     moves = state.life.transitions
     ends = [*(micros(move.at) for move in moves[1:]), None]
     for move, until in zip(moves, ends, strict=False):
-        yield TransitionRow(
+        yield tables.TransitionRow(
             stream=stream,
             sequence=move.sequence,
             organization_id=storable(state.organization_id),
@@ -200,10 +182,10 @@ def _transitions(stream: str, state: Conversation) -> Iterator[TransitionRow]:
         )
 
 
-def _assignments(stream: str, state: Conversation) -> Iterator[AssignmentRow]:
+def _assignments(stream: str, state: Conversation) -> Iterator[tables.AssignmentRow]:
     for number, hold in enumerate(state.assignments, start=1):
         agent = hold.agent
-        yield AssignmentRow(
+        yield tables.AssignmentRow(
             stream,
             number,
             findable(agent.key),
@@ -215,18 +197,18 @@ def _assignments(stream: str, state: Conversation) -> Iterator[AssignmentRow]:
         )
 
 
-def _queue_intervals(stream: str, state: Conversation) -> Iterator[QueueIntervalRow]:
+def _queue_intervals(stream: str, state: Conversation) -> Iterator[tables.QueueIntervalRow]:
     stays = state.queue_history
     ends = [*(micros(stay.since) for stay in stays[1:]), None]
     for number, (stay, until) in enumerate(zip(stays, ends, strict=False), start=1):
         if stay.queue is not None:
             key, name = findable(stay.queue.key), findable(stay.queue.name)
-            yield QueueIntervalRow(stream, number, key, name, micros(stay.since), until)
+            yield tables.QueueIntervalRow(stream, number, key, name, micros(stay.since), until)
 
 
-def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
+def _queue_visits(stream: str, state: Conversation) -> Iterator[tables.QueueVisitRow]:
     for number, visit in enumerate(state.visits, start=1):
-        yield QueueVisitRow(
+        yield tables.QueueVisitRow(
             stream=stream,
             number=number,
             queue_id=findable(visit.queue.key) if visit.queue else None,
@@ -239,10 +221,10 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[QueueVisitRow]:
         )
 
 
-def _responses(stream: str, state: Conversation) -> Iterator[ResponseRow]:
+def _responses(stream: str, state: Conversation) -> Iterator[tables.ResponseRow]:
     for number, one in enumerate(state.messages.responses, start=1):
         agent = one.agent
-        yield ResponseRow(
+        yield tables.ResponseRow(
             stream=stream,
             number=number,
             asked_at=micros(one.asked_at),
@@ -252,10 +234,10 @@ def _responses(stream: str, state: Conversation) -> Iterator[ResponseRow]:
         )
 
 
-def _tags(stream: str, state: Conversation) -> Iterator[TagRow]:
+def _tags(stream: str, state: Conversation) -> Iterator[tables.TagRow]:
     for number, tag, since, until in _tag_intervals(state):
         key = findable(state.tag_ids.get(tag))
-        yield TagRow(stream, number, findable(tag) or "", key, since, until)
+        yield tables.TagRow(stream, number, findable(tag) or "", key, since, until)
 
 
 def _tag_intervals(state: Conversation) -> Iterator[tuple[int, str, int, int | None]]:
@@ -291,7 +273,7 @@ def _first_tag_change(before: Conversation, after: Conversation) -> int | None:
     return start
 
 
-def _attributes(stream: str, state: Conversation) -> Iterator[AttributeRow]:
+def _attributes(stream: str, state: Conversation) -> Iterator[tables.AttributeRow]:
     found = sorted(
         (name, text)
         for name, value in state.custom_attributes.items()
@@ -300,14 +282,14 @@ def _attributes(stream: str, state: Conversation) -> Iterator[AttributeRow]:
     )
     for number, (name, text) in enumerate(found, start=1):
         key = findable(state.attribute_ids.get(name))
-        yield AttributeRow(stream, number, findable(name) or "", key, findable(text) or "")
+        yield tables.AttributeRow(stream, number, findable(name) or "", key, findable(text) or "")
 
 
-def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluationRow]:
+def _sla_evaluations(stream: str, state: Conversation) -> Iterator[tables.SlaEvaluationRow]:
     for number, evaluation in enumerate(state.sla, start=1):
         counted = evaluation.attribution or _current(state)
         queue, agent = counted.queue, counted.assignee
-        yield SlaEvaluationRow(
+        yield tables.SlaEvaluationRow(
             stream=stream,
             number=number,
             organization_id=storable(state.organization_id),
@@ -329,11 +311,11 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[SlaEvaluation
         )
 
 
-def _sla_tags(stream: str, state: Conversation) -> Iterator[SlaTagRow]:
+def _sla_tags(stream: str, state: Conversation) -> Iterator[tables.SlaTagRow]:
     for number, evaluation in enumerate(state.sla, start=1):
         counted = evaluation.attribution or _current(state)
         for tag in sorted({findable(tag) or "" for tag in counted.tags}):
-            yield SlaTagRow(stream, number, tag)
+            yield tables.SlaTagRow(stream, number, tag)
 
 
 def _first_sla_change(before: Conversation, after: Conversation) -> int | None:
@@ -352,19 +334,19 @@ def _current(state: Conversation) -> Attribution:
     return Attribution(state.queue, state.assignee, state.channel, state.tags)
 
 
-def _missed_of_status(stream: str, state: Conversation) -> Iterator[MissedRow]:
+def _missed_of_status(stream: str, state: Conversation) -> Iterator[tables.MissedRow]:
     """Yield those of the status with odd numbers, so that one more renumbers none of the others."""
     for place, loss in enumerate(state.life.losses):
         yield _missed(stream, state, loss, 2 * place + 1)
 
 
-def _missed_of_fields(stream: str, state: Conversation) -> Iterator[MissedRow]:
+def _missed_of_fields(stream: str, state: Conversation) -> Iterator[tables.MissedRow]:
     for place, loss in enumerate(state.losses):
         yield _missed(stream, state, loss, 2 * place + 2)
 
 
-def _missed(stream: str, state: Conversation, loss: Loss, number: int) -> MissedRow:
-    return MissedRow(
+def _missed(stream: str, state: Conversation, loss: Loss, number: int) -> tables.MissedRow:
+    return tables.MissedRow(
         stream=stream,
         number=number,
         organization_id=storable(state.organization_id),
@@ -379,10 +361,10 @@ def _missed(stream: str, state: Conversation, loss: Loss, number: int) -> Missed
     )
 
 
-def _ratings(stream: str, state: Conversation) -> Iterator[RatingRow]:
+def _ratings(stream: str, state: Conversation) -> Iterator[tables.RatingRow]:
     for number, rating in enumerate(state.ratings, start=1):
         agent = rating.agent
-        yield RatingRow(
+        yield tables.RatingRow(
             stream=stream,
             number=number,
             organization_id=storable(state.organization_id),
@@ -407,7 +389,7 @@ def _texts(state: Conversation) -> Sequence[str | None]:
 
 def _words(stream: str, state: Conversation) -> Iterator[Row]:
     for word in sorted(words(_texts(state))):
-        yield WordRow(word, stream)
+        yield tables.WordRow(word, stream)
 
 
 class _Part(NamedTuple):
@@ -469,8 +451,8 @@ _PARTS = (
 )
 
 
-def _ban(stream: str, state: Ban) -> BanRow:
-    return BanRow(
+def _ban(stream: str, state: Ban) -> tables.BanRow:
+    return tables.BanRow(
         stream=stream,
         kind=state.kind,
         organization_id=storable(state.organization_id),

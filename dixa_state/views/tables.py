@@ -266,23 +266,8 @@ class BanRow(NamedTuple):
     state: bytes
 
 
-Row = (
-    ConversationRow
-    | TransitionRow
-    | AssignmentRow
-    | QueueIntervalRow
-    | QueueVisitRow
-    | ResponseRow
-    | TagRow
-    | AttributeRow
-    | SlaEvaluationRow
-    | SlaTagRow
-    | RatingRow
-    | MissedRow
-    | WordRow
-    | HistoryRow
-    | BanRow
-)
+Row = NamedTuple
+"""A row of any of these tables."""
 
 TABLES: dict[str, type[Row]] = {
     "conversations": ConversationRow,

@@ -23,7 +23,7 @@ from dixa_state.domain import bans, events
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event, Queue, Snapshot, User
-from dixa_state.domain.fold import fold
+from dixa_state.domain.fold import evolve
 from dixa_state.fold import Step
 from dixa_state.questions import describe
 from dixa_state.questions.bans import Ban as BanAnswer
@@ -748,7 +748,7 @@ def must_end_well(*bodies: bytes) -> None:
     """Whatever bodies are: they are accepted and can be read, folded and shown, or are rejected."""
     told = [event for body in bodies if (event := must_be_read_or_rejected(body))]
     before = initial(None, 70431)
-    after = fold(before, told)
+    after = evolve(before, *sorted(told, key=lambda event: event.order))
 
     assert to_json(describe(after, now=NOW))
     for event in told:

@@ -27,7 +27,7 @@ from dixa_state.domain.events import (
     mark_late,
 )
 from dixa_state.domain.evidence import GRACE
-from dixa_state.domain.fold import fold
+from dixa_state.domain.fold import evolve
 from dixa_state.domain.lifecycle import Status
 
 ORGANIZATION = "aurora"
@@ -122,7 +122,8 @@ def after(
         as_of=clock(as_of) if as_of else None,
         known_at=clock(known_at) if known_at else None,
     )
-    return fold(initial(ORGANIZATION, CSID), kept, grace=grace)
+    ordered = sorted(kept, key=lambda event: event.order)
+    return evolve(initial(ORGANIZATION, CSID), *ordered, grace=grace)
 
 
 def transitions(state: Conversation) -> list[tuple[Status | None, Status, str | None]]:

@@ -31,7 +31,7 @@ from dixa_state.domain.events import (
     Reopened,
     Snapshot,
 )
-from dixa_state.domain.fold import fold
+from dixa_state.domain.fold import evolve
 from dixa_state.domain.metrics import durations
 
 CREATED = at("08:00", Created(), shows=Snapshot(created_at=clock("08:00")))
@@ -138,9 +138,8 @@ def test_the_queue_that_an_abandonment_names_is_where_the_wait_ended() -> None:
 
 def test_a_rating_only_subscription_has_no_closing_time_but_an_upper_bound() -> None:
     shown = Snapshot(status="CLOSED", created_at=clock("07:00"))
-    state = fold(
-        initial(ORGANIZATION, CSID), [at("09:00", Rated(type="Csat", score=5), shows=shown)]
-    )
+    rated = at("09:00", Rated(type="Csat", score=5), shows=shown)
+    state = evolve(initial(ORGANIZATION, CSID), rated)
     assert state.life.summary.first_closed_at == clock("09:00")
     assert state.life.summary.first_closed_bound
     assert state.life.summary.irregular == 0

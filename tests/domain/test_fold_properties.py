@@ -25,7 +25,7 @@ from dixa_state.domain import bans
 from dixa_state.domain.conversation import Conversation, initial, missed
 from dixa_state.domain.events import Abandoned, Created, Event, believed, same
 from dixa_state.domain.evidence import GRACE
-from dixa_state.domain.fold import evolve, fold
+from dixa_state.domain.fold import evolve
 from dixa_state.domain.metrics import durations
 from dixa_state.questions import describe
 
@@ -38,7 +38,7 @@ thorough = settings(max_examples=2 * settings().max_examples)
 
 
 def state_of(events: list[Event]) -> Conversation:
-    return fold(START, events)
+    return evolve(START, *sorted(events, key=lambda event: event.order))
 
 
 def documents(state: Conversation) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dixa_state.domain.events import (
     Snapshot,
     believed,
 )
-from dixa_state.domain.fold import fold
+from dixa_state.domain.fold import evolve
 
 # The close of 08:30 was on its way for an hour and a half.
 HISTORY = (
@@ -84,7 +84,7 @@ def test_without_a_moment_everything_is_believed_and_before_the_first_event_noth
     assert believed(events) == events
     assert believed(events, as_of=clock("07:59")) == []
     assert believed(events, known_at=clock("07:59")) == []
-    assert fold(initial(ORGANIZATION, CSID), []) == initial(ORGANIZATION, CSID)
+    assert evolve(initial(ORGANIZATION, CSID)) == initial(ORGANIZATION, CSID)
 
 
 def test_late_is_what_arrives_when_a_later_event_was_here_first() -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from dixa_state.dixa.body import identify, read_event
 from dixa_state.domain.conversation import initial
 from dixa_state.domain.events import Event
-from dixa_state.domain.fold import fold
+from dixa_state.domain.fold import evolve
 from dixa_state.domain.timestamps import parse_time
 from dixa_state.questions import describe
 from dixa_state.simulate import Plan, bodies, pretty_json
@@ -137,7 +137,8 @@ def _with(report: Report, truth: Document, came: list[tuple[Event, Document]]) -
     if not came:
         return report
     end = parse_time(truth["as_of"])
-    state = fold(initial(truth["organization_id"], truth["csid"]), (event for event, _ in came))
+    ordered = sorted((event for event, _ in came), key=lambda event: event.order)
+    state = evolve(initial(truth["organization_id"], truth["csid"]), *ordered)
     answer = describe(state, now=end, as_of=end).model_dump(mode="json", by_alias=True)
     marked = bool(answer["counts"]["missed"])
     lost_status = any(

@@ -17,7 +17,7 @@ from dixa_state.dixa.body import Identity, UnreadableError, identify, read_event
 from dixa_state.dixa.streams import csid_of
 from dixa_state.domain.conversation import Conversation, initial
 from dixa_state.domain.events import Event
-from dixa_state.domain.fold import fold
+from dixa_state.domain.fold import evolve
 from dixa_state.domain.states import as_kept, encode
 from dixa_state.questions import describe
 from dixa_state.store.append import Accepted, Rejected, prepare
@@ -75,7 +75,8 @@ class Bodies(Target):
             return
         start = initial(admitted.organization_id, csid_of(admitted.stream))
         for events in ([event], [*self._history, event]):
-            self._show(admitted.stream, fold(start, events), len(data))
+            ordered = sorted(events, key=lambda one: one.order)
+            self._show(admitted.stream, evolve(start, *ordered), len(data))
 
     def _show(self, stream: str, state: Conversation, length: int) -> None:
         kept = as_kept(state)
