@@ -2,20 +2,15 @@
 
 from typing import NamedTuple
 
-from dixa_state.dixa.streams import MAX_CSID
-from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
-from dixa_state.domain.states import decode_ban, decode_conversation
-from dixa_state.errors import InvalidInputError, SchemaError
+from dixa_state.domain.states import decode_conversation
+from dixa_state.errors import SchemaError
 from dixa_state.questions.reader import Reader
 from dixa_state.store.events import decode_state
 
-MAX_CHANGES = 1_000
-CHANGED = {
-    table: f"SELECT state FROM {table} WHERE position > :position ORDER BY position LIMIT :limit"  # noqa: S608
-    for table in ("conversations", "bans")
-}
-_MAX_POSITION = MAX_CSID  # both are numbers of 64 bits to the databases
+CHANGED = (
+    "SELECT state FROM conversations WHERE position > :position ORDER BY position LIMIT :limit"
+)
 
 
 class Health(NamedTuple):
@@ -47,32 +42,12 @@ def health(reader: Reader) -> Health:
     return Health(newest, seconds, at.position, max(newest - at.position, 0), poison)
 
 
-def changed_conversations(
-    reader: Reader, position: int, limit: int = MAX_CHANGES
-) -> list[Conversation]:
+def changed_conversations(reader: Reader, position: int, limit: int) -> list[Conversation]:
     """Return conversations whose newest event came after a position, in the order of those.
 
     Each is as it is now. To follow on, ask again with the position of the last one: a change shows
     when the views have reached it, and never before one of a smaller position.
     """
-    return [
-        decode_conversation(state) for state in _changed(reader, "conversations", position, limit)
-    ]
-
-
-def changed_bans(reader: Reader, position: int, limit: int = MAX_CHANGES) -> list[Ban]:
-    """Return bans whose newest event came after a position, as `changed_conversations` does."""
-    return [decode_ban(state) for state in _changed(reader, "bans", position, limit)]
-
-
-def _changed(reader: Reader, table: str, position: int, limit: int) -> list[bytes]:
-    """Return the states of the rows after a position, the one that changed longest ago first.
-
-    Raises `InvalidInputError` for a limit that is not from 1 to 1,000.
-    """
-    if not 1 <= limit <= MAX_CHANGES:
-        raise InvalidInputError(f"limit: expected 1 to {MAX_CHANGES}, got {limit}")
-    after = max(-1, min(position, _MAX_POSITION))
     with reader.moment() as (connection, _):
-        found = connection.run(CHANGED[table], position=after, limit=limit)
-    return [bytes(state) for (state,) in found]
+        found = connection.run(CHANGED, position=position, limit=limit)
+    return [decode_conversation(bytes(state)) for (state,) in found]

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from time import monotonic
 from typing import Any, TypeVar
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.errors import StoreUnavailableError
 from dixa_state.questions.names import with_known_names
 from dixa_state.questions.organizations import with_known_organization
 from dixa_state.questions.question import PagedQuestion, Question
@@ -22,9 +20,6 @@ from dixa_state.views.tables import VIEW_VERSION, Row
 A = TypeVar("A")
 T = TypeVar("T")
 Q = TypeVar("Q", bound=Question[Any])
-
-_RECHECK = 0.1
-"""Seconds between looks at the views: another thread may have taken the notice of a change."""
 
 
 class Reader:
@@ -72,20 +67,6 @@ class Reader:
     def newest(self) -> int:
         """Return the position of the newest event in the store."""
         return self.tracker.event_recorder.max_notification_id() or 0
-
-    def wait_for(self, position: int, timeout: float = 5.0) -> None:
-        """Wait until the views have reached a position, woken when they move.
-
-        Raises `StoreUnavailableError` if they have not after `timeout` seconds.
-        """
-        deadline = monotonic() + timeout
-        while (reached := self.position()) < position:
-            left = deadline - monotonic()
-            if left <= 0:
-                raise StoreUnavailableError(
-                    f"views: expected position {position} within {timeout} s, got {reached}"
-                )
-            self.views.changed(min(left, _RECHECK))
 
     @contextmanager
     def moment(

@@ -13,8 +13,8 @@ from projections import NOON, deliver, findings, opened, project, replay, rows
 from dixa_state import open_tracker
 from dixa_state.domain import histories
 from dixa_state.domain.states import encode
-from dixa_state.questions import Conversations, OneConversation, Reader
-from dixa_state.questions.changes import changed_bans, changed_conversations
+from dixa_state.questions import Ban, Bans, Conversations, OneConversation, Reader
+from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.projector import Projector
 from dixa_state.views.rows import changed_rows
 
@@ -129,9 +129,10 @@ def test_a_long_history_is_projected_replayed_and_read_as_it_is_folded(
         assert rows(place[1]) == live
         reader = Reader(*place)
         if story is bans:
-            assert changed_bans(reader, 0) == list(place[0].bans())
+            expected = [Ban.model_validate(ban) for ban in place[0].bans()]
+            assert list(reader.every(Bans(history=True))) == expected
         else:
-            [changed] = changed_conversations(reader, 0)
+            [changed] = changed_conversations(reader, 0, 10)
             asked = OneConversation(csid=1).state(reader)
             assert encode(changed) == encode(asked) == encode(place[0].conversation(1))
             assert reader.ask(Conversations()).items[0].version == 64

@@ -57,4 +57,3 @@ CREATE INDEX {v}missed_at ON {v}missed (at, stream, number);
 CREATE INDEX {v}missed_csid ON {v}missed (csid, stream, at, number);
 CREATE INDEX {v}words_stream ON {v}words (stream);
 CREATE INDEX {v}bans_subject ON {v}bans (subject);
-CREATE INDEX {v}bans_position ON {v}bans (position);
