@@ -1,8 +1,7 @@
 """The commands that ask: their options, their JSON and their tables derive from the questions."""
 
 import sys
-from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 from typing import TextIO
 
 import click
@@ -252,12 +251,5 @@ def bans(given: Given, store: str | None, *, as_json: bool) -> None:
         for ban in found:
             print_json(ban, exclude=None if history else {"history"})
     else:
-        print_table(tables.BANS, _ban_rows(found, history=history))
-
-
-def _ban_rows(bans: Iterable[questions.Ban], *, history: bool) -> Iterable[tables.Row]:
-    for ban in bans:
-        if history:
-            yield from (tables.ban_change_row(ban, change) for change in ban.history)
-        else:
-            yield tables.ban_row(ban)
+        changes = chain.from_iterable(map(tables.ban_history, found))
+        print_table(tables.BANS, changes if history else map(tables.ban_row, found))

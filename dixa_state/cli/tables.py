@@ -6,26 +6,12 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from dixa_state import questions
 from dixa_state.domain.timestamps import format_time, shorten
-from dixa_state.questions import (
-    Ban,
-    Cause,
-    Conversation,
-    DailyCounts,
-    Loss,
-    SlaAttainment,
-    SlaEvaluation,
-    Statistics,
-    StoredEvent,
-    TimelineStep,
-    Transition,
-)
-from dixa_state.questions.bans import BanChange
 from dixa_state.questions.conversation import Queue, Rating, Sla, User
 from dixa_state.questions.measures import Measured
 from dixa_state.questions.quarantine import QuarantinedWebhook
 from dixa_state.questions.stats import Numbers
-from dixa_state.views.verify import Finding
 
 Row = tuple[object, ...]
 
@@ -52,12 +38,11 @@ MEASURES = ("measure", "p50", "p90", "average", "of", "by date")
 GROUPED = ("measure", "", "p50", "p90", "average", "of")
 COMPARED = ("measure", "p50", "p50 before", "average", "average before", "of", "of before")
 DAYS = ("day", "began", "opened", "pending", "closed", "abandoned", "reopens")
-FINDINGS = ("where", "expected", "got")
 BANS = ("who", "banned", "since (UTC)", "by")
 QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
 
 
-def status_fields(state: Conversation) -> Iterator[tuple[str, object]]:
+def status_fields(state: questions.Conversation) -> Iterator[tuple[str, object]]:
     """Yield the names and values of a conversation's state."""
     counts = {name: count for name, count in state.counts if count}
     bounds = {*state.times.upper_bounds, *state.durations.upper_bounds}
@@ -86,7 +71,7 @@ def status_fields(state: Conversation) -> Iterator[tuple[str, object]]:
     yield "evidence", f"{state.version} events, the newest at position {state.position}"
 
 
-def timeline_row(step: TimelineStep) -> Row:
+def timeline_row(step: questions.TimelineStep) -> Row:
     """Return the row of one event; a change of status says what Dixa's own status says."""
     changed = [
         f"{name}: {_change(name, change.before, change.after)}"
@@ -98,14 +83,14 @@ def timeline_row(step: TimelineStep) -> Row:
     return clock(step.at), event, person(step.actor) or "", "; ".join(changed + _said(step) + marks)
 
 
-def event_row(stored: StoredEvent) -> Row:
+def event_row(stored: questions.StoredEvent) -> Row:
     """Return the row of a stored webhook."""
     event = stored.event.removeprefix("conversation.")
     received = clock(stored.received_at)
     return stored.position, clock(stored.at), received, event, stored.event_id, stored.verdict
 
 
-def cause_fields(cause: Cause) -> Iterator[tuple[str, object]]:
+def cause_fields(cause: questions.Cause) -> Iterator[tuple[str, object]]:
     """Yield the names and values of what is behind a field."""
     yield cause.field, _shown(cause.value)
     yield "as of", clock(cause.as_of)
@@ -142,7 +127,7 @@ def _shown(value: Any) -> str:
             return to_json(value).decode()
 
 
-def _said(step: TimelineStep) -> list[str]:
+def _said(step: questions.TimelineStep) -> list[str]:
     """Return the beginning of a message or note, and the names of its attachments."""
     text = " ".join((step.details.get("text") or "").split())
     attached = ", ".join(step.details.get("attachments") or ())
@@ -150,7 +135,7 @@ def _said(step: TimelineStep) -> list[str]:
     return [part for part in parts if part]
 
 
-def audit_row(transition: Transition) -> Row:
+def audit_row(transition: questions.Transition) -> Row:
     """Return the row of one transition."""
     marks = [word for word in ("inferred", "late") if getattr(transition, word)]
     return (
@@ -165,13 +150,13 @@ def audit_row(transition: Transition) -> Row:
     )
 
 
-def audit_of_all_row(transition: Transition) -> Row:
+def audit_of_all_row(transition: questions.Transition) -> Row:
     """Return the row of one transition among those of many conversations."""
     _, at, *rest = audit_row(transition)
     return at, transition.csid, *rest
 
 
-def _by(transition: Transition) -> str:
+def _by(transition: questions.Transition) -> str:
     """Return who did it, or in brackets who had the conversation then."""
     if transition.actor or transition.holder is None:
         return person(transition.actor) or ""
@@ -179,7 +164,7 @@ def _by(transition: Transition) -> str:
     return f"({shorten(holder.name or holder.email or holder.id or '?', 40)})"
 
 
-def missed_row(loss: Loss) -> Row:
+def missed_row(loss: questions.Loss) -> Row:
     """Return the row of a lost webhook."""
     return (
         loss.csid,
@@ -199,7 +184,9 @@ def list_columns(sort: str, *, several: bool) -> tuple[str, ...]:
     return (first, *(["organization"] if several else []), second, sorted_by, *rest)
 
 
-def list_row(state: Conversation, sort: str, now: datetime, organization: str | None) -> Row:
+def list_row(
+    state: questions.Conversation, sort: str, now: datetime, organization: str | None
+) -> Row:
     """Return the row of a conversation, with its organization if there are several."""
     return (
         state.csid,
@@ -213,7 +200,7 @@ def list_row(state: Conversation, sort: str, now: datetime, organization: str | 
     )
 
 
-def _sorted_by(state: Conversation, sort: str, now: datetime) -> str:
+def _sorted_by(state: questions.Conversation, sort: str, now: datetime) -> str:
     times = state.times
     match sort:
         case "waiting":
@@ -232,7 +219,7 @@ def _since(time: datetime | None, now: datetime) -> str:
     return span(max((now - time).total_seconds(), 0)) if time else ""
 
 
-def sla_row(evaluation: SlaEvaluation) -> Row:
+def sla_row(evaluation: questions.SlaEvaluation) -> Row:
     """Return the row of an SLA evaluation."""
     return (
         evaluation.csid,
@@ -244,7 +231,7 @@ def sla_row(evaluation: SlaEvaluation) -> Row:
     )
 
 
-def attainment_row(share: SlaAttainment) -> Row:
+def attainment_row(share: questions.SlaAttainment) -> Row:
     """Return the row of a share."""
     return (
         "all" if share.by is None else share.label or "none",
@@ -261,7 +248,7 @@ def _share(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def stats_fields(stats: Statistics) -> Iterator[tuple[str, object]]:
+def stats_fields(stats: questions.Statistics) -> Iterator[tuple[str, object]]:
     """Yield the names and values of the counts, and what they are of."""
     if stats.since or stats.until:
         began, ended = clock(stats.since) or "the beginning", clock(stats.until) or "now"
@@ -282,7 +269,7 @@ def stats_fields(stats: Statistics) -> Iterator[tuple[str, object]]:
         yield "poison", f"{poison.position} {poison.event}: {poison.error}"
 
 
-def measures(stats: Statistics) -> tuple[tuple[str, ...], Iterator[Row]]:
+def measures(stats: questions.Statistics) -> tuple[tuple[str, ...], Iterator[Row]]:
     """Return the columns and the rows of the measures: all, by group, or beside those before."""
     if stats.by:
         return (GROUPED[0], stats.by, *GROUPED[2:]), _grouped_rows(stats)
@@ -295,7 +282,7 @@ def measures(stats: Statistics) -> tuple[tuple[str, ...], Iterator[Row]]:
     )
 
 
-def _grouped_rows(stats: Statistics) -> Iterator[Row]:
+def _grouped_rows(stats: questions.Statistics) -> Iterator[Row]:
     for name in stats.measures:
         for group in stats.groups:
             measure = group.measures[name]
@@ -304,7 +291,7 @@ def _grouped_rows(stats: Statistics) -> Iterator[Row]:
                 yield name, stats.labels.get(value, value), *_figures(measure), _count(measure)
 
 
-def _compared_rows(stats: Statistics, before: Numbers) -> Iterator[Row]:
+def _compared_rows(stats: questions.Statistics, before: Numbers) -> Iterator[Row]:
     for name, measure in stats.measures.items():
         p50, _, average = _figures(measure)
         earlier = before.measures[name]
@@ -326,24 +313,21 @@ def _count(measure: Measured) -> str:
     return f"{measure.count:,}{left_out}"
 
 
-def day_row(day: DailyCounts) -> Row:
+def day_row(day: questions.DailyCounts) -> Row:
     """Return the row of a day."""
     return tuple(value for _, value in day)
 
 
-def finding_row(finding: Finding) -> Row:
-    """Return the row of a difference."""
-    return finding.where, finding.expected, finding.got
-
-
-def ban_row(ban: Ban) -> Row:
+def ban_row(ban: questions.Ban) -> Row:
     """Return the row of a ban."""
     return _who(ban), "yes" if ban.banned else "no", clock(ban.since), person(ban.by) or ""
 
 
-def ban_change_row(ban: Ban, change: BanChange) -> Row:
-    """Return the row of one change in the history of a ban."""
-    return _who(ban), "yes" if change.banned else "no", clock(change.at), person(change.by) or ""
+def ban_history(ban: questions.Ban) -> Iterator[Row]:
+    """Yield the row of each change in the history of a ban."""
+    for change in ban.history:
+        done = "yes" if change.banned else "no"
+        yield _who(ban), done, clock(change.at), person(change.by) or ""
 
 
 def quarantine_row(item: QuarantinedWebhook) -> Row:
@@ -368,7 +352,7 @@ def clock(time: Any) -> str | None:
     return format_time(shown).replace("T", " ").removesuffix("Z").removesuffix(".000")
 
 
-def _who(ban: Ban) -> str:
+def _who(ban: questions.Ban) -> str:
     return person(ban.user) or ban.id
 
 

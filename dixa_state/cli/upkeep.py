@@ -19,7 +19,7 @@ from dixa_state.cli.options import (
 )
 from dixa_state.cli.output import print_fields, print_json, print_table, say
 from dixa_state.errors import StoreError
-from dixa_state.views.verify import verify
+from dixa_state.views.verify import Finding, verify
 
 FAILED = 1
 
@@ -76,7 +76,7 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
         findings = [finding._asdict() for finding in found]
         print_json({"events": events, "behind": max(waiting, 0), "findings": findings})
     elif found:
-        print_table(tables.FINDINGS, map(tables.finding_row, found))
+        print_table(Finding._fields, found)
     spent = tables.span(monotonic() - started)
     compared = f"{events:,} events refolded and compared with the views, row by row, in {spent}"
     verdict = f"{len(found)} differences found" if found else "everything is as the events say"

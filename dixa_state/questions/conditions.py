@@ -168,7 +168,7 @@ class Tagged(OfStream, frozen=True):
         return f"EXISTS ({_RUNNING_TAGS} AND {fits})"
 
     def holds(self, row: Any, made: Made) -> bool:
-        running = {tag.tag for tag in made.get("tags", ()) if tag.until is None}
+        running = {tag.tag for tag in made["tags"] if tag.until is None}
         return (self.none and not running) or not running.isdisjoint(self.tags)
 
 
@@ -197,7 +197,7 @@ class SlaTagged(OfStream, frozen=True):
         return f"EXISTS ({_OWN_SLA_TAGS} AND {fits})"
 
     def holds(self, row: Any, made: Made) -> bool:
-        had = {tag.tag for tag in made.get("sla_tags", ()) if tag.number == row.number}
+        had = {tag.tag for tag in made["sla_tags"] if tag.number == row.number}
         return (self.none and not had) or not had.isdisjoint(self.tags)
 
 
@@ -213,7 +213,7 @@ class NotEnded(Condition, frozen=True):
         return f"coalesce(({status}), '') NOT IN ('closed', 'abandoned')"
 
     def holds(self, row: Any, made: Made) -> bool:
-        return all(one.status not in ENDED for one in made.get("conversations", ()))
+        return all(one.status not in ENDED for one in made["conversations"])
 
 
 class Beside(OfStream, frozen=True):
@@ -233,9 +233,7 @@ class Beside(OfStream, frozen=True):
 
     def holds(self, row: Any, made: Made) -> bool:
         return any(
-            hold(conditions, one, made)
-            for table, conditions in self.ways
-            for one in made.get(table, ())
+            hold(conditions, one, made) for table, conditions in self.ways for one in made[table]
         )
 
 
@@ -268,7 +266,7 @@ class Labelled(Condition, frozen=True):
         return _every(self.keys, count, some, wanted=self.wanted)
 
     def holds(self, row: Any, made: Made) -> bool:
-        running = [tag for tag in made.get("tags", ()) if tag.until is None]
+        running = [tag for tag in made["tags"] if tag.until is None]
         had = {name for tag in running for name in (tag.tag, tag.tag_id)}
         return _meets(had, self.keys, every=self.every) is self.wanted
 
@@ -302,7 +300,7 @@ class Attributed(Condition, frozen=True):
     def holds(self, row: Any, made: Made) -> bool:
         had = {
             one.value
-            for one in made.get("custom_attributes", ())
+            for one in made["custom_attributes"]
             if self.identifier in (one.identifier, one.attribute_id)
         }
         return _meets(had, self.values, every=self.every) is self.wanted
@@ -371,7 +369,7 @@ class Worded(OfStream, frozen=True):
         return f"EXISTS ({self.streams(parameters)} AND words.stream = t.stream)"
 
     def holds(self, row: Any, made: Made) -> bool:
-        words = {word.word for word in made.get("words", ())}
+        words = {word.word for word in made["words"]}
         if self.whole:
             return self.word in words
         return any(word.startswith(self.word) for word in words)

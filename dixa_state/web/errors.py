@@ -9,19 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from dixa_state.errors import (
-    AmbiguousError,
-    DixaStateError,
-    InvalidInputError,
-    NotFoundError,
-    OverloadedError,
-    SchemaError,
-    SignatureError,
-    StoreError,
-    StoreUnavailableError,
-    UnfoldableEventError,
-    UnknownNameError,
-)
+from dixa_state import errors
+from dixa_state.errors import DixaStateError, SignatureError, StoreError
 
 UNAVAILABLE = 503
 
@@ -32,15 +21,15 @@ RETRY_AFTER = "1"
 """Seconds after which to try again what cannot be done now."""
 
 _STATUS: dict[type[DixaStateError], tuple[int, str]] = {
-    UnknownNameError: (400, "unknown_name"),
-    NotFoundError: (404, "not_found"),
-    AmbiguousError: (400, "ambiguous"),
-    InvalidInputError: (400, "invalid"),
+    errors.UnknownNameError: (400, "unknown_name"),
+    errors.NotFoundError: (404, "not_found"),
+    errors.AmbiguousError: (400, "ambiguous"),
+    errors.InvalidInputError: (400, "invalid"),
     SignatureError: (401, "unauthenticated"),
-    OverloadedError: (UNAVAILABLE, "overloaded"),
-    StoreUnavailableError: (UNAVAILABLE, "unavailable"),
-    SchemaError: (UNAVAILABLE, "schema"),
-    UnfoldableEventError: (500, "unfoldable"),
+    errors.OverloadedError: (UNAVAILABLE, "overloaded"),
+    errors.StoreUnavailableError: (UNAVAILABLE, "unavailable"),
+    errors.SchemaError: (UNAVAILABLE, "schema"),
+    errors.UnfoldableEventError: (500, "unfoldable"),
     StoreError: (UNAVAILABLE, "unavailable"),
 }
 _CODES = {

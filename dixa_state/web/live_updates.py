@@ -69,22 +69,14 @@ class Change:
         return {}
 
 
-class _Rows(Mapping[str, Sequence[Row]]):
+class _Rows(dict[str, Sequence[Row]]):
     def __init__(self, state: Conversation) -> None:
         self._state = state
 
-    @cached_property
-    def _made(self) -> Mapping[str, Sequence[Row]]:
-        return group(rows("", self._state))
-
-    def __getitem__(self, table: str) -> Sequence[Row]:
-        return self._made[table]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        return len(self._made)
+    def __missing__(self, table: str) -> Sequence[Row]:
+        if not self:
+            self.update(group(rows("", self._state)))
+        return self.setdefault(table, ())
 
 
 class LiveUpdates:

@@ -83,64 +83,41 @@ class Metrics:
 
     def __init__(self) -> None:
         self.last_hour = LastHour()
-        self.registry = registry = CollectorRegistry()
-        self.received = LabeledCounter(
-            Counter(
-                "dixa_state_webhooks_received",
-                "Webhooks that were kept, by outcome",
-                ["outcome", "event"],
-                registry=registry,
-            )
+        self.registry = CollectorRegistry()
+        self.received = self._counter(
+            "webhooks_received", "Webhooks that were kept, by outcome", "outcome", "event"
         )
-        self.refused = LabeledCounter(
-            Counter(
-                "dixa_state_webhooks_refused",
-                "Webhooks that were not kept, by reason",
-                ["reason"],
-                registry=registry,
-            )
+        self.refused = self._counter(
+            "webhooks_refused", "Webhooks that were not kept, by reason", "reason"
+        )
+        self.requests = self._counter(
+            "http_requests", "HTTP requests that were answered", "method", "route", "status"
         )
         self.response_time = Histogram(
             "dixa_state_webhook_answer_seconds",
             "From the headers of a webhook to its response",
             buckets=_RESPONSE_SECONDS,
-            registry=registry,
+            registry=self.registry,
         )
         self.commits = Histogram(
             "dixa_state_commit_events",
             "Webhooks that shared a commit",
             buckets=_BATCH_EVENTS,
-            registry=registry,
+            registry=self.registry,
         )
-        self.requests = LabeledCounter(
-            Counter(
-                "dixa_state_http_requests",
-                "HTTP requests that were answered",
-                ["method", "route", "status"],
-                registry=registry,
-            )
+        self._alive = self._gauge("projector_alive", "1 while the projector runs")
+        self._gauges = {name: self._gauge(*metric) for name, metric in _GAUGES.items()}
+        self._workload = {name: self._gauge(name, text) for name, text in _WORKLOAD.items()}
+        self._waiting = self._gauge("waiting_conversations", "In a queue", "queue")
+        self._longest_wait = self._gauge(
+            "longest_wait_seconds", "Since the first of those in a queue entered it", "queue"
         )
-        self._alive = Gauge(
-            "dixa_state_projector_alive", "1 while the projector runs", registry=registry
-        )
-        self._gauges = {
-            name: Gauge(f"dixa_state_{metric}", help_text, registry=registry)
-            for name, (metric, help_text) in _GAUGES.items()
-        }
 
-        self._workload = {
-            name: Gauge(f"dixa_state_{name}", help_text, registry=registry)
-            for name, help_text in _WORKLOAD.items()
-        }
-        self._waiting = Gauge(
-            "dixa_state_waiting_conversations", "In a queue", ["queue"], registry=registry
-        )
-        self._longest_wait = Gauge(
-            "dixa_state_longest_wait_seconds",
-            "Since the first of those in a queue entered it",
-            ["queue"],
-            registry=registry,
-        )
+    def _counter(self, name: str, text: str, *labels: str) -> LabeledCounter:
+        return LabeledCounter(Counter(f"dixa_state_{name}", text, labels, registry=self.registry))
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"dixa_state_{name}", text, labels, registry=self.registry)
 
     def set_workload(self, found: CurrentCounts | None) -> None:
         """Set what the desk has before it; what is not known is NaN, and no queue waits."""
