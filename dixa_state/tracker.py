@@ -7,13 +7,9 @@ from typing import Any, Protocol, TypeVar
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import (
-    InfrastructureFactory,
     Mapper,
     Notification,
-    NotSupportedError,
-    ProcessRecorder,
     StoredEvent,
-    TrackingRecorder,
 )
 from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
@@ -204,13 +200,13 @@ class ConversationTracker(Application[str]):
         """Return the environment for the library: not that of the process."""
         return Environment(name, env or {})
 
-    def construct_factory(self, env: Environment) -> "_Factory":
-        """Return a factory for the library that has this tracker's recorder."""
-        return _Factory(self._event_recorder, env)
-
     def construct_mapper(self) -> Mapper[str]:
         """Return the mapper of webhooks for the library."""
         return WebhookMapper(self.construct_transcoder())
+
+    def construct_recorder(self) -> EventRecorder:
+        """Return the tracker's recorder for the library."""
+        return self._event_recorder
 
     def ask(self, question: Answerable[A]) -> A:
         """Return the answer to a question of `dixa_state.questions`.
@@ -228,6 +224,7 @@ class ConversationTracker(Application[str]):
         """Close all connections."""
         if self._reader is not None:
             self._reader.close()
+        self._event_recorder.close()
         super().close()
 
     def _asks(self) -> "Asks":
@@ -424,28 +421,3 @@ def _require_zone(**moments: datetime | None) -> None:
             raise InvalidInputError(
                 f"{name}: expected a time with a zone, got {moment.isoformat()}"
             )
-
-
-class _Factory(InfrastructureFactory[TrackingRecorder]):
-    """Return the one recorder to the library."""
-
-    def __init__(self, recorder: EventRecorder, env: Environment) -> None:
-        super().__init__(env)
-        self._recorder = recorder
-
-    def application_recorder(self) -> EventRecorder:
-        return self._recorder
-
-    def aggregate_recorder(self, purpose: str = "events") -> EventRecorder:
-        raise NotSupportedError(f"no recorder for {purpose}: events are folded, not snapshotted")
-
-    def tracking_recorder(
-        self, tracking_recorder_class: type[TrackingRecorder] | None = None
-    ) -> TrackingRecorder:
-        raise NotSupportedError(f"no tracking recorder {tracking_recorder_class} here")
-
-    def process_recorder(self) -> ProcessRecorder:
-        raise NotSupportedError("no process recorder: webhooks are facts, nothing answers them")
-
-    def close(self) -> None:
-        self._recorder.close()
