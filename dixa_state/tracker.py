@@ -30,7 +30,7 @@ from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.fold import FoldResult, State, Step, fold_further, fold_stream, timeline
 from dixa_state.store.append import Outcome, prepare
-from dixa_state.store.events import Received, StoredWebhook, Webhook, decode_state, received_decoder
+from dixa_state.store.events import Received, Webhook, decode_state
 from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
 
 A = TypeVar("A")
@@ -96,7 +96,7 @@ class WebhookMapper(Mapper[str]):
 
 @cache
 def _decoder(data: type[EventData]) -> Decoder[Received[Body[EventData]]]:
-    return received_decoder(Body[data])  # type: ignore[valid-type]
+    return Decoder(Received[Body[data]])  # type: ignore[valid-type]
 
 
 class StoredBody(Struct, frozen=True):
@@ -106,7 +106,7 @@ class StoredBody(Struct, frozen=True):
     stream: str
     version: int
     topic: str
-    webhook: StoredWebhook
+    webhook: Webhook
 
 
 def _stored_body(stored: Notification) -> StoredBody:
@@ -163,7 +163,7 @@ class ConversationTracker(Application[str]):
         """Return how stale a snapshot may be."""
         return self._grace
 
-    def judge_signature(self, webhook: StoredWebhook, organization_id: str | None) -> Verdict:
+    def judge_signature(self, webhook: Webhook, organization_id: str | None) -> Verdict:
         """Return whether one of the tracker's secrets signs a stored webhook."""
         return judge(
             webhook.body,

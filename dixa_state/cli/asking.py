@@ -21,11 +21,11 @@ from dixa_state.cli.options import (
 )
 from dixa_state.cli.output import (
     FIRST_ROWS,
+    print_body,
     print_fields,
     print_json,
     print_rows,
     print_table,
-    print_text,
     say_rest,
 )
 from dixa_state.questions.naming import told_apart
@@ -108,11 +108,8 @@ def events(
         one = reader.ask(asked(questions.OneStoredEvent, given | {"position": position}))
     if raw:
         sys.stdout.buffer.write(one.body.encode())
-    elif as_json:
-        print_json(one)
     else:
-        print_fields(one.model_dump(mode="json", exclude={"body"}).items())
-        print_text(one.body)
+        print_body(one, as_json=as_json)
 
 
 @click.command()

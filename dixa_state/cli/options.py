@@ -36,6 +36,7 @@ Given = dict[str, Any]
 """The values that were given on the command line, by the names of the question's fields."""
 
 Q = TypeVar("Q", bound=Question[Any])
+T = TypeVar("T")
 
 FAR_BEHIND = 20_000
 """Events behind which the views are rebuilt: on all cores, and each conversation folded once."""
@@ -59,38 +60,32 @@ _METAVARS = {
 }
 
 
-class TimeType(click.ParamType[datetime]):
-    """A moment: RFC 3339, or `yesterday`, `-7d`, `2026-W10` and so on, in UTC."""
+class Parsed(click.ParamType[T]):
+    """A value that is parsed from its text; what cannot be parsed is wrong usage."""
 
-    name = "time"
+    def __init__(self, name: str, parse: Callable[[Any], T]) -> None:
+        self.name = name
+        self._parse = parse
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Parse the moment."""
-        if isinstance(value, datetime):
-            return value
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """Parse the value; a default is none that is parsed."""
         try:
-            return read_moment(value, datetime.now(UTC), ZoneInfo("UTC"))
-        except InvalidInputError as error:
-            self.fail(str(error), param, ctx)
-
-
-class NumberType(click.ParamType[int]):
-    """The number of a conversation, or of a body in quarantine."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse the number."""
-        try:
-            return read_csid(value)
+            return self._parse(value)
         except InvalidInputError as error:
             self.fail(str(error).removeprefix("csid: "), param, ctx)
 
 
-TIME = TimeType()
-NUMBER = NumberType()
+def _moment(value: str | datetime) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    return read_moment(value, datetime.now(UTC), ZoneInfo("UTC"))
+
+
+TIME = Parsed("time", _moment)
+"""A moment: RFC 3339, or `yesterday`, `-7d`, `2026-W10` and so on, in UTC."""
+
+NUMBER = Parsed("number", read_csid)
+"""The number of a conversation, or of a body in quarantine."""
 
 
 def options_of(

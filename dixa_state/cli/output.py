@@ -112,11 +112,6 @@ def say_rest(items: Iterator[object]) -> None:
         say(f"… and {count} more: --limit N shows more of them, --json all")
 
 
-def print_text(text: str) -> None:
-    """Print a text of several lines, after an empty one."""
-    sys.stdout.write("\n" + "".join(f"{plain(line)}\n" for line in text.splitlines()))
-
-
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one a line; what has no value is left out."""
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -126,6 +121,16 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
         if value not in (None, "", [], {}):
             table.add_row(name, Text(plain(value)))
     _print(table)
+
+
+def print_body(document: Any, *, as_json: bool) -> None:
+    """Print a document with a `body`, which follows the other fields after an empty line."""
+    if as_json:
+        print_json(document)
+        return
+    print_fields(document.model_dump(mode="json", exclude={"body"}).items())
+    lines = document.body.splitlines()
+    sys.stdout.write("\n" + "".join(f"{plain(line)}\n" for line in lines))
 
 
 def _width() -> int:

@@ -20,10 +20,10 @@ from dixa_state.cli.options import (
 )
 from dixa_state.cli.output import (
     plain,
+    print_body,
     print_fields,
     print_json,
     print_rows,
-    print_text,
     progress_bar,
     say,
 )
@@ -141,12 +141,7 @@ def quarantine_show(quarantine_id: int, store: str | None, *, as_json: bool) -> 
         items = tracker.quarantined([quarantine_id], resolved=True)
     if not items:
         raise NotFoundError(f"quarantine: expected the number of a body in it, got {quarantine_id}")
-    found = describe_body(items[0])
-    if as_json:
-        print_json(found)
-        return
-    print_fields(found.model_dump(mode="json", exclude={"body"}).items())
-    print_text(found.body)
+    print_body(describe_body(items[0]), as_json=as_json)
 
 
 @quarantine.command("retry")

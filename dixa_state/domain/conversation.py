@@ -143,6 +143,19 @@ class _Fields(Struct):
         """Since when it waits in a queue; None where an agent took it or it has ended."""
         return self.visits[-1].enqueued_at if is_waiting(self.visits) else None
 
+    @property
+    def open_since(self) -> datetime | None:
+        """Since when it has been open."""
+        return self.life.since if self.life.status == "open" else None
+
+    @property
+    def next_deadline(self) -> datetime | None:
+        """The earliest deadline of the SLA evaluations without an outcome; None once it ended."""
+        if self.life.status in ENDED:
+            return None
+        pending = [one.deadline for one in self.sla if one.status == "pending" and one.deadline]
+        return min(pending, default=None)
+
 
 class Conversation(_Fields, frozen=True):  # type: ignore[misc]  # msgspec allows it
     """The state of one conversation.

@@ -13,9 +13,9 @@ from dixa_state.domain.lifecycle import Transition
 S = TypeVar("S", bound=Conversation | Ban)
 
 
-def encode(state: Conversation | Ban | Transition) -> bytes:
+def encode(state: object) -> bytes:
     """Write a state as JSON, in one spelling only, so that equal states have equal bytes."""
-    return _encode(state)
+    return msgspec.json.encode(state, order="deterministic")
 
 
 _CONVERSATIONS = msgspec.json.Decoder(Conversation)
@@ -42,13 +42,9 @@ def as_kept(state: S) -> S:
     alphabetical order.
     """
     if isinstance(state, Conversation) and state.custom_attributes:
-        attributes = _ATTRIBUTES.decode(_encode(state.custom_attributes))
+        attributes = _ATTRIBUTES.decode(encode(state.custom_attributes))
         return replace(state, custom_attributes=attributes)
     return state
 
 
 _ATTRIBUTES = msgspec.json.Decoder(dict[str, Any])
-
-
-def _encode(value: object) -> bytes:
-    return msgspec.json.encode(value, order="deterministic")

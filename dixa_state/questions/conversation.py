@@ -19,7 +19,6 @@ from dixa_state.domain.metrics import (
     upper_bounds,
 )
 from dixa_state.domain.states import decode_conversation
-from dixa_state.domain.waiting import next_deadline
 from dixa_state.questions.question import (
     Answer,
     AsOf,
@@ -265,7 +264,7 @@ def _times(state: domain.Conversation, bounds: UpperBounds) -> Times:
         last_message_at=state.messages.last_at,
         last_customer_message_at=state.messages.last_customer_at,
         last_event_at=state.last_event_at,
-        next_deadline=next_deadline(state),
+        next_deadline=state.next_deadline,
         upper_bounds=sorted(bounds.times),
     )
 

@@ -1,10 +1,10 @@
 """A webhook as it came in, and as it is stored: one JSON object, the body in it byte for byte."""
 
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Raw, Struct
-from msgspec.json import Decoder, Encoder
+from msgspec.json import Encoder
 from pydantic_core import from_json
 
 from dixa_state.domain.timestamps import format_time, parse_time
@@ -19,15 +19,6 @@ class Webhook(Struct, frozen=True):
     received_at: datetime
     subscription_id: str | None = None
     signature: str | None = None
-
-
-class StoredWebhook(NamedTuple):
-    """What the state of a stored event holds."""
-
-    received_at: datetime
-    subscription_id: str | None
-    signature: str | None
-    body: bytes
 
 
 class _State(Struct, frozen=True):
@@ -46,13 +37,12 @@ def encode_state(webhook: Webhook) -> bytes:
     return _write(_State(received_at, webhook.subscription_id, webhook.signature, body))
 
 
-def decode_state(state: bytes) -> StoredWebhook:
+def decode_state(state: bytes) -> Webhook:
     """Read the state of a stored event; no string in JSON can hold the mark before the body."""
     head, _, rest = state.partition(_BODY)
     fields = from_json(head + b"}")
-    return StoredWebhook(
-        parse_time(fields["received_at"]), fields["subscription_id"], fields["signature"], rest[:-1]
-    )
+    received_at = parse_time(fields["received_at"])
+    return Webhook(rest[:-1], received_at, fields["subscription_id"], fields["signature"])
 
 
 B = TypeVar("B")
@@ -63,8 +53,3 @@ class Received(Struct, Generic[B], frozen=True):
 
     received_at: datetime
     body: B
-
-
-def received_decoder(body: type[B]) -> Decoder[Received[B]]:
-    """Return a decoder of stored webhooks whose bodies are of this type."""
-    return Decoder(Received[body])  # type: ignore[valid-type]

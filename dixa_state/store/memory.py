@@ -10,7 +10,7 @@ from eventsourcing.popo import POPOApplicationRecorder
 from msgspec.structs import replace
 
 from dixa_state.store.append import Known, Rejected, Writer, digest
-from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined, Resolution
+from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined, Resolution, placed
 
 
 class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
@@ -40,7 +40,7 @@ class MemoryRecorder(EventRecorder, POPOApplicationRecorder):
     def select_stream(self, stream: str) -> Sequence[Notification]:
         with self._database_lock:
             places = self._stored_events_index[stream].values()
-            return [_placed(self._stored_events[place], place + 1) for place in places]
+            return [placed(self._stored_events[place], place + 1) for place in places]
 
     def next_stream(self, name: str) -> str | None:
         with self._database_lock:
@@ -129,9 +129,3 @@ class _MemoryWriter(Writer):
             None,
         )
         return number
-
-
-def _placed(event: StoredEvent, position: int) -> Notification:
-    return Notification(
-        event.originator_id, event.originator_version, event.topic, event.state, position
-    )

@@ -9,8 +9,6 @@ from eventsourcing.persistence import Notification, NotSupportedError, StoredEve
 from dixa_state.store import quarantine
 from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
 
-_NO_LIMIT = 2**63 - 1
-
 
 class DatabaseRecorder(EventRecorder):
     """An event store in a database."""
@@ -76,8 +74,8 @@ class DatabaseRecorder(EventRecorder):
             "events_newest_first" if desc else "events",
             stream=originator_id,
             gt=-1 if gt is None else gt,
-            lte=_NO_LIMIT if lte is None else lte,
-            limit=_NO_LIMIT if limit is None else limit,
+            lte=NO_LIMIT if lte is None else lte,
+            limit=NO_LIMIT if limit is None else limit,
         )
         return [StoredEvent(*row) for row in rows]
 
@@ -93,7 +91,7 @@ class DatabaseRecorder(EventRecorder):
         rows = self._rows(
             "notifications_of_topics" if topics else "notifications",
             first=(start or 0) + (not inclusive_of_start),
-            last=_NO_LIMIT if stop is None else stop,
+            last=NO_LIMIT if stop is None else stop,
             topics=self._listed(topics),
             limit=limit,
         )

@@ -123,12 +123,13 @@ class EventRecorder(ApplicationRecorder, ABC):
         """Insert events whose versions are assigned, as the library does."""
         with self.writing() as writer:
             first = writer.last_position() + 1
-            events = [_placed(event, first + n) for n, event in enumerate(stored_events)]
+            events = [placed(event, first + n) for n, event in enumerate(stored_events)]
             writer.insert(events, {})
             return [event.id for event in events]
 
 
-def _placed(event: StoredEvent, position: int) -> Notification:
+def placed(event: StoredEvent, position: int) -> Notification:
+    """Return an event with its position."""
     return Notification(
         originator_id=event.originator_id,
         originator_version=event.originator_version,

@@ -19,7 +19,6 @@ from dixa_state.domain.metrics import (
 )
 from dixa_state.domain.sla import Attribution
 from dixa_state.domain.states import encode
-from dixa_state.domain.waiting import next_deadline, open_since
 from dixa_state.views import tables
 from dixa_state.views.tables import EPOCH, Row, micros
 from dixa_state.views.texts import attribute_text, findable, in_capitals, storable, words
@@ -124,8 +123,8 @@ def _conversation(stream: str, state: Conversation) -> tables.ConversationRow:
         assigned_at=_optional_micros(held.since if held and held.until is None else None),
         waiting_since=_optional_micros(state.waiting_since),
         reopened_at=_optional_micros(summary.reopened_at),
-        open_since=_optional_micros(open_since(state)),
-        deadline=_optional_micros(next_deadline(state)),
+        open_since=_optional_micros(state.open_since),
+        deadline=_optional_micros(state.next_deadline),
         asked_at=_optional_micros(response.asked_at if response else None),
         answered_at=_optional_micros(response.answered_at if response else None),
         closed_at=ended,

@@ -22,7 +22,7 @@ class ConversationRow(NamedTuple):
     it was closed or abandoned last, which is a close to Dixa too; it stays when the conversation is
     opened again.
     `duration` is from creation to there, None as long as the conversation has not ended.
-    `open_since` and `deadline` are those of `domain.waiting`. The first response is from `asked_at`
+    `deadline` is the next one of its SLA evaluations. The first response is from `asked_at`
     to `answered_at`.
     `chunks` counts the rows of `histories` that belong to the state; the SQL view appends them to
     it, a line each.

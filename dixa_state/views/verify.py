@@ -168,8 +168,7 @@ def _judge(event: Notification) -> Accepted | str:
         stored = decode_state(event.state)
     except Exception as error:  # noqa: BLE001 — whatever was made of the state, it is a finding
         return f"{type(error).__name__}: {error}"
-    webhook = Webhook(stored.body, stored.received_at, stored.subscription_id, stored.signature)
-    judged = prepare(webhook)
+    judged = prepare(stored)
     return judged if isinstance(judged, Accepted) else judged.reason
 
 

@@ -1,6 +1,5 @@
 """Answers as JSON: one document, or a page of a list."""
 
-from datetime import datetime
 from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
@@ -8,8 +7,6 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from dixa_state.domain.timestamps import format_time
-from dixa_state.questions import Page
 from dixa_state.web.errors import Error
 
 
@@ -46,21 +43,3 @@ SEARCH_REFUSALS: dict[int | str, dict[str, Any]] = {
 def answer(document: Any) -> Response:
     """Return a response with a document."""
     return Response(to_json(document, inf_nan_mode="null"), media_type="application/json")
-
-
-def listed(
-    page: Page[Any],
-    *,
-    as_of: datetime | None = None,
-    known_at: datetime | None = None,
-    next_page: str | None = None,
-) -> Response:
-    """Return a response with a page of a list; `next_page` is the address of the next one."""
-    meta: dict[str, Any] = {
-        "position": page.position,
-        "as_of": None if as_of is None else format_time(as_of),
-        "known_at": None if known_at is None else format_time(known_at),
-    }
-    if next_page is not None:
-        meta["next"] = next_page
-    return answer({"data": page.items, "meta": meta})

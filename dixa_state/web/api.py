@@ -19,7 +19,7 @@ from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Page, Question, Search, SearchBody
 from dixa_state.questions.question import describe_errors, moments
 from dixa_state.web.access import Reader
-from dixa_state.web.answers import REFUSALS, SEARCH_REFUSALS, Meta, answer, listed
+from dixa_state.web.answers import REFUSALS, SEARCH_REFUSALS, Meta, answer
 from dixa_state.web.bodies import headers_of
 from dixa_state.web.service import Service, TheService
 
@@ -220,20 +220,18 @@ async def _answered(service: Service, request: Request, question: Question[Any])
         found = service.reader.ask(question)
         if not isinstance(found, Page):
             return answer(found)
-        next_key = found.next_key
-        return listed(
-            found,
-            as_of=getattr(question, "as_of", None),
-            known_at=getattr(question, "known_at", None),
-            next_page=None if next_key is None else _next_page(request, question, next_key),
-        )
+        fixed = moments(question)
+        meta: dict[str, Any] = {"position": found.position}
+        meta |= {name: fixed.get(name) for name in ("as_of", "known_at")}
+        if found.next_key is not None:
+            meta["next"] = _next_page(request, fixed, found.next_key)
+        return answer({"data": found.items, "meta": meta})
 
     return await service.run_query(request, ask, question.min_position)
 
 
-def _next_page(request: Request, question: Question[Any], key: str) -> str:
+def _next_page(request: Request, fixed: Mapping[str, str], key: str) -> str:
     """Return the address of the next page, relative to this server: the same query with a key."""
-    fixed = moments(question)
     query = [
         (name, fixed.get(name, value))
         for name, value in parse_qsl(request.url.query, keep_blank_values=True)

@@ -34,7 +34,7 @@ def test_a_state_is_one_json_object_with_the_body_byte_for_byte(
     state = encode_state(Webhook(body, time, subscription, signature))
 
     assert state == to_json(head)[:-1] + b',"body":' + body + b"}"
-    assert decode_state(state) == (time, subscription, signature, body)
+    assert decode_state(state) == Webhook(body, time, subscription, signature)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
