@@ -142,26 +142,16 @@ class ConversationTracker(Application[str]):
         """
         self._open_reader = open_reader
         self._reader: Asks | None = None
-        self._event_recorder = recorder
-        self._grace = grace
+        self.event_recorder = recorder
+        self.grace = grace
         self._secrets = secrets
         self._clock = clock
         super().__init__()
 
     def __dir__(self) -> list[str]:
         """List what is of use here: not what the library has for aggregates."""
-        own = vars(ConversationTracker)
+        own = ["event_recorder", "grace", *vars(ConversationTracker)]
         return [name for name in own if not name.startswith(("_", "construct_"))]
-
-    @property
-    def event_recorder(self) -> EventRecorder:
-        """Return the event store."""
-        return self._event_recorder
-
-    @property
-    def grace(self) -> timedelta:
-        """Return how stale a snapshot may be."""
-        return self._grace
 
     def judge_signature(self, webhook: Webhook, organization_id: str | None) -> Verdict:
         """Return whether one of the tracker's secrets signs a stored webhook."""
@@ -190,11 +180,11 @@ class ConversationTracker(Application[str]):
         known_at: datetime | None = None,
     ) -> FoldResult:
         """Fold the events of a stream; what cannot be folded is beside the state."""
-        return fold_stream(stored, self.read, self._grace, as_of=as_of, known_at=known_at)
+        return fold_stream(stored, self.read, self.grace, as_of=as_of, known_at=known_at)
 
     def fold_further(self, before: State, stored: Sequence[Notification]) -> FoldResult | None:
         """Fold new events on top of a state; None if one belongs before an event in it."""
-        return fold_further(before, stored, self.read, self._grace)
+        return fold_further(before, stored, self.read, self.grace)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Return the environment for the library: not that of the process."""
@@ -206,7 +196,7 @@ class ConversationTracker(Application[str]):
 
     def construct_recorder(self) -> EventRecorder:
         """Return the tracker's recorder for the library."""
-        return self._event_recorder
+        return self.event_recorder
 
     def ask(self, question: Answerable[A]) -> A:
         """Return the answer to a question of `dixa_state.questions`.
@@ -224,7 +214,7 @@ class ConversationTracker(Application[str]):
         """Close all connections."""
         if self._reader is not None:
             self._reader.close()
-        self._event_recorder.close()
+        self.event_recorder.close()
         super().close()
 
     def _asks(self) -> "Asks":
@@ -257,7 +247,7 @@ class ConversationTracker(Application[str]):
         Each transaction takes at most `MAX_BATCH_EVENTS` and `MAX_BATCH_BYTES` of
         `dixa_state.store.append`, and holds off other writers meanwhile.
         """
-        return self._event_recorder.append([prepare(webhook) for webhook in webhooks])
+        return self.event_recorder.append([prepare(webhook) for webhook in webhooks])
 
     def conversation(
         self,
@@ -308,13 +298,13 @@ class ConversationTracker(Application[str]):
         """Yield the events of a conversation in event-time order, each with before and after."""
         _require_zone(as_of=as_of, known_at=known_at)
         stored = self.notifications(csid, organization=organization, up_to=up_to)
-        return timeline(stored, self.read, self._grace, as_of=as_of, known_at=known_at)
+        return timeline(stored, self.read, self.grace, as_of=as_of, known_at=known_at)
 
     def notifications(
         self, csid: int, *, organization: str | None = None, up_to: int | None = None
     ) -> Sequence[Notification]:
         """Read the stored stream of a conversation, in order of arrival."""
-        stored = self._event_recorder.select_stream(self._stream_of(csid, organization))
+        stored = self.event_recorder.select_stream(self._stream_of(csid, organization))
         if up_to is not None:
             stored = [event for event in stored if event.id <= up_to]
         if not stored:
@@ -333,7 +323,7 @@ class ConversationTracker(Application[str]):
 
     def webhook_at(self, position: int) -> StoredBody:
         """Return the stored webhook at a position; raises `NotFoundError` if there is none."""
-        found = self._event_recorder.select_notifications(position, 1, stop=position)
+        found = self.event_recorder.select_notifications(position, 1, stop=position)
         if not found:
             raise NotFoundError(f"event {position}: the store has none at that position")
         return _stored_body(found[0])
@@ -341,8 +331,8 @@ class ConversationTracker(Application[str]):
     def bans(self) -> Iterator[Ban]:
         """Yield every end user and IP address that ever was banned."""
         for prefix in ("enduser/", "ip/"):
-            for stream in self._event_recorder.select_streams(prefix):
-                state = self.fold(self._event_recorder.select_stream(stream)).require_state()
+            for stream in self.event_recorder.select_streams(prefix):
+                state = self.fold(self.event_recorder.select_stream(stream)).require_state()
                 if isinstance(state, Ban):
                     yield state
 
@@ -354,7 +344,7 @@ class ConversationTracker(Application[str]):
         limit: int = NO_LIMIT,
     ) -> Sequence[Quarantined]:
         """List the bodies that could not become events; with `resolved`, also the settled ones."""
-        return self._event_recorder.select_quarantined(ids=ids, resolved=resolved, limit=limit)
+        return self.event_recorder.select_quarantined(ids=ids, resolved=resolved, limit=limit)
 
     def retry_quarantined(self, ids: Sequence[int] | None = None) -> list[Outcome]:
         """Append quarantined bodies again, all or those of these ids.
@@ -366,7 +356,7 @@ class ConversationTracker(Application[str]):
         for item in self.quarantined(ids):
             outcome = self.append_many([replace(item.webhook, received_at=self._clock())])[0]
             if outcome.kind != "quarantined":
-                self._event_recorder.resolve([item.id], outcome.kind, self._clock())
+                self.event_recorder.resolve([item.id], outcome.kind, self._clock())
             outcomes.append(outcome)
         return outcomes
 
@@ -378,14 +368,14 @@ class ConversationTracker(Application[str]):
         missing = sorted(set(ids) - {item.id for item in self.quarantined(ids)})
         if missing:
             raise NotFoundError(f"quarantine: expected numbers of bodies in it, got {missing}")
-        self._event_recorder.resolve(ids, "discarded", self._clock())
+        self.event_recorder.resolve(ids, "discarded", self._clock())
 
     def _stream_of(self, csid: int, organization: str | None) -> str:
         if organization is not None:
             return conversation_stream(organization, csid)
         streams = list(self._streams_of(csid))
         if len(streams) > 1:
-            firsts = (self._event_recorder.select_stream(name)[:1] for name in streams)
+            firsts = (self.event_recorder.select_stream(name)[:1] for name in streams)
             owners = (self.fold(first).require_state() for first in firsts)
             names = sorted((owner and owner.organization_id) or '""' for owner in owners)
             raise AmbiguousError(
@@ -395,15 +385,11 @@ class ConversationTracker(Application[str]):
         return streams[0] if streams else conversation_stream(None, csid)
 
     def _streams_of(self, csid: int) -> Iterator[str]:
-        """Yield the streams of this number, one jump in the index per organization."""
-        stream = self._event_recorder.next_stream("conversation/")
-        while stream is not None and stream.startswith("conversation/"):
-            organization = stream.split("/")[1]
-            candidate = f"conversation/{organization}/{csid}"
-            if self._event_recorder.next_stream(candidate) == candidate:
+        """Yield the streams of this number."""
+        for first in self.event_recorder.first_streams("conversation"):
+            candidate = f"{first.rpartition('/')[0]}/{csid}"
+            if self.event_recorder.next_stream(candidate) == candidate:
                 yield candidate
-            # "0" sorts right after "/": past all conversations of this organization
-            stream = self._event_recorder.next_stream(f"conversation/{organization}0")
 
     def _nothing_yet(self, csid: int, stored: Sequence[Notification]) -> NotFoundError:
         events = [self.read(event) for event in stored]

@@ -167,17 +167,10 @@ def asked(question: type[Q], given: Given) -> Q:
         raise click.UsageError(message) from error
 
 
-def with_store(command: Command) -> Command:
-    """Add `--store`."""
-    option = click.option(
-        "--store", metavar="URL", help="Where events are kept.  [env: DIXA_STATE_STORE]"
-    )
-    return option(command)
-
-
-def with_json(command: Command) -> Command:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+with_store = click.option(
+    "--store", metavar="URL", help="Where events are kept.  [env: DIXA_STATE_STORE]"
+)
+with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @contextmanager

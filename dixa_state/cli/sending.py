@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dixa_state.cli.options import Command, read_secrets, read_settings, with_json
+from dixa_state.cli.options import read_secrets, read_settings, with_json
 from dixa_state.cli.output import print_fields, print_json, say
 from dixa_state.cli.store import read_sources, reading_progress
 from dixa_state.cli.tables import count_fields
@@ -23,14 +23,11 @@ FAILED = 1
 _SHOWN = 20
 
 
-def with_secret(command: Command) -> Command:
-    """Add `--secret`."""
-    option = click.option(
-        "--secret",
-        metavar="HEX",
-        help="What to sign with.  [default: the first in DIXA_STATE_WEBHOOK_SECRETS]",
-    )
-    return option(command)
+with_secret = click.option(
+    "--secret",
+    metavar="HEX",
+    help="What to sign with.  [default: the first in DIXA_STATE_WEBHOOK_SECRETS]",
+)
 
 
 @click.command("send")

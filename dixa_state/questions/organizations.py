@@ -1,7 +1,6 @@
 """Organizations: whether a store holds several, and how webhooks name them."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
@@ -58,19 +57,11 @@ class Organizations:
         recorder = self._reader.tracker.event_recorder
         found = [
             _organization_in(event.state)
-            for stream in self._streams()
+            for kind in _KINDS
+            for stream in recorder.first_streams(kind)
             for event in recorder.select_events(stream, limit=1)
         ]
         return {str(one["id"]): str(one.get("name") or "") for one in found if one.get("id")}
-
-    def _streams(self) -> Iterator[str]:
-        """Yield one stream of each kind and organization, by a jump in the index for each."""
-        recorder = self._reader.tracker.event_recorder
-        for kind in _KINDS:
-            stream = recorder.next_stream(f"{kind}/")
-            while stream is not None and stream.startswith(f"{kind}/"):
-                yield stream
-                stream = recorder.next_stream(f"{kind}/{stream.split('/')[1]}0")  # "0" follows "/"
 
 
 def _organization_in(state: bytes) -> dict[str, Any]:

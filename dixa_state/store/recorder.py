@@ -107,6 +107,14 @@ class EventRecorder(ApplicationRecorder, ABC):
             yield stream
             stream = self.next_stream(f"{stream} ")  # no name holds a space, all sort after it
 
+    def first_streams(self, kind: str) -> Iterator[str]:
+        """Yield the first stream of a kind of each organization, by a jump in the index to each."""
+        stream = self.next_stream(f"{kind}/")
+        while stream is not None and stream.startswith(f"{kind}/"):
+            yield stream
+            # "0" sorts right after "/": past all streams of this organization
+            stream = self.next_stream(f"{kind}/{stream.split('/')[1]}0")
+
     def append(self, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
         """Append webhooks, each with its own outcome, in order; a batch is one transaction.
 

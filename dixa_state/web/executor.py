@@ -27,12 +27,8 @@ class QueryExecutor:
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="query")
-        self._count = 0
-
-    @property
-    def count(self) -> int:
+        self.count = 0
         """The number of queries that wait or run."""
-        return self._count
 
     async def run(self, query: Callable[[], T], request: Request | None = None) -> T:
         """Return the result of a query, as long as the client of its request waits for it.
@@ -40,11 +36,11 @@ class QueryExecutor:
         A query that nobody waits for is not begun, and one that runs finds its deadline passed.
         Raises `OverloadedError` if too many wait already, `QueryTimeoutError` if it takes too long.
         """
-        if self._count >= MAX_QUERIES:
-            raise OverloadedError(f"{self._count} queries wait or run already")
+        if self.count >= MAX_QUERIES:
+            raise OverloadedError(f"{self.count} queries wait or run already")
         deadline = Deadline(QUERY_TIMEOUT)
         job = self._threads.submit(_run, query, deadline)
-        self._count += 1
+        self.count += 1
         job.add_done_callback(_on_loop(self._end, asyncio.get_running_loop()))
         return await _result(job, deadline, request)
 
@@ -53,7 +49,7 @@ class QueryExecutor:
         self._threads.shutdown(cancel_futures=True)
 
     def _end(self) -> None:
-        self._count -= 1
+        self.count -= 1
 
 
 def _on_loop(
