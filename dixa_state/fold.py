@@ -7,6 +7,7 @@ one rule: the live projector records it and goes on, a question by name raises
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import NamedTuple
 
 from eventsourcing.persistence import Notification
@@ -17,7 +18,7 @@ from dixa_state.dixa.streams import csid_of
 from dixa_state.domain import bans, histories
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation, initial
-from dixa_state.domain.events import Event, Order, believed, mark_late
+from dixa_state.domain.events import Event, believed, mark_late
 from dixa_state.domain.fold import evolve
 from dixa_state.domain.states import as_kept
 from dixa_state.errors import UnfoldableEventError
@@ -77,7 +78,8 @@ def fold_further(
 ) -> FoldResult | None:
     """Fold new events on top of a state; None if one belongs before an event already folded."""
     events, poison = _read_all(stored, read)
-    if not _follow(events, before):
+    newest = before.newest
+    if newest is not None and any(event.order <= newest for event in events):
         return None
     return _fold(before, stored, mark_late(events), grace, poison)
 
@@ -125,10 +127,6 @@ def _read_all(stored: Iterable[Notification], read: Read) -> tuple[list[Event], 
             stream = str(notification.originator_id)
             poison.append(Poison(notification.id, stream, notification.topic, _one_line(error)))
     return events, poison
-
-
-def _follow(events: Sequence[Event], before: State) -> bool:
-    return before.newest is None or all(event.order > before.newest for event in events)
 
 
 def _fold(
@@ -199,11 +197,9 @@ def _initial(stream: str, event: Event) -> State:
 
 def _in_order(events: Sequence[Event]) -> Sequence[Event]:
     """Sort events that were marked; where none of them came late, they are in order."""
-    return sorted(events, key=_order) if any(event.late for event in events) else events
-
-
-def _order(event: Event) -> Order:
-    return event.order
+    return (
+        sorted(events, key=attrgetter("order")) if any(event.late for event in events) else events
+    )
 
 
 def _stream(stored: Sequence[Notification]) -> str:

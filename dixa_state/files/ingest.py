@@ -59,7 +59,8 @@ def ingest(
     for source in sources:
         bodies = source if anyway else begun_with_webhooks(source)
         for batch in batches(until_broken(bodies, failures), lambda body: len(body.raw)):
-            outcomes = _keep(tracker, batch)
+            now = datetime.now(UTC)
+            outcomes = tracker.append_many([Webhook(body.raw, now) for body in batch])
             kinds.update(outcome.kind for outcome in outcomes)
             room = SHOWN - len(set_aside)
             set_aside += _named(batch, outcomes)[:room]
@@ -72,11 +73,6 @@ def ingest(
         set_aside=tuple(set_aside),
         failures=tuple(failures),
     )
-
-
-def _keep(tracker: ConversationTracker, batch: list[Body]) -> list[Outcome]:
-    received_at = datetime.now(UTC)
-    return tracker.append_many([Webhook(body.raw, received_at) for body in batch])
 
 
 def _named(batch: list[Body], outcomes: list[Outcome]) -> list[SetAside]:

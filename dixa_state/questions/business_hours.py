@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dixa_state.errors import InvalidInputError
-from dixa_state.questions.periods import Zone, read_zone
+from dixa_state.questions.periods import Zone, checked, read_zone
 from dixa_state.questions.question import describe_errors
 from dixa_state.views.tables import from_micros, micros
 
@@ -24,11 +24,6 @@ _EARLIEST, _LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (2000
 
 _DAY = timedelta(days=1)
 Spans = list[tuple[timedelta, timedelta]]
-
-
-def _read_spans(text: str) -> str:
-    _spans(text)
-    return text
 
 
 def _spans(text: str) -> Spans:
@@ -54,7 +49,7 @@ def _since_midnight(clock: str) -> timedelta:
     return timedelta(hours=read.hour, minutes=read.minute)
 
 
-Hours = Annotated[str, AfterValidator(_read_spans)]
+Hours = Annotated[str, checked(_spans)]
 
 
 class Week(BaseModel):
@@ -105,12 +100,7 @@ def read_business_hours(text: str) -> BusinessHours:
         raise InvalidInputError(f"business_hours: {message}") from error
 
 
-def _read(text: str) -> str:
-    read_business_hours(text)
-    return text
-
-
-BusinessHoursText = Annotated[str, AfterValidator(_read), Field(max_length=_MAX_TEXT)]
+BusinessHoursText = Annotated[str, checked(read_business_hours), Field(max_length=_MAX_TEXT)]
 FORMAT = (
     "Business hours as TOML, outside of which no time is counted: `time_zone`, "
     '`monday = "08:00-16:00"` and so on, `holidays`, `[organizations."id"]` with others.'

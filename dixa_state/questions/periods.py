@@ -1,6 +1,7 @@
 """Periods as people write them: moments such as `yesterday` or `2026-W47`, in a time zone."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -69,31 +70,26 @@ def _as_text(value: object) -> object:
     return format_time(value) if isinstance(value, datetime) else value
 
 
-def _checked_moment(text: str) -> str:
-    read_moment(text, datetime(2026, 3, 2, tzinfo=UTC), ZoneInfo("UTC"))
-    return text
+def checked(read: Callable[[str], object]) -> AfterValidator:
+    """Return a validator of texts that can be read; they stay texts."""
 
+    def check(text: str) -> str:
+        read(text)
+        return text
 
-def _checked_span(text: str) -> str:
-    read_span(text)
-    return text
-
-
-def _checked_zone(name: str) -> str:
-    read_zone(name)
-    return name
+    return AfterValidator(check)
 
 
 When = Annotated[
     str,
     BeforeValidator(_as_text),
-    AfterValidator(_checked_moment),
+    checked(lambda text: read_moment(text, datetime(2026, 3, 2, tzinfo=UTC), ZoneInfo("UTC"))),
     Field(examples=["2026-03-02T08:30:00Z", "2026-03-02", "2026-W10", "yesterday", "-7d"]),
 ]
 """A moment: RFC 3339, or the beginning of a day, a week or a month, or so long ago."""
 
-Span = Annotated[str, AfterValidator(_checked_span), Field(examples=["-7d"])]
-Zone = Annotated[str, AfterValidator(_checked_zone), Field(examples=["Europe/Copenhagen"])]
+Span = Annotated[str, checked(read_span), Field(examples=["-7d"])]
+Zone = Annotated[str, checked(read_zone), Field(examples=["Europe/Copenhagen"])]
 
 
 class Period(NamedTuple):
