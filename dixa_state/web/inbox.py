@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from dixa_state.errors import DixaStateError, OverloadedError, StoreUnavailableError
-from dixa_state.store.append import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Outcome
+from dixa_state.store.append import Outcome, batches
 from dixa_state.store.events import Webhook
 
 Append = Callable[[Sequence[Webhook]], list[Outcome]]
@@ -104,15 +104,10 @@ class Inbox:
         return bool(self._waiting)
 
     def _next_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        total = 0
-        while self._waiting and len(batch) < MAX_BATCH_EVENTS:
-            size = len(self._waiting[0].webhook.body)
-            if batch and total + size > MAX_BATCH_BYTES:
-                break
-            batch.append(self._waiting.popleft())
-            total += size
-        self._bytes -= total
+        batch = next(batches(self._waiting, _size))
+        for waiting in batch:
+            self._waiting.popleft()
+            self._bytes -= _size(waiting)
         return batch
 
     async def _expire(self) -> None:
@@ -152,6 +147,10 @@ class Inbox:
                 await self._commit([waiting])
             except Exception as own:  # noqa: BLE001 — whatever it is, this client waits
                 _fail(waiting, own)
+
+
+def _size(waiting: _Waiting) -> int:
+    return len(waiting.webhook.body)
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

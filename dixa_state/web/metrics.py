@@ -3,8 +3,9 @@
 import math
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -36,21 +37,6 @@ _WORKLOAD = {
     "breached_conversations": "Open or pending conversations with a breached SLA evaluation",
     "missed_webhooks": "Proofs of a webhook that was lost",
 }
-
-
-class LabeledCounter:
-    """A counter with labels that looks each combination up once: the library needs 3 µs for it."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._known: dict[tuple[object, ...], Counter] = {}
-
-    def add(self, *labels: object) -> None:
-        """Add one to these labels."""
-        child = self._known.get(labels)
-        if child is None:
-            child = self._known[labels] = self._counter.labels(*labels)
-        child.inc()
 
 
 class LastHour:
@@ -113,8 +99,9 @@ class Metrics:
             "longest_wait_seconds", "Since the first of those in a queue entered it", "queue"
         )
 
-    def _counter(self, name: str, text: str, *labels: str) -> LabeledCounter:
-        return LabeledCounter(Counter(f"dixa_state_{name}", text, labels, registry=self.registry))
+    def _counter(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
+        """Return what finds the counter of labels: the library needs 3 µs for it each time."""
+        return cache(Counter(f"dixa_state_{name}", text, labels, registry=self.registry).labels)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"dixa_state_{name}", text, labels, registry=self.registry)

@@ -87,7 +87,7 @@ class RequestMiddleware:
 
     def _conclude(self, scope: Scope, exchange: "_Exchange") -> None:
         route = getattr(scope.get("route"), "path", "none")
-        self._metrics.requests.add(scope["method"], route, exchange.status)
+        self._metrics.requests(scope["method"], route, exchange.status).inc()
         level = _log_level(route, exchange.status)
         refused = _BAD_REQUEST <= (exchange.status or 0) < _FAILED
         if not _log.isEnabledFor(level) or (refused and not self._limit.allow()):

@@ -58,7 +58,7 @@ class Receiver:
             return
         self._metrics.response_time.observe(perf_counter() - started)
         self._metrics.last_hour.add(outcome.kind)
-        self._metrics.received.add(outcome.kind, outcome.topic or "none")
+        self._metrics.received(outcome.kind, outcome.topic or "none").inc()
         add_log_fields(scope, partial(_log_fields, outcome))
         await send_json(send, to_json(describe_outcome(outcome)))
 
@@ -81,7 +81,7 @@ class Receiver:
         reason = error.reason if isinstance(error, SignatureError) else code_of(error)
         why = error.detail if isinstance(error, HTTPException) else str(error)
         self._metrics.last_hour.add("refused")
-        self._metrics.refused.add(reason)
+        self._metrics.refused(reason).inc()
         add_log_fields(scope, lambda: {"refused": reason, "why": why})
 
 
