@@ -207,12 +207,7 @@ class Views(TrackingRecorder, ABC):
     def create(self, connection: Connection, generation: int, *, indexes: bool = True) -> None:
         """Create the tables of a generation."""
         connection.script(views_tables(self.dialect, prefix(generation)))
-        if indexes:
-            self.index(connection, generation)
-
-    def index(self, connection: Connection, generation: int) -> None:
-        """Create the indexes of a generation."""
-        for index in self.indexes(generation):
+        for index in self.indexes(generation) if indexes else ():
             connection.run(index)
 
     def indexes(self, generation: int) -> list[str]:

@@ -123,32 +123,23 @@ async def _probe(service: Service) -> Readiness:
 
 
 async def _readiness(service: Service) -> Readiness:
-    found: Readiness = {
-        "ready": False,
-        "problem": service.problem,
-        "store_position": None,
-        "views_position": service.live_updates.position,
-        "lag": None,
-        "poison": None,
-        "last_event_age": None,
-        "inbox_waiting": service.inbox.waiting,
-        "streams": service.live_updates.subscribers,
-    }
+    problem, measured = service.problem, None
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
             measured = await service.probes.run(partial(health, service.reader))
-        found |= {
-            "store_position": measured.store_position,
-            "views_position": measured.views_position,
-            "lag": measured.lag,
-            "poison": measured.poison,
-            "last_event_age": measured.last_event_age,
-        }
-        found["ready"] = found["problem"] is None
-        found["problem"] = found["problem"] or measured.outdated
     except TimeoutError:
-        found["problem"] = f"the store has not answered within {PROBE_TIMEOUT:.0f} s"
+        problem = f"the store has not answered within {PROBE_TIMEOUT:.0f} s"
     except DixaStateError as error:
         _log.warning("not ready", extra={"why": str(error)})
-        found["problem"] = UNUSABLE
-    return found
+        problem = UNUSABLE
+    return {
+        "ready": problem is None,
+        "problem": problem or (measured and measured.outdated),
+        "store_position": measured and measured.store_position,
+        "views_position": measured.views_position if measured else service.live_updates.position,
+        "lag": measured and measured.lag,
+        "poison": measured and measured.poison,
+        "last_event_age": measured and measured.last_event_age,
+        "inbox_waiting": service.inbox.waiting,
+        "streams": service.live_updates.subscribers,
+    }
