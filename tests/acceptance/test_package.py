@@ -35,6 +35,6 @@ def test_what_is_installed_by_hashes_has_the_versions_that_were_tested() -> None
 def test_a_tracker_lists_what_is_of_use_and_no_names_of_the_library() -> None:
     with open_tracker("memory:") as tracker:
         listed = dir(tracker)
-        assert {"append", "ask", "conversation", "events", "every", "timeline"} <= set(listed)
+        assert {"append", "ask", "conversation", "webhooks", "every", "timeline"} <= set(listed)
         assert not {"repository", "save", "take_snapshot", "notification_log"} & set(listed)
         assert all(hasattr(tracker, name) for name in listed)
