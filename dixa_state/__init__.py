@@ -1,6 +1,6 @@
 """An event-sourced state tracker for Dixa conversations.
 
-It keeps every webhook for ever, folds them into the state of each conversation, and tells that
+It keeps every webhook for ever, folds them into the state of each conversation, and shows that
 state at any moment: as of a time, and as known at a time.
 """
 

@@ -197,9 +197,9 @@ def _initial(stream: str, event: Event) -> State:
 
 def _in_order(events: Sequence[Event]) -> Sequence[Event]:
     """Sort events that were marked; where none of them came late, they are in order."""
-    return (
-        sorted(events, key=attrgetter("order")) if any(event.late for event in events) else events
-    )
+    if not any(event.late for event in events):
+        return events
+    return sorted(events, key=attrgetter("order"))
 
 
 def _stream(stored: Sequence[Notification]) -> str:

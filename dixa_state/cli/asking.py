@@ -28,7 +28,7 @@ from dixa_state.cli.output import (
     print_table,
     say_rest,
 )
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 from dixa_state.questions.organizations import Organizations
 
 
@@ -127,7 +127,7 @@ def why(given: Given, store: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(cause)
     else:
-        print_fields(tables.cause_fields(told_apart(cause)))
+        print_fields(tables.cause_fields(labelled(cause)))
 
 
 @click.command()

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 
 T = TypeVar("T")
 
@@ -96,12 +96,12 @@ def print_rows(
     *,
     as_json: bool,
 ) -> None:
-    """Print items: as JSON, one a line, or as the rows of a table, with names told apart."""
+    """Print items: as JSON, one a line, or as rows of a table, equal names distinguished."""
     if as_json:
         for item in items:
             print_json(item)
     else:
-        print_table(columns, map(row, told_apart(list(items))))
+        print_table(columns, map(row, labelled(list(items))))
 
 
 def say_rest(items: Iterator[object]) -> None:

@@ -21,7 +21,7 @@ from dixa_state.settings import Settings
 Run = Callable[[Callable[[], None]], None]
 
 DEMO = (
-    "address  {address}; {address}/docs tells what can be asked",
+    "address  {address}; {address}/docs describes the API",
     "token    none is needed on this machine",
     "store    {store}",
     "A support desk is at work there. Try, in another shell:",
@@ -47,7 +47,7 @@ DEMO = (
 def serve(*, replayed: bool, **given: str | int | None) -> None:
     """Receive webhooks, keep the views up to date, answer queries.
 
-    Dixa's webhooks go to /webhooks/dixa, and /docs tells what can be asked. Secrets and tokens come
+    Dixa's webhooks go to /webhooks/dixa, and /docs describes the API. Secrets and tokens come
     from the settings only. SIGTERM ends it, once what it has accepted is on disk.
     """
     flags = {name: value for name, value in given.items() if value is not None}

@@ -64,7 +64,7 @@ def simulate(
 ) -> int:
     """Write simulated webhooks as JSON Lines, in order of arrival.
 
-    The same options give the same bytes. The truth, JSON Lines too, tells the state of every
+    The same options give the same bytes. The truth, JSON Lines too, is the state of every
     conversation and ban as of the end, whatever was sent late, twice or never.
     """
     if out is None and address is None:

@@ -337,7 +337,7 @@ def quarantine_row(item: QuarantinedWebhook) -> Row:
 
 
 def person(user: User | None) -> str | None:
-    """Return as brief a name as tells somebody from others."""
+    """Return the shortest name that identifies somebody."""
     if user is None:
         return None
     named = (name for name in (user.name, user.email, user.phone, user.id) if name)

@@ -120,7 +120,7 @@ def verify(  # noqa: PLR0913 - all that the decision depends on, time included, 
     if not keys:
         raise SignatureError("unknown_subscription", "No secret is set for this subscription")
     expected = [_digest(body, t, key) for key in keys]
-    # Every pair is compared before any is judged: the time taken must not tell which one matched.
+    # Every pair is compared before any is judged: the time taken must not reveal which one matched.
     matches = [sum(hmac.compare_digest(ours, one) for one in signatures) for ours in expected]
     if not any(matches):
         raise SignatureError("mismatch", f"No v1 signs this body with any of {len(keys)} secrets")

@@ -256,7 +256,7 @@ def _losses(
 
 
 def _had(life: Lifecycle, rule: TransitionRule) -> frozenset[Status]:
-    """Add the status; the first event tells which one it had before our history, too."""
+    """Add the status; the first event shows which one it had before our history, too."""
     before = frozenset() if life.transitions else rule.regular_from
     had = {rule.to, *(status for status in before if status is not None)}
     return life.had if had <= life.had else life.had | had

@@ -100,7 +100,7 @@ class OneEndUser(Question[EndUser]):
     id: str = Field(description="The end user's id at Dixa.")
 
     def answer(self, reader: Reader) -> EndUser:
-        """Return what bans and conversations tell of the end user."""
+        """Return the end user, as bans and conversations have it."""
         with reader.moment() as (connection, _):
             counts = self._select(connection, OF_REQUESTER, "requester_id")
             banned = self._select(connection, BANS, "subject")

@@ -23,7 +23,9 @@ class Tally(Answer):
     """Counts of conversations that have not ended; each is that of the list with its filters."""
 
     value: str | None = Field(description="The value of `by`, as a filter takes it.")
-    label: str | None = Field(description="The value as people tell it from another of its name.")
+    label: str | None = Field(
+        description="The value, with a part of its id where another has its name."
+    )
     open: int = Field(description="Conversations that are open.")
     pending: int = Field(description="Conversations that are pending.")
     unassigned: int = Field(description="Open ones that nobody has.")
@@ -44,7 +46,7 @@ class CurrentCounts(Answer):
     reopened: int = Field(description="Reopened since then.")
     missed: int = Field(description="Proofs of a lost webhook, of all times.")
     labels: dict[str, str] = Field(
-        description="How people tell queues and agents of one name apart, by their ids."
+        description="Labels of queues and agents of which another has the same name, by their ids."
     )
 
 

@@ -34,21 +34,21 @@ def distinct_values(known: Collection[Known]) -> dict[Known, str | None]:
 
 
 def labels(known: Iterable[Known]) -> dict[str, str]:
-    """Return how people tell apart ids that share a name: `Support (f4ab)` and `Support (043f)`."""
+    """Return labels that distinguish ids of one name: `Support (f4ab)` and `Support (043f)`."""
     sharing: dict[str, set[str]] = defaultdict(set)
     for key, name, *_ in known:
         if key and name:
             sharing[name].add(key)
     return {
-        key: f"{name} ({key[: _told_by(keys)]})"
+        key: f"{name} ({key[: _prefix_length(keys)]})"
         for name, keys in sharing.items()
         for key in keys
         if len(keys) > 1
     }
 
 
-def _told_by(keys: Collection[str]) -> int:
-    """Return how many characters of each key tell it from the others."""
+def _prefix_length(keys: Collection[str]) -> int:
+    """Return how many characters distinguish each key from the others."""
     return next(n for n in count(_FEWEST) if len({key[:n] for key in keys}) == len(keys))
 
 
@@ -57,7 +57,7 @@ _COMPOUND = (Answer, Page, dict, list, tuple)
 _LEFT_AS_THEY_ARE = {"requester", "custom_attributes", "details"}
 
 
-def told_apart(value: T, known: Mapping[str, str] | None = None) -> T:
+def labelled(value: T, known: Mapping[str, str] | None = None) -> T:
     """Return answers for people: queues and agents that share a name have labels for names.
 
     `value` is an answer, or a page, list, tuple or dictionary of several; `known` are labels of

@@ -112,7 +112,7 @@ class Listing:
         *,
         narrowed: Narrowed | None = None,
     ) -> Page[T]:
-        """Return the page after a cursor; one more row tells whether another page follows."""
+        """Return the page after a cursor; one more row shows whether another page follows."""
         limit = question.page_limit
         read = self._read if narrowed is None else self._read_as_of
         found = sorted(

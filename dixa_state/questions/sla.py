@@ -77,7 +77,9 @@ class SlaAttainment(Answer):
 
     by: By | None = Field(description="What the shares are broken down by.")
     value: str | None = Field(description="The value; it filters the list of the same rows.")
-    label: str | None = Field(description="The value as people tell it from another of its name.")
+    label: str | None = Field(
+        description="The value, with a part of its id where another has its name."
+    )
     achieved: int = Field(description="Evaluations achieved.")
     breached: int = Field(description="Evaluations breached.")
     pending: int = Field(description="Evaluations without an outcome.")

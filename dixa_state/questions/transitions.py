@@ -56,7 +56,7 @@ class Transition(Answer):
     from_status: Status | None = Field(alias="from", description="The status before; null first.")
     to_status: Status = Field(alias="to", description="The status after.")
     at: Time = Field(description="When it happened.")
-    received_at: Time = Field(description="When the webhook that tells of it was received.")
+    received_at: Time = Field(description="When the webhook that reports it was received.")
     event_id: str = Field(description="The webhook's id.")
     event: str = Field(description="The event, for example conversation.closed.")
     actor: User | None = Field(description="Who did it, where Dixa says so.")

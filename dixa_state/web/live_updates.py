@@ -55,7 +55,7 @@ class Change:
 
     @cached_property
     def row(self) -> Row:
-        """Its row among the conversations, by which nearly every list can tell whether it fits."""
+        """Its row among the conversations, by which nearly every list decides whether it fits."""
         return next(rows("", self.state))
 
     @cached_property

@@ -99,7 +99,7 @@ class RequestMiddleware:
 
 
 def _log_level(route: str, status: int | None) -> int:
-    """Return how much a request matters; of what went well, store and metrics tell more."""
+    """Return how much a request matters; what went well is in the store and the metrics."""
     refused = status == _UNAUTHENTICATED or (route == WEBHOOKS and (status or 0) >= _BAD_REQUEST)
     if status is None or status >= _FAILED or refused:
         return logging.WARNING

@@ -42,7 +42,7 @@ DRAIN_TIMEOUT = 1.0
 """Seconds in which an idle connection may still send a request, once the process is to stop."""
 
 SHUTDOWN_TIMEOUT = 30
-"""Seconds that requests under way have to end, once the process is told to."""
+"""Seconds that requests under way have to end, once the process is asked to."""
 
 BACKLOG = 2_048
 """Connections that the system queues until they are accepted."""
@@ -238,7 +238,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """A server that ends live updates when it is told to stop: they never end by themselves."""
+    """A server that ends live updates when it is asked to stop: they never end by themselves."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from dixa_state.questions import (
     Timeline,
     names,
 )
-from dixa_state.questions.naming import labels, told_apart
+from dixa_state.questions.naming import labelled, labels
 
 KNOWN = [("queue", "Support"), ("assignee", "Omar Lind"), ("tag", "replacement")]
 
@@ -101,20 +101,20 @@ def test_queues_of_one_name_keep_their_keys_and_are_told_apart(
     assert "Support (f4ab)" in {share.label for share in shares.items}
     both = list(place.reader.every(SlaEvaluations(queue=("Support",))))
     assert {one.queue_id for one in both} == {OTHER, support.decode()}
-    rows = map(sla_row, told_apart(both))
+    rows = map(sla_row, labelled(both))
     assert {row[-2] for row in rows} == {"Support (f4ab)", "Support (043f)"}
     [one] = place.reader.ask(Conversations(csid=80432)).items
-    assert told_apart(one) == one
-    assert told_apart(one, stats.labels).queue.name == "Support (f4ab)"
+    assert labelled(one) == one
+    assert labelled(one, stats.labels).queue.name == "Support (f4ab)"
 
 
 def test_agents_of_one_name_are_told_apart_in_timeline_and_audit(
     place: Place, day_lines: list[bytes]
 ) -> None:
     place.receive([line.replace(b"Omar Lind", b"Ida Holm") for line in day_lines])
-    steps = told_apart(list(place.reader.every(Timeline(csid=70431))))
+    steps = labelled(list(place.reader.every(Timeline(csid=70431))))
     changes = " ".join(str(timeline_row(step)[-1]) for step in steps)
-    moves = told_apart(list(place.reader.every(ConversationTransitions(csid=70431))))
+    moves = labelled(list(place.reader.every(ConversationTransitions(csid=70431))))
     holders = {move.holder.name for move in moves if move.holder}
     assert len(holders) == 2
     assert all(f"→ {holder}" in changes for holder in holders)

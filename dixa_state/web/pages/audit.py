@@ -23,7 +23,7 @@ from dixa_state.questions import (
     TransitionMatrix,
     Transitions,
 )
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import HEADERS, View, page, question
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.service import TheService
@@ -84,7 +84,7 @@ def _page(reader: Reader, request: Request, kind: Kind) -> Response:
     return page(
         request,
         f"{kind}.html",
-        page=told_apart(reader.ask(_listed(view, kind, "pageKey", "pageLimit"))),
+        page=labelled(reader.ask(_listed(view, kind, "pageKey", "pageLimit"))),
         kind=kind,
         periods=_periods(view),
         **(_matrix(reader, view) if kind == "transitions" else _CHOICES),

@@ -18,7 +18,7 @@ from dixa_state.questions import (
     Reader,
 )
 from dixa_state.questions.current import RUNNING, Group
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
 from dixa_state.web.pages.live import Board, Shared, follow
 from dixa_state.web.pages.session import Viewer
@@ -126,7 +126,7 @@ def _page(reader: Reader, request: Request, by: Group) -> Response:
         tiles=tiles(counts, view),
         counts=counts,
         by=by,
-        page=told_apart(found, counts.labels),
+        page=labelled(found, counts.labels),
         several=several,
         statuses=(*STATUSES, ANY),
         columns=COLUMNS,

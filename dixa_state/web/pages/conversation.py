@@ -25,7 +25,7 @@ from dixa_state.questions import (
     TimelineStep,
     Why,
 )
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import View, page, question
 from dixa_state.web.pages.picture import draw_clocks, draw_life
 from dixa_state.web.pages.session import Viewer
@@ -86,7 +86,7 @@ def _page(reader: Reader, request: Request, csid: int, shown: Shown) -> Response
     why = {**dict(asked), "field": shown.why}
     cause = reader.ask(Why.model_validate(why)) if state and shown.why else None
     now = reader.ask(asked.model_copy(update={"as_of": None, "known_at": None}))
-    steps, state, before, now, cause = told_apart((steps, state, before, now, cause))
+    steps, state, before, now, cause = labelled((steps, state, before, now, cause))
     entries, start = list(_entries(steps, shown.depth)), shown.start
     return page(
         request,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from dixa_state.errors import DixaStateError
 from dixa_state.questions import Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 from dixa_state.views.tables import micros
 from dixa_state.web.live_updates import MAX_RECENT, Change
 from dixa_state.web.pages.frame import View, part, row_id
@@ -49,7 +49,7 @@ class Shared:
 class Board(NamedTuple):
     """What one open board shows: a list, the ids of its rows, and where it stands.
 
-    `labels` tell queues and agents of one name apart, by their ids.
+    `labels` distinguish queues and agents of one name, by their ids.
     """
 
     view: View
@@ -111,7 +111,7 @@ class Look:
     def partial(self, board: Board) -> str:
         """Return the row."""
         if not self._html:
-            one = told_apart(describe(self._change.state, now=board.view.now), board.labels)
+            one = labelled(describe(self._change.state, now=board.view.now), board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
             self._html = _partial(self.key, row)
         return self._html

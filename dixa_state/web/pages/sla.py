@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from dixa_state.questions import Attainment, Reader, SlaEvaluation, SlaEvaluations, Stats
-from dixa_state.questions.naming import told_apart
+from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import View, page, question
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.service import TheService
@@ -47,10 +47,10 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
     return page(
         request,
         "sla.html",
-        running=told_apart(running),
+        running=labelled(running),
         shares=reader.ask(question(Attainment, view, only, **compared | {"by": by})).items,
         measures=[(name, numbers[name], before[name]) for name in MEASURES],
-        listed=told_apart(reader.ask(listed)) if listed else None,
+        listed=labelled(reader.ask(listed)) if listed else None,
         by=by,
         period=period,
         periods=PERIODS,
