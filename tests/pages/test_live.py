@@ -32,6 +32,33 @@ def test_an_open_board_changes_where_it_stands(desk: Running, visit: Opener) -> 
     expect(page.locator(ROWS, has_text=str(LIVE))).to_be_visible()
 
 
+def test_an_open_board_changes_all_its_numbers_and_leaves_the_keyboard_where_it_is(
+    desk: Running, visit: Opener
+) -> None:
+    page = visit("/?status=open&queue=Support&by=channel")
+    expect(page.locator("#live")).to_have_text("live")
+    [tile, group] = [page.locator(f"{one} a").first for one in ("#tiles", "#groups tbody")]
+    opened, grouped = int(tile.locator(".count").inner_text()), int(group.inner_text())
+    channel = page.locator("#groups tbody th").first.inner_text()
+    group.focus()
+    now = datetime.now(UTC)
+    created = webhook("CONVERSATION_CREATED", LIVE + 2_000, now, "OPEN", channel=channel)
+    desk.post(created).raise_for_status()
+    expect(tile.locator(".count")).to_have_text(str(opened + 1))
+    expect(group).to_have_text(str(grouped + 1))
+    expect(group).to_be_focused()
+
+
+def test_a_board_that_shows_nothing_is_live_too(desk: Running, visit: Opener) -> None:
+    page = visit("/?text=zebra")
+    expect(page.locator(".empty")).to_be_visible()
+    expect(page.locator("#live")).to_have_text("live")
+    now = datetime.now(UTC)
+    created = webhook("CONVERSATION_CREATED", LIVE + 3_000, now, "OPEN", subject="A zebra")
+    desk.post(created).raise_for_status()
+    expect(page.locator("#new")).to_contain_text("1 new")
+
+
 def test_a_board_that_was_cut_off_says_so_and_goes_on_where_it_was(
     desk: Running, visit: Opener
 ) -> None:

@@ -20,7 +20,7 @@ from dixa_state.questions import (
 from dixa_state.questions.current import RUNNING, Group
 from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
-from dixa_state.web.pages.live import Board, Shared, follow
+from dixa_state.web.pages.live import Board, Shared, follow, partial
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.server_sent_events import ServerSentEvents, first_position
 from dixa_state.web.service import TheService
@@ -28,6 +28,7 @@ from dixa_state.web.service import TheService
 router = APIRouter(include_in_schema=False, dependencies=[Viewer])
 
 MAX_ROWS = 8 << 10
+SHOWN_GROUPS = 15
 Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
 
 ANY = "any"
@@ -64,7 +65,7 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
     service: TheService,
     request: Request,
     *,
-    rows: Annotated[str, Query(max_length=MAX_ROWS)],
+    rows: Annotated[str, Query(max_length=MAX_ROWS)] = "",
     after: Position,
     by: Group = "queue",
     several: bool = False,
@@ -85,7 +86,13 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
         return await service.executor.run(lambda: service.reader.ask(counts))
 
     async def draw() -> str:
-        return part("tiles", view, tiles(await shared.get(repr(counts), count), view))
+        found = await shared.get(repr(counts), count)
+        parts = {
+            "tiles": part("tiles", view, tiles(found, view)),
+            "groups": part("groups", view, by, found.groups[:SHOWN_GROUPS]),
+        }
+        # A link that has the keyboard's focus keeps it.
+        return "".join(partial(name, html, "outerMorph") for name, html in parts.items())
 
     async def numbers() -> str:
         board.labels.update((await shared.get(repr(counts), count)).labels)
@@ -130,7 +137,7 @@ def _page(reader: Reader, request: Request, by: Group) -> Response:
         several=several,
         statuses=(*STATUSES, ANY),
         columns=COLUMNS,
-        shown_groups=15,
+        shown_groups=SHOWN_GROUPS,
         live=_live(view, found, several=several),
     )
 

@@ -67,12 +67,12 @@ class Board(NamedTuple):
 
 
 async def follow(
-    service: Service, board: Board, tiles: Callable[[], Coroutine[Any, Any, str]]
+    service: Service, board: Board, numbers: Callable[[], Coroutine[Any, Any, str]]
 ) -> AsyncIterator[bytes]:
     """Yield server-sent events of HTML that htmx puts where it belongs.
 
     The id of an event is the position, and how many were new by then, so that a board that was cut
-    off goes on from there. Tiles follow the clock too: waits grow while nothing changes.
+    off goes on from there. `numbers` follow the clock too: waits grow while nothing changes.
     """
     new, base, kind = set[str](), board.new, board.kind
     after, sent = board.after, ""
@@ -83,16 +83,16 @@ async def follow(
         looks = [_look(kind, conditions, change) for change in changes]
         after = changes[-1].position if changes else after
         parts = []
-        news = {look.key for look in looks if look.fits} - board.shown - new
+        added = {look.key for look in looks if look.fits} - board.shown - new
         with suppress(DixaStateError):  # too busy: the numbers come with a later look
-            if (shown := await tiles()) != sent:  # updates the labels of the rows, too
+            if (shown := await numbers()) != sent:  # updates the labels of the rows, too
                 sent = shown
-                parts.append(_partial("tiles", shown))
+                parts.append(shown)
         parts += [look.partial(board) for look in looks if look.key in board.shown]
-        if news:
-            new |= news
+        if added:
+            new |= added
             link = part("new", board.view, base + len(new))
-            parts.append(_partial("new", link, swap="innerHTML"))
+            parts.append(partial("new", link, swap="innerHTML"))
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
         await asyncio.sleep(PAUSE)
@@ -113,7 +113,7 @@ class Look:
         if not self._html:
             one = labelled(describe(self._change.state, now=board.view.now), board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
-            self._html = _partial(self.key, row)
+            self._html = partial(self.key, row)
         return self._html
 
 
@@ -126,7 +126,8 @@ def _look(kind: Hashable, conditions: Sequence[Condition], change: Change) -> Lo
     return look
 
 
-def _partial(target: str, html: str, swap: str = "outerHTML") -> str:
+def partial(target: str, html: str, swap: str = "outerHTML") -> str:
+    """Return HTML that htmx puts where the target is."""
     return f'<hx-partial hx-target="#{target}" hx-swap="{swap}">{html}</hx-partial>'
 
 
