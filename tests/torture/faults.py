@@ -222,7 +222,7 @@ def killed_and_clock_back(on: Stage) -> Iterator[None]:
 def stream_never_read(on: Stage) -> Iterator[None]:
     """Ask for the live stream from the beginning, several times, and read nothing of it.
 
-    The service must hang up, once the system's buffers are full and its patience is over: nobody
+    The service must hang up, once buffers are full and the time to read is over: nobody
     may hold its memory or its places for ever.
     """
     readers = []
@@ -255,7 +255,7 @@ FAULTS = {
         Fault("stopped", stopped, 3),
         Fault("restarted", restarted, 0),
         Fault("stands still", paused, 4),
-        Fault("stands still for longer than the patience", paused, 26),
+        Fault("stands still for longer than a commit may take", paused, 26),
         Fault("is slow", slowed, 0),
         Fault("throws its clients out", thrown_out, 0),
         Fault("has no connections left", out_of_connections, 4),
@@ -263,7 +263,7 @@ FAULTS = {
         Fault("disk full", postgres_disk_full, 4, _no_disk),
         Fault("network is slow", network_slow, 5),
         Fault("network stalls", network_stalls, 4),
-        Fault("network stalls for longer than the patience", network_stalls, 26),
+        Fault("network stalls for longer than a commit may take", network_stalls, 26),
         Fault("network stalls, then is cut", network_stalls_and_is_cut, 4),
         Fault("network is cut", network_cut, 3),
         *EVERYWHERE,
@@ -272,7 +272,7 @@ FAULTS = {
         Fault("disk full", sqlite_disk_full, 4, _no_disk),
         Fault("no file may grow", file_too_large, 4),
         Fault("locked by another program", locked, 4),
-        Fault("locked for longer than the patience", locked, 26),
+        Fault("locked for longer than a commit may take", locked, 26),
         *EVERYWHERE,
     ),
 }
