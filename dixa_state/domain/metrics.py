@@ -59,9 +59,7 @@ def durations(state: Conversation, at: datetime) -> Durations:
         next_responses=tuple(gap.seconds for gap in _next_responses(state, first)),
         first_resolution=first_resolution(state),
         full_resolution=full_resolution(state),
-        in_status={
-            status: _total(status_intervals(state.life, at, {status})) for status in STATUSES
-        },
+        in_status=_in_status(state.life, at),
         queue_wait=_queue_wait(state, at),
         assigned=_assigned(state, at),
     )
@@ -134,15 +132,23 @@ def full_resolution(state: Conversation) -> float | None:
     return _seconds(state.created_at, state.life.summary.last_closed_at)
 
 
+def _in_status(life: Lifecycle, at: datetime) -> dict[Status, float]:
+    seconds = dict.fromkeys(STATUSES, 0.0)
+    for status, (start, end) in _intervals(life, at):
+        seconds[status] += (end - start).total_seconds()
+    return seconds
+
+
 def status_intervals(life: Lifecycle, at: datetime, statuses: set[Status]) -> list[Interval]:
     """List the half-open intervals spent in any of these statuses, the last one cut at `at`."""
+    return [interval for status, interval in _intervals(life, at) if status in statuses]
+
+
+def _intervals(life: Lifecycle, at: datetime) -> Iterator[tuple[Status, Interval]]:
     transitions = life.transitions
-    ends = [*(transition.at for transition in transitions[1:]), at]
-    return [
-        (transition.at, max(end, transition.at))
-        for transition, end in zip(transitions, ends, strict=False)
-        if transition.after in statuses
-    ]
+    ends = (*(transition.at for transition in transitions[1:]), at)
+    for transition, end in zip(transitions, ends, strict=False):
+        yield transition.after, (transition.at, max(end, transition.at))
 
 
 def inexact_statuses(state: Conversation, *, midlife: bool) -> frozenset[Status]:

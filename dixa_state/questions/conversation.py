@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from msgspec.structs import asdict
 from pydantic import Field
 
 from dixa_state.dixa.streams import conversation_stream
@@ -270,6 +269,14 @@ def _times(state: domain.Conversation, bounds: UpperBounds) -> Times:
 
 
 def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) -> Durations:
-    measured = asdict(durations(state, at))
-    in_status = measured.pop("in_status")
-    return Durations(**measured, **in_status, upper_bounds=sorted(bounds.durations))
+    measured = durations(state, at)
+    return Durations(
+        first_response=measured.first_response,
+        next_responses=list(measured.next_responses),
+        first_resolution=measured.first_resolution,
+        full_resolution=measured.full_resolution,
+        **measured.in_status,
+        queue_wait=measured.queue_wait,
+        assigned=measured.assigned,
+        upper_bounds=sorted(bounds.durations),
+    )

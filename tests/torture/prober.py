@@ -19,7 +19,8 @@ BOUNDS = {
     "/v1/conversations?pageLimit=1": executor.QUERY_TIMEOUT + _BUSY,
 }
 _EVERY = 0.2
-_TLS = ssl.create_default_context()  # httpx makes one for each request: 50 ms of the load's processor
+# httpx would make one for each request, which takes 50 ms of the load's processor.
+_TLS = ssl.create_default_context()
 _ANSWERS = (200, 503)
 
 
