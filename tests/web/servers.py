@@ -94,6 +94,7 @@ def running(settings: Settings) -> Iterator[Running]:
             assert ready.wait(10)
             yield Running(server, address_of(listening), settings.store, clients)
         finally:
+            clients.close()  # the server waits a second for what an idle connection may still send
             server.handle_exit(15, None)
             thread.join(40)
             assert not thread.is_alive()

@@ -131,7 +131,8 @@ def test_a_store_that_hangs_does_not_keep_the_process_from_ending(
 ) -> None:
     """The lock that every append needs is held by another, who does not let go."""
     program = (
-        "from dixa_state.web import service; service.STOP_TIMEOUT = 1.0; "
+        "from dixa_state.web import inbox, service; "
+        "inbox.COMMIT_TIMEOUT, service.STOP_TIMEOUT = 2.0, 1.0; "
         "from dixa_state.cli import main; main()"
     )
     words = [sys.executable, "-c", program, "serve", "--port", "0", "--store", postgres_url]
