@@ -15,9 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from psycopg.types.json import Jsonb
 
-from dixa_state import ConversationTracker
-from dixa_state.bootstrap import open_recorder
+from dixa_state import ConversationTracker, open_tracker
+from dixa_state.bootstrap import open_recorder, open_views
 from dixa_state.store.memory import MemoryRecorder
 from dixa_state.store.sql import schema
 
@@ -97,18 +98,39 @@ def postgres_template(postgres_server: str) -> str:
 
 _numbers = count(1)
 
+_SHAPE = """
+SELECT jsonb_build_array(
+  (SELECT sum(xmin::text::bigint) FROM pg_class),
+  (SELECT sum(xmin::text::bigint) FROM pg_attribute),
+  (SELECT sum(xmin::text::bigint) FROM pg_proc),
+  (SELECT sum(xmin::text::bigint) FROM pg_trigger),
+  (SELECT sum(xmin::text::bigint) FROM pg_rewrite),
+  (SELECT sum(xmin::text::bigint) FROM pg_namespace),
+  (SELECT count(*) FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
+    WHERE datname = current_database()),
+  (SELECT sum(pg_total_relation_size(oid)) < 8e6 FROM pg_class WHERE relkind = 'r'
+    AND relnamespace = 'public'::regnamespace)
+)
+"""
+"""Changes with all but rows; a database that has grown large is not worth emptying either."""
+
+_FIRST_ROWS = """
+SELECT jsonb_build_object(
+  'head', (SELECT jsonb_agg(head) FROM head),
+  'projection', (SELECT jsonb_agg(projection) FROM projection),
+  'dixa_state_schema', (SELECT jsonb_agg(dixa_state_schema) FROM dixa_state_schema)
+)
+"""
+
 _EMPTY = """
-DO $$ DECLARE name text; BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid();
-  FOR name IN SELECT nspname FROM pg_namespace
-    WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema' LOOP
-    EXECUTE format('DROP SCHEMA %I CASCADE', name);
+DO $$ DECLARE one text; BEGIN
+  SET LOCAL session_replication_role = replica;  -- events are immutable
+  FOR one IN SELECT oid::regclass FROM pg_class WHERE relkind = 'r'
+    AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0 LOOP
+    EXECUTE 'DELETE FROM ' || one;
   END LOOP;
-  CREATE SCHEMA public AUTHORIZATION pg_database_owner;
-  GRANT USAGE ON SCHEMA public TO PUBLIC;
-  EXECUTE format('ALTER DATABASE %I RESET ALL', current_database());
-END $$;
+  PERFORM setval(oid, 1, false) FROM pg_class WHERE relkind = 'S';
+END $$
 """
 
 
@@ -125,20 +147,52 @@ def make_postgres_store(postgres_server: str, postgres_template: str) -> Callabl
 
 
 @pytest.fixture(scope="session")
-def _left_stores() -> list[str]:
-    """Stores of tests that have ended: emptying one takes a fifth of making a database."""
-    return []
+def _stores(postgres_server: str, make_postgres_store: Callable[[], str]) -> "_Stores":
+    return _Stores(postgres_server, make_postgres_store())
+
+
+class _Stores:
+    """Stores with views: emptying one that a test has left takes a tenth of making it."""
+
+    def __init__(self, server: str, template: str) -> None:
+        with open_tracker(template) as tracker:
+            open_views(tracker.event_recorder).close()
+        with psycopg.connect(template) as connection:
+            self._template = connection.info.dbname
+            self._shape, self._rows = _value(connection, _SHAPE), _value(connection, _FIRST_ROWS)
+        self._server = server
+        self._left: list[str] = []
+
+    def take(self) -> str:
+        if self._left:
+            return self._left.pop()
+        name = f"store_{next(_numbers)}"
+        _execute(self._server, f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return _database(self._server, name)
+
+    def leave(self, url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            if _value(connection, _SHAPE) == self._shape:
+                connection.execute(_EMPTY.encode())
+                for table, rows in self._rows.items():
+                    values = f"jsonb_populate_recordset(NULL::{table}, %s)"
+                    insert = f"INSERT INTO {table} SELECT * FROM {values}"  # noqa: S608
+                    connection.execute(insert.encode(), [Jsonb(rows)])
+                self._left.append(url)
+                return
+            name = connection.info.dbname
+        _execute(self._server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def postgres_url(make_postgres_store: Callable[[], str], _left_stores: list[str]) -> Iterator[str]:
-    if _left_stores:
-        url = _left_stores.pop()
-        _execute(url, _EMPTY + schema("postgres"))
-    else:
-        url = make_postgres_store()
+def postgres_url(_stores: _Stores) -> Iterator[str]:
+    url = _stores.take()
     yield url
-    _left_stores.append(url)
+    _stores.leave(url)
 
 
 @pytest.fixture
@@ -178,3 +232,8 @@ def _execute(url: str, statement: str) -> None:
 
 def _database(url: str, name: str) -> str:
     return url.replace("/postgres?", f"/{name}?")
+
+
+def _value(connection: psycopg.Connection[Any], query: str) -> Any:
+    row = connection.execute(query.encode()).fetchone()
+    return row and row[0]

@@ -16,6 +16,12 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
+def postgres_url(make_postgres_store: Callable[[], str]) -> str:
+    """A store without views: whichever process comes first makes them."""
+    return make_postgres_store()
+
+
+@pytest.fixture
 def installed(store_url: str, tmp_path: Path) -> Run:
     """Run `dixa-state ARGS --store URL --json` somewhere else, and return the JSON it prints."""
 
