@@ -99,10 +99,11 @@ def test_a_banned_address_is_no_end_user(place: Place) -> None:
         find(place, "203.0.113.7")
 
 
-@pytest.mark.parametrize("key", ["nobody", "", "\0", "\udcff", "x" * 10_000])
-def test_an_end_user_that_nothing_tells_of_is_not_found(place: Place, key: str) -> None:
-    with pytest.raises(NotFoundError, match="no ban and no conversation of theirs is in the views"):
-        find(place, key)
+def test_an_end_user_that_nothing_tells_of_is_not_found(place: Place) -> None:
+    message = "no ban and no conversation of theirs is in the views"
+    for key in ("nobody", "", "\0", "\udcff", "x" * 10_000):
+        with pytest.raises(NotFoundError, match=message):
+            find(place, key)
 
 
 def test_end_users_of_several_organizations_are_told_apart(place: Place) -> None:

@@ -195,27 +195,31 @@ def test_a_page_of_large_webhooks_ends_sooner(store_url: str, data: Path) -> Non
         assert findings(store_url, place) == []
 
 
-@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.1, -0.0])
-def test_numbers_of_any_size_have_rows(store_url: str, data: Path, number: float) -> None:
-    told = json.dumps(number)
-    bodies = [
-        (data / f"conversation_{name}.json")
-        .read_text()
-        .replace('"AU-1187"', told)
-        .replace('"score": 5', f'"score": {told}')
-        .encode()
-        for name in ("custom_attribute_updated", "rated")
-    ]
+def test_numbers_of_any_size_have_rows(store_url: str, data: Path) -> None:
+    numbers = [2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.1, -0.0]
     with opened(store_url) as place:
-        deliver(place[0], bodies)
+        for csid, number in enumerate(numbers, 1):
+            told = json.dumps(number)
+            bodies = [
+                (data / f"conversation_{name}.json")
+                .read_text()
+                .replace('"event_id": "', f'"event_id": "{csid}-')
+                .replace('"csid": 70431', f'"csid": {csid}')
+                .replace('"AU-1187"', told)
+                .replace('"score": 5', f'"score": {told}')
+                .encode()
+                for name in ("custom_attribute_updated", "rated")
+            ]
+            deliver(place[0], bodies)
         project(place)
         assert rows(place[1])["poison"] == []
         assert findings(store_url, place) == []
-        state = place[0].conversation(70431)
-        assert state.custom_attributes == {"order_number": number}
-        assert state.ratings[0].score == float(number)
-        folded = place[0].conversation(70431, up_to=2)
-        assert encode(state) == encode(folded)
+        for csid, number in enumerate(numbers, 1):
+            state = place[0].conversation(csid)
+            assert state.custom_attributes == {"order_number": number}
+            assert state.ratings[0].score == float(number)
+            folded = place[0].conversation(csid, up_to=2 * csid)
+            assert encode(state) == encode(folded)
 
 
 def test_a_stream_of_which_nothing_can_be_folded_has_no_rows(
