@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import takewhile
 from threading import Event as Signal
 from threading import Thread
 from typing import Any
@@ -170,7 +171,9 @@ class LiveUpdates:
     async def _changes(self, after: int, limit: int) -> list[Change]:
         if after < self._complete_after:
             return await self._executor.run(lambda: self._read(after))
-        return [change for change in self._recent.values() if change.position > after][:limit]
+        newest = reversed(self._recent.values())  # most subscribers have seen all but a few
+        newer = list(takewhile(lambda change: change.position > after, newest))
+        return newer[::-1][:limit]
 
     def _run(self) -> None:
         last = self._position
