@@ -5,7 +5,8 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
-from threading import Thread
+from multiprocessing import get_context
+from typing import Any
 
 import httpx
 from programs import Address
@@ -13,51 +14,73 @@ from programs import Address
 _RELOADED = 60.0
 _TIMEOUT = 30.0
 _APART = 0.1
+_OPENED, _UPDATES = 0, 1
 
 
 class Boards:
-    """So many open boards, in a thread of their own, opened one after the other.
+    """So many open boards, opened one after the other; `updates` counts what they were sent.
 
-    `updates` counts what they were sent.
+    They have a process of their own, as browsers do: in that of the load they would delay its
+    clock.
     """
 
     def __init__(self, address: Address, count: int) -> None:
-        self.updates = 0
-        self.opened = 0
-        self.findings: list[str] = []
-        self._url = f"http://{address[0]}:{address[1]}"
-        self._count = count
-        self._ended = False
-        self._thread = Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self._thread.start()
+        context = get_context("spawn")
+        self._counts = context.Array("q", 2)
+        self._findings = context.SimpleQueue()
+        self._ended = context.Event()
+        shared = (f"http://{address[0]}:{address[1]}", count)
+        shared += (self._counts, self._findings, self._ended)
+        self._process = context.Process(target=_open, args=shared, daemon=True)
+        self._process.start()
+
+    @property
+    def opened(self) -> int:
+        return int(self._counts[_OPENED])
+
+    @property
+    def updates(self) -> int:
+        return int(self._counts[_UPDATES])
+
+    @property
+    def findings(self) -> list[str]:
+        found = []
+        while not self._findings.empty():
+            found.append(self._findings.get())
+        return found
 
     def end(self) -> None:
-        self._ended = True
-        self._thread.join(2 * _TIMEOUT)
+        self._ended.set()
+        self._process.join(2 * _TIMEOUT)
 
-    async def _run(self) -> None:
-        async with httpx.AsyncClient(
-            base_url=self._url, timeout=_TIMEOUT, limits=httpx.Limits(max_connections=None)
-        ) as client:
-            await asyncio.gather(*(self._board(client, one) for one in range(self._count)))
 
-    async def _board(self, client: httpx.AsyncClient, number: int) -> None:
+def _open(url: str, count: int, counts: Any, findings: Any, ended: Any) -> None:
+    """Open boards until the end, in this process."""
+
+    async def board(client: httpx.AsyncClient, number: int) -> None:
         """Load the page and follow it; the boards are not loaded again all at once."""
         await asyncio.sleep(number * _APART)
-        patience = _RELOADED * (number + 1) / self._count
-        while not self._ended:
+        seconds = _RELOADED * (number + 1) / count
+        while not ended.is_set():
             try:
-                async with asyncio.timeout(patience), _followed(client) as pieces:
-                    self.opened += 1
-                    async for piece in pieces:  # in lines it would cost the load its processor
-                        self.updates += piece.count(b"\n\n")
-                        if self._ended:
+                async with asyncio.timeout(seconds), _followed(client) as pieces:
+                    counts[_OPENED] += 1
+                    async for piece in pieces:  # in lines it would cost much more
+                        counts[_UPDATES] += piece.count(b"\n\n")
+                        if ended.is_set():
                             return
             except TimeoutError:
-                patience = _RELOADED
+                seconds = _RELOADED
             except (httpx.HTTPError, AttributeError) as error:
-                self.findings.append(f"an open board: {type(error).__name__}: {error}")
+                findings.put(f"an open board: {type(error).__name__}: {error}")
                 return
+
+    async def all_boards() -> None:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, limits=limits) as client:
+            await asyncio.gather(*(board(client, number) for number in range(count)))
+
+    asyncio.run(all_boards())
 
 
 @asynccontextmanager
