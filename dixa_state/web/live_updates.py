@@ -19,9 +19,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from dixa_state import questions
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import DixaStateError, SchemaError
-from dixa_state.questions import Reader, describe
+from dixa_state.questions import Reader
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
 from dixa_state.views.rows import rows
@@ -37,17 +38,19 @@ HEARTBEAT = 15.0
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
-_REST = 0.02
-"""Seconds between two looks: what comes close together is read together."""
+_REST, _REST_PER_CHANGE, _MAX_REST = 0.02, 0.002, 0.1
+"""Seconds between two looks, at least, for each change, and at most: what comes close together is
+read and sent together."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A conversation that changed: the position of its newest event, and its state as JSON too."""
+    """A conversation that changed: the position of its newest event, and its state, as JSON too."""
 
     position: int
-    document: bytes
     state: Conversation
+    described: questions.Conversation
+    document: bytes
 
     @property
     def conversation(self) -> tuple[str | None, int]:
@@ -179,9 +182,9 @@ class LiveUpdates:
         last = self._position
         while not self._stop.is_set():
             try:
-                last, more = self._step(last)
-                if not more:
-                    self._stop.wait(_REST)
+                last, found = self._step(last)
+                if found < PAGE_SIZE:
+                    self._stop.wait(min(_REST + _REST_PER_CHANGE * found, _MAX_REST))
                     self._views.changed(_PAUSE)
             except DixaStateError as error:
                 _log.warning("live updates wait for the store", extra={"why": str(error)})
@@ -190,26 +193,27 @@ class LiveUpdates:
                 _log.exception("live updates start again")
                 self._stop.wait(_PAUSE)
 
-    def _step(self, last: int) -> tuple[int, bool]:
-        """Publish what came after a position; return the next position, and whether there is more.
+    def _step(self, last: int) -> tuple[int, int]:
+        """Publish a page of what came after a position; return the next one, and the changes.
 
         Without subscribers nothing is read: one that comes finds it in the views.
         """
         position = self._reader.position()
         if not self.subscribers:
             self._call(self._skip, position)
-            return position, False
+            return position, 0
         changes = self._read(last)
         self._call(self._publish, position, changes)
-        return (changes[-1].position if changes else last), len(changes) == PAGE_SIZE
+        return (changes[-1].position if changes else last), len(changes)
 
     def _read(self, after: int) -> list[Change]:
         changed = changed_conversations(self._reader, after, PAGE_SIZE)
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
-        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
-        return Change(state.position, document, state)
+        described = questions.describe(state, now=self._now())
+        document = to_json(described, inf_nan_mode="null")
+        return Change(state.position, state, described, document)
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()

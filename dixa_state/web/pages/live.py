@@ -1,7 +1,7 @@
 """Live boards: rows change where they stand, what is not on the page is counted as new.
 
-A board hears of changes once a second at most. A change is folded into rows once, and rendered once
-for all boards with the same filters: webhooks come first.
+A board hears of changes once a second at most, and all boards together twenty times. A change is
+folded into rows once, and rendered once for all boards with the same filters: webhooks come first.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from dixa_state.errors import DixaStateError
-from dixa_state.questions import Conversations, describe
+from dixa_state.questions import Conversations
 from dixa_state.questions.conditions import Condition, hold
 from dixa_state.questions.naming import labelled
 from dixa_state.views.tables import micros
@@ -21,8 +21,8 @@ from dixa_state.web.service import Service
 
 T = TypeVar("T")
 
-PAUSE = 1.0
-"""Seconds between two looks at what has changed."""
+PAUSE, PAUSE_PER_BOARD = 1.0, 0.05
+"""Seconds between two looks at what has changed: at least, and for each that is open."""
 
 COUNTS_KEPT = 5.0
 """Seconds for which boards share their counts."""
@@ -95,7 +95,7 @@ async def follow(
             parts.append(partial("new", link, swap="innerHTML"))
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(max(PAUSE, PAUSE_PER_BOARD * service.live_updates.subscribers))
 
 
 class Look:
@@ -111,7 +111,7 @@ class Look:
     def partial(self, board: Board) -> str:
         """Return the row."""
         if not self._html:
-            one = labelled(describe(self._change.state, now=board.view.now), board.labels)
+            one = labelled(self._change.described, board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
             self._html = partial(self.key, row)
         return self._html
