@@ -13,6 +13,8 @@ from servers import Running
 from stories import LIVE, QUEUE, webhook
 from visits import ROWS, TOKEN, Opener, shown_numbers
 
+from dixa_state.web.pages import live
+
 
 def test_an_open_board_changes_where_it_stands(desk: Running, visit: Opener) -> None:
     page = visit("/?status=open&queue=Support&sort=-created_at")
@@ -57,6 +59,19 @@ def test_a_board_that_shows_nothing_is_live_too(desk: Running, visit: Opener) ->
     created = webhook("CONVERSATION_CREATED", LIVE + 3_000, now, "OPEN", subject="A zebra")
     desk.post(created).raise_for_status()
     expect(page.locator("#new")).to_contain_text("1 new")
+
+
+def test_of_many_new_rows_it_says_that_there_are_more(
+    desk: Running, visit: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_NEW", 2)
+    page = visit("/?text=lynx")
+    expect(page.locator("#live")).to_have_text("live")
+    for number, said in ((1, "1 new"), (2, "2 new"), (3, "more than 2 new"), (4, "more than 2")):
+        now = datetime.now(UTC)
+        made = webhook("CONVERSATION_CREATED", LIVE + 4_000 + number, now, "OPEN", subject="A lynx")
+        desk.post(made).raise_for_status()
+        expect(page.locator("#new")).to_contain_text(said)
 
 
 def test_a_board_that_was_cut_off_says_so_and_goes_on_where_it_was(

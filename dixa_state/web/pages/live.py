@@ -24,6 +24,9 @@ T = TypeVar("T")
 PAUSE, PAUSE_PER_BOARD = 1.0, 0.05
 """Seconds between two looks at what has changed: at least, and for each that is open."""
 
+MOST_NEW = 100
+"""Rows that are counted as new; of more it is said that there are more."""
+
 COUNTS_KEPT = 5.0
 """Seconds for which boards share their counts."""
 
@@ -80,18 +83,24 @@ async def follow(
     async for changes in service.live_updates.follow(after, MAX_RECENT):
         board.view.now = service.tracker.now()
         conditions = board.asked.conditions(micros(board.view.now))
-        looks = [_look(kind, conditions, change) for change in changes]
+        changed = {_row_id(change): change for change in changes}
         after = changes[-1].position if changes else after
+        # Where many are new, one more that is not shown costs neither time nor memory.
+        unseen = changed.keys() - board.shown - new if base + len(new) <= MOST_NEW else ()
+        added = {row for row in unseen if _look(kind, conditions, changed[row]).fits}
         parts = []
-        added = {look.key for look in looks if look.fits} - board.shown - new
         with suppress(DixaStateError):  # too busy: the numbers come with a later look
             if (shown := await numbers()) != sent:  # updates the labels of the rows, too
                 sent = shown
                 parts.append(shown)
-        parts += [look.partial(board) for look in looks if look.key in board.shown]
+        parts += [
+            _look(kind, conditions, change).partial(board)
+            for row, change in changed.items()
+            if row in board.shown
+        ]
         if added:
             new |= added
-            link = part("new", board.view, base + len(new))
+            link = part("new", board.view, base + len(new), MOST_NEW)
             parts.append(partial("new", link, swap="innerHTML"))
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
@@ -101,9 +110,8 @@ async def follow(
 class Look:
     """A change as boards of one kind show it; rendered by the first of them that has its row."""
 
-    def __init__(self, change: Change, key: str, *, fits: bool) -> None:
+    def __init__(self, change: Change, *, fits: bool) -> None:
         """Show this change."""
-        self.key = key
         self.fits = fits
         self._change = change
         self._html = ""
@@ -113,17 +121,22 @@ class Look:
         if not self._html:
             one = labelled(self._change.described, board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
-            self._html = partial(self.key, row)
+            self._html = partial(_row_id(self._change), row)
         return self._html
 
 
 def _look(kind: Hashable, conditions: Sequence[Condition], change: Change) -> Look:
     if kind not in change.shared:
-        fits = hold(conditions, change.row, change.rows)
-        key = row_id(change.state.organization_id, change.state.csid)
-        change.shared[kind] = Look(change, key, fits=fits)
+        change.shared[kind] = Look(change, fits=hold(conditions, change.row, change.rows))
     look: Look = change.shared[kind]
     return look
+
+
+def _row_id(change: Change) -> str:
+    if "row" not in change.shared:
+        change.shared["row"] = row_id(change.state.organization_id, change.state.csid)
+    found: str = change.shared["row"]
+    return found
 
 
 def partial(target: str, html: str, swap: str = "outerHTML") -> str:
