@@ -19,10 +19,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from dixa_state import questions
 from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import DixaStateError, SchemaError
-from dixa_state.questions import Reader
+from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
 from dixa_state.views.rows import rows
@@ -45,12 +44,11 @@ read and sent together."""
 
 @dataclass(frozen=True)
 class Change:
-    """A conversation that changed: the position of its newest event, and its state, as JSON too."""
+    """A conversation that changed: the position of its newest event, and its state as JSON too."""
 
     position: int
-    state: Conversation
-    described: questions.Conversation
     document: bytes
+    state: Conversation
 
     @property
     def conversation(self) -> tuple[str | None, int]:
@@ -211,9 +209,8 @@ class LiveUpdates:
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
-        described = questions.describe(state, now=self._now())
-        document = to_json(described, inf_nan_mode="null")
-        return Change(state.position, state, described, document)
+        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
+        return Change(state.position, document, state)
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from dixa_state.errors import DixaStateError
-from dixa_state.questions import Conversations
+from dixa_state.questions import Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
 from dixa_state.questions.naming import labelled
 from dixa_state.views.tables import micros
@@ -119,7 +119,7 @@ class Look:
     def partial(self, board: Board) -> str:
         """Return the row."""
         if not self._html:
-            one = labelled(self._change.described, board.labels)
+            one = labelled(describe(self._change.state, now=board.view.now), board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
             self._html = partial(_row_id(self._change), row)
         return self._html
