@@ -144,7 +144,9 @@ class Load:
             if piece is None:
                 await asyncio.sleep(_PAUSE)
             elif await self._send(connection, piece):
-                due = max(due, monotonic() - _BEHIND) + self._rest
+                due += self._rest
+                if due < monotonic() - _BEHIND:  # else all would go on in step, for ever
+                    due = monotonic() + self._dice.random() * self._rest
             else:
                 await asyncio.sleep(_BACK_OFF)
 
