@@ -11,29 +11,34 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from dixa_state.bootstrap import open_tracker, open_views
+from dixa_state.bootstrap import open_place, open_tracker, open_views
 from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import InvalidInputError
 from dixa_state.settings import Settings
 from dixa_state.web.app import Application
 from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
+from dixa_state.web.projection import in_process
 from dixa_state.web.service import Service
 
 T = TypeVar("T")
 
 
 @contextmanager
-def open_application(settings: Settings) -> Iterator[Application]:
+def open_application(settings: Settings, *, processes: bool = False) -> Iterator[Application]:
     """Open the store that the settings name, made where there is none, and give what serves it.
 
-    Raises what `open_tracker` and `open_policy` raise. Views of another version stop no webhook:
-    only questions about them get an error, until a replay.
+    With `processes`, the projector of a store on PostgreSQL has one of its own. Raises what
+    `open_tracker` and `open_policy` raise. Views of another version stop no webhook: only questions
+    about them get an error, until a replay.
     """
     policy = open_policy(settings)
     with open_tracker(settings.store, grace=settings.grace, secrets=policy.secrets) as tracker:
         views = open_views(tracker.event_recorder)
         try:
-            service = Service(tracker, views, policy)
+            project = None
+            if processes and views.many_writers:
+                project = in_process(partial(open_place, settings.store, grace=settings.grace))
+            service = Service(tracker, views, policy, project)
             yield Application(service, settings.root_path, settings.cors_origins or "")
         finally:
             views.close()

@@ -1,27 +1,57 @@
-"""The projector in a thread of the service, started again when it fails."""
+"""The projector beside the service, started again when it fails.
+
+It runs in a thread, or on PostgreSQL, where nothing in memory is shared, in a process of its own: a
+batch has thirty answers of the server to wait for, and in the service each of them waits for the
+interpreter as well, among the threads that receive webhooks.
+"""
 
 import logging
+import signal
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from threading import Event as Signal
 from threading import Thread
+from typing import Protocol
 
-from dixa_state.errors import SchemaError, StoreUnavailableError
+from dixa_state.errors import DixaStateError, SchemaError, StoreUnavailableError
+from dixa_state.tracker import ConversationTracker
+from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
+_POLL = 0.2
+"""Seconds after which the thread that watches the process looks whether it is to end."""
+
+
+class Report(Protocol):
+    """Called with what keeps the projector from going on, or with None once it goes on."""
+
+    def __call__(self, failure: str | None, *, outdated: bool = False) -> None:
+        """Note it; `outdated` says that the views are of another version."""
+
+
+Run = Callable[[Signal, Report], None]
+"""Projects until the signal is set, and reports."""
+
+OpenPlace = Callable[[], tuple[ConversationTracker, Views]]
 
 
 class Projection:
     """Runs the projector while the service runs."""
 
-    def __init__(self, projector: Projector) -> None:
-        """Run this projector; where another process has the lead, it stands by.
+    def __init__(self, run: Run) -> None:
+        """Run it in a thread; where another process has the lead, it stands by.
 
-        `outdated` says that the views are of another version, and wait for a replay.
+        `failure` is why it does not go on; `outdated` says that the views are of another version,
+        and wait for a replay.
         """
-        self._projector = projector
         self._stop = Signal()
-        self._thread = Thread(target=self._run, name="projector", daemon=True)
+        self._thread = Thread(target=run, args=(self._stop, self._report), name="projector")
+        self._thread.daemon = True
         self.failure: str | None = None
         self.outdated = False
 
@@ -39,24 +69,87 @@ class Projection:
         self._stop.set()
         self._thread.join()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._projector.run(self._stop, self._progressed, self._waits)
-            except SchemaError as error:  # until a replay has made views of this version
-                if self.failure != str(error):
-                    _log.warning("the projector cannot go on", extra={"why": str(error)})
-                self.failure, self.outdated = str(error), True
-                self._stop.wait(_PAUSE)
-            except Exception as error:  # noqa: BLE001 — whatever it is, the service goes on
-                self.failure, self.outdated = f"{type(error).__name__}: {error}", False
-                _log.exception("the projector starts again")
-                self._stop.wait(_PAUSE)
+    def _report(self, failure: str | None, *, outdated: bool = False) -> None:
+        if failure is not None and failure != self.failure:
+            _log.warning("the projector cannot go on", extra={"why": failure})
+        self.failure, self.outdated = failure, outdated
 
-    def _progressed(self, _position: int | None) -> None:
-        self.failure, self.outdated = None, False
 
-    def _waits(self, error: StoreUnavailableError) -> None:
-        if self.failure is None:
-            _log.warning("the projector waits for the store", extra={"why": str(error)})
-        self.failure, self.outdated = str(error), False
+def in_thread(projector: Projector) -> Run:
+    """Return what projects in the thread that calls it."""
+    return partial(_project, projector)
+
+
+def _project(projector: Projector, stop: Signal, report: Report) -> None:
+    def unavailable(error: StoreUnavailableError) -> None:
+        report(str(error))
+
+    while not stop.is_set():
+        try:
+            projector.run(stop, lambda _position: report(None), unavailable)
+        except SchemaError as error:  # until a replay has made views of this version
+            report(str(error), outdated=True)
+            stop.wait(_PAUSE)
+        except Exception as error:  # noqa: BLE001 — whatever it is, the service goes on
+            report(f"{type(error).__name__}: {error}")
+            _log.debug("the projector starts again", exc_info=True)
+            stop.wait(_PAUSE)
+
+
+def in_process(open_place: OpenPlace) -> Run:
+    """Return what projects in a process of its own, which opens the store by `open_place`.
+
+    The process ends when its pipe does: with the service, however that ends.
+    """
+    return partial(_watch, open_place)
+
+
+def _watch(open_place: OpenPlace, stop: Signal, report: Report) -> None:
+    context = get_context("spawn")  # a fork would share the connections and the locks of threads
+    while not stop.is_set():
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_begin, args=(open_place, theirs), name="projector")
+        process.daemon = True
+        process.start()
+        theirs.close()
+        with ours, suppress(EOFError):
+            while not stop.is_set():
+                if ours.poll(_POLL):
+                    failure, outdated = ours.recv()
+                    report(failure, outdated=outdated)
+        process.join()
+        if not stop.is_set():
+            report(f"its process has ended with {process.exitcode}")
+            stop.wait(_PAUSE)
+
+
+def _begin(open_place: OpenPlace, pipe: Connection) -> None:
+    """Project in this process until its pipe ends; signals are for the service."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    stop = Signal()
+    sent: tuple[str | None, bool] | None = None
+
+    def report(failure: str | None, *, outdated: bool = False) -> None:
+        nonlocal sent
+        if (failure, outdated) != sent:
+            sent = failure, outdated
+            with suppress(OSError):
+                pipe.send(sent)
+
+    Thread(target=_wait_for_end, args=(pipe, stop), daemon=True).start()
+    while not stop.is_set():
+        try:
+            tracker, views = open_place()
+        except DixaStateError as error:
+            report(str(error))
+            stop.wait(_PAUSE)
+        else:
+            with tracker, closing(views):
+                _project(Projector(tracker, views), stop, report)
+
+
+def _wait_for_end(pipe: Connection, stop: Signal) -> None:
+    with suppress(EOFError, OSError):
+        pipe.recv()
+    stop.set()

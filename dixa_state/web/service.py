@@ -20,7 +20,7 @@ from dixa_state.web.inbox import Inbox
 from dixa_state.web.live_updates import LiveUpdates
 from dixa_state.web.metrics import Metrics
 from dixa_state.web.policy import Policy
-from dixa_state.web.projection import Projection
+from dixa_state.web.projection import Projection, Run, in_thread
 from dixa_state.web.receiver import Receiver
 
 T = TypeVar("T")
@@ -41,8 +41,14 @@ class Service:
     subscribers that resume have threads of their own, so that none of them waits for another.
     """
 
-    def __init__(self, tracker: ConversationTracker, views: Views, policy: Policy) -> None:
-        """Assemble the parts; `running` runs them."""
+    def __init__(
+        self,
+        tracker: ConversationTracker,
+        views: Views,
+        policy: Policy,
+        project: Run | None = None,
+    ) -> None:
+        """Assemble the parts; `running` runs them, and `project` to keep the views up to date."""
         self.tracker = tracker
         self.views = views
         self.policy = policy
@@ -55,7 +61,7 @@ class Service:
         self.inbox = Inbox(tracker.append_many, committed=self.metrics.commits.observe)
         self.bodies = BodyReader()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
-        self.projection = Projection(Projector(tracker, views))
+        self.projection = Projection(project or in_thread(Projector(tracker, views)))
         self.live_updates = LiveUpdates(self.reader, views, resuming, tracker.now)
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None

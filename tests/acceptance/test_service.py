@@ -17,6 +17,7 @@ from time import monotonic, sleep, time_ns
 from typing import Any, Self
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -143,6 +144,35 @@ def test_told_to_end_under_load_it_ends_well_and_all_it_has_answered_is_stored(
     assert "Traceback" not in running.log.read_text()
     assert_each_is_there_once(store_url, load.kept)
     verify(store_url, capsys)
+
+
+def test_a_projector_whose_process_is_killed_starts_again_and_ends_with_the_service(
+    postgres_url: str, tmp_path: Path, day_lines: list[bytes]
+) -> None:
+    """On PostgreSQL it has one of its own."""
+    with service(postgres_url, tmp_path) as running, httpx.Client(verify=_TLS) as client:
+
+        def ready() -> Any:
+            return client.get(f"{running.url}/readyz").json()
+
+        def projector() -> list[psutil.Process]:
+            children = psutil.Process(running.process.pid).children()
+            return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+
+        until(lambda: ready()["ready"] and projector())
+        [first] = projector()
+        first.kill()
+        until(lambda: ready()["problem"])
+        body = day_lines[0]
+        address = f"{running.url}/webhooks/dixa"
+        assert client.post(address, content=body, headers=signed(body)).status_code == 200
+        until(lambda: ready()["ready"] and ready()["lag"] == 0)
+        [second] = projector()
+        assert running.end() == 0
+        assert second != first
+        assert not second.is_running()
+    assert "its process has ended with -9" in running.log.read_text()
+    assert "Traceback" not in running.log.read_text()
 
 
 class Database:
