@@ -421,7 +421,8 @@ def test_no_content_is_an_error_and_none_is_lost(content: bytes) -> None:
     if content.startswith(MAGIC) or is_array(text):
         return
 
-    assert b"\n".join(bodies_of(content)).split() == text.split()
+    # documents on one line are taken apart where nothing separates them
+    assert b"".join(b"".join(bodies_of(content)).split()) == b"".join(text.split())
 
 
 @given(start=st.sampled_from(MAGIC), rest=st.binary())
