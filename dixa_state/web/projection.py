@@ -92,7 +92,7 @@ def _project(projector: Projector, stop: Signal, report: Report) -> None:
             stop.wait(_PAUSE)
         except Exception as error:  # noqa: BLE001 — whatever it is, the service goes on
             report(f"{type(error).__name__}: {error}")
-            _log.debug("the projector starts again", exc_info=True)
+            _log.exception("the projector starts again")
             stop.wait(_PAUSE)
 
 
