@@ -16,6 +16,7 @@ from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import InvalidInputError
 from dixa_state.settings import Settings
 from dixa_state.web.app import Application
+from dixa_state.web.logs import configure
 from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
 from dixa_state.web.projection import in_process
 from dixa_state.web.service import Service
@@ -24,10 +25,12 @@ T = TypeVar("T")
 
 
 @contextmanager
-def open_application(settings: Settings, *, processes: bool = False) -> Iterator[Application]:
+def open_application(
+    settings: Settings, *, projector_process: bool = False
+) -> Iterator[Application]:
     """Open the store that the settings name, made where there is none, and give what serves it.
 
-    With `processes`, the projector of a store on PostgreSQL has one of its own. Raises what
+    With `projector_process`, the projector has a process of its own on PostgreSQL. Raises what
     `open_tracker` and `open_policy` raise. Views of another version stop no webhook: only questions
     about them get an error, until a replay.
     """
@@ -36,8 +39,11 @@ def open_application(settings: Settings, *, processes: bool = False) -> Iterator
         views = open_views(tracker.event_recorder)
         try:
             project = None
-            if processes and views.many_writers:
-                project = in_process(partial(open_place, settings.store, grace=settings.grace))
+            if projector_process and views.many_writers:
+                project = in_process(
+                    partial(open_place, settings.store, grace=settings.grace),
+                    partial(configure, settings.log_format, settings.log_level),
+                )
             service = Service(tracker, views, policy, project)
             yield Application(service, settings.root_path, settings.cors_origins or "")
         finally:

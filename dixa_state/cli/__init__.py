@@ -5,11 +5,12 @@ Exit codes: 0 done, 1 a failure named in one line, 2 wrong usage, 3 not found.
 
 import os
 import sys
+from collections import UserDict
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -65,48 +66,40 @@ def _exit_code(error: DixaStateError) -> int:
     return WRONG_USAGE if isinstance(error, AmbiguousError | InvalidInputError) else FAILED
 
 
-_COMMANDS = {
-    "audit": "asking.audit",
-    "bans": "asking.bans",
-    "demo": "serving.demo",
-    "doctor": "doctor.doctor",
-    "events": "asking.events",
-    "ingest": "store.ingest_command",
-    "list": "asking.list_command",
-    "quarantine": "store.quarantine",
-    "replay": "upkeep.replay_command",
-    "schema": "store.schema",
-    "send": "sending.send_command",
-    "serve": "serving.serve",
-    "simulate": "simulation.simulate",
-    "sla": "asking.sla",
-    "stats": "asking.stats",
-    "status": "asking.status",
-    "timeline": "asking.timeline",
-    "verify": "upkeep.verify_command",
-    "why": "asking.why",
-}
+class _Commands(UserDict[str, Any]):
+    """Commands by name; one starts a tenth faster without the modules of the others."""
 
-
-class Commands(click.Group):
-    """The commands; a command starts a tenth faster without the modules of the others."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the names of the commands."""
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None if there is none of this name."""
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name].partition(".")
-        command: click.Command = getattr(import_module(f"{__name__}.{module}"), name)
+    def __getitem__(self, name: str) -> click.Command:
+        """Import a command."""
+        module, _, attribute = self.data[name].partition(".")
+        command: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
         return command
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    commands=_Commands(
+        audit="asking.audit",
+        bans="asking.bans",
+        demo="serving.demo",
+        doctor="doctor.doctor",
+        events="asking.events",
+        ingest="store.ingest_command",
+        list="asking.list_command",
+        quarantine="store.quarantine",
+        replay="upkeep.replay_command",
+        schema="store.schema",
+        send="sending.send_command",
+        serve="serving.serve",
+        simulate="simulation.simulate",
+        sla="asking.sla",
+        stats="asking.stats",
+        status="asking.status",
+        timeline="asking.timeline",
+        verify="upkeep.verify_command",
+        why="asking.why",
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="dixa-state", prog_name="dixa-state")
 def commands() -> None:
     """Keep every Dixa webhook, and show the state of any conversation at any moment."""

@@ -146,7 +146,7 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     if inherited:
         settings = settings.model_copy(update={"host": inherited.getsockname()[0]})
     with (
-        open_application(settings, processes=True) as app,
+        open_application(settings, projector_process=True) as app,
         inherited or listen(settings.host, settings.port) as listening,
     ):
 

@@ -7,10 +7,10 @@ interpreter as well, among the threads that receive webhooks.
 
 import logging
 import signal
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from threading import Event as Signal
 from threading import Thread
@@ -38,6 +38,7 @@ Run = Callable[[Signal, Report], None]
 """Projects until the signal is set, and reports."""
 
 OpenPlace = Callable[[], tuple[ConversationTracker, Views]]
+Prepare = Callable[[], None]
 
 
 class Projection:
@@ -96,37 +97,61 @@ def _project(projector: Projector, stop: Signal, report: Report) -> None:
             stop.wait(_PAUSE)
 
 
-def in_process(open_place: OpenPlace) -> Run:
-    """Return what projects in a process of its own, which opens the store by `open_place`.
+def in_process(open_place: OpenPlace, prepare: Prepare) -> Run:
+    """Return what projects in a process of its own.
 
-    The process ends when its pipe does: with the service, however that ends.
+    The process calls `prepare` once, then opens the store by `open_place`. It ends when its pipe
+    does: with the service, however that ends.
     """
-    return partial(_watch, open_place)
+    return partial(_watch, open_place, prepare)
 
 
-def _watch(open_place: OpenPlace, stop: Signal, report: Report) -> None:
-    context = get_context("spawn")  # a fork would share the connections and the locks of threads
+def _watch(open_place: OpenPlace, prepare: Prepare, stop: Signal, report: Report) -> None:
     while not stop.is_set():
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_begin, args=(open_place, theirs), name="projector")
-        process.daemon = True
-        process.start()
-        theirs.close()
-        with ours, suppress(EOFError):
+        try:
+            code = _run_process(open_place, prepare, stop, report)
+        except OSError as error:
+            report(f"its process cannot be started: {error}")
+        else:
+            if not stop.is_set():
+                report(f"its process has ended with {code}")
+        stop.wait(_PAUSE)
+
+
+def _run_process(
+    open_place: OpenPlace, prepare: Prepare, stop: Signal, report: Report
+) -> int | None:
+    """Pass on what the process reports, until it ends; return its exit code."""
+    context = get_context("spawn")  # a fork would share the connections and the locks of threads
+    ours, theirs = context.Pipe()
+    given = (open_place, prepare, theirs)
+    process = context.Process(target=_begin, args=given, name="projector", daemon=True)
+    with ours:
+        with theirs, _signals_blocked():
+            process.start()
+        with suppress(EOFError, ConnectionError):
             while not stop.is_set():
                 if ours.poll(_POLL):
                     failure, outdated = ours.recv()
                     report(failure, outdated=outdated)
-        process.join()
-        if not stop.is_set():
-            report(f"its process has ended with {process.exitcode}")
-            stop.wait(_PAUSE)
+    process.join()
+    return process.exitcode
 
 
-def _begin(open_place: OpenPlace, pipe: Connection) -> None:
-    """Project in this process until its pipe ends; signals are for the service."""
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Block signals for the process that is started: those of a terminal go to all processes."""
+    resource_tracker.ensure_running()  # when multiprocessing starts it, it unblocks them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(open_place: OpenPlace, prepare: Prepare, pipe: Connection) -> None:
+    """Project in this process until its pipe ends."""
+    prepare()
     stop = Signal()
     sent: tuple[str | None, bool] | None = None
 

@@ -49,7 +49,9 @@ def service(store: str, folder: Path) -> Iterator[Service]:
     words = ["dixa-state", "serve", "--port", "0", "--store", store]
     environment = os.environ | {"DIXA_STATE_WEBHOOK_SECRETS": KEY}
     with log.open("wb") as written:
-        process = subprocess.Popen(words, env=environment, cwd=folder, stderr=written)
+        process = subprocess.Popen(
+            words, env=environment, cwd=folder, stderr=written, start_new_session=True
+        )
     try:
         found = until(lambda: re.search(r"serving on (http://\S+);", log.read_text()))
         yield Service(process, found[1], log)
@@ -173,6 +175,18 @@ def test_a_projector_whose_process_is_killed_starts_again_and_ends_with_the_serv
         assert not second.is_running()
     assert "its process has ended with -9" in running.log.read_text()
     assert "Traceback" not in running.log.read_text()
+
+
+def test_interrupted_at_once_it_ends_without_a_word_of_its_processes(
+    store_url: str, tmp_path: Path
+) -> None:
+    """The signals of a terminal go to all of them, also to one that has only begun."""
+    with service(store_url, tmp_path) as running:
+        sleep(0.2)
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert running.process.wait(30) == 0
+    said = running.log.read_text().splitlines()
+    assert [line.partition(" ")[0] for line in said] == ["no", "serving", "stopped;"]
 
 
 class Database:

@@ -96,6 +96,7 @@ def test_the_version_is_told(command: Command) -> None:
         (["audit", "--as-of", "2026-03-03"], "expected a CSID with them"),
         (["ingest"], "Missing argument"),
         (["fly"], "No such command 'fly'"),
+        (["lsit"], "Did you mean 'list'?"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_says_what_was_expected(

@@ -144,6 +144,6 @@ BUGS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     BUGS[sys.argv[1]]()
-    asgi.in_process = lambda _open_place: None  # a process of its own would be without the bug
+    asgi.in_process = lambda *_: None  # a process of its own would be without the bug
     sys.argv[1:] = sys.argv[2:]
     cli.main()
