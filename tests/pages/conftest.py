@@ -28,6 +28,13 @@ from dixa_state.store.events import Webhook
 
 TIMEOUT = 15_000.0
 expect.set_options(timeout=TIMEOUT)  # a busy machine paints late
+BROWSERS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -61,8 +68,7 @@ def browser() -> Iterator[Browser]:
 
     It goes with the module: its event loop runs in the thread of the tests, where no other may.
     """
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next(filter(None, map(shutil.which, names)), None)
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield browser

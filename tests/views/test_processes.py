@@ -111,4 +111,5 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
         "print(list(on_all_cores(print, [Range('', '', 0)] * 2, dict)))\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert 'below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+    told = [line for line in done.stderr.splitlines() if "StoreError: " in line]
+    assert 'below `if __name__ == "__main__":`' in told[-1]
