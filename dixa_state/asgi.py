@@ -30,16 +30,16 @@ def open_application(
 ) -> Iterator[Application]:
     """Open the store that the settings name, made where there is none, and give what serves it.
 
-    With `projector_process`, the projector has a process of its own on PostgreSQL. Raises what
-    `open_tracker` and `open_policy` raise. Views of another version stop no webhook: only questions
-    about them get an error, until a replay.
+    With `projector_process`, the projector has a process of its own. Raises what `open_tracker` and
+    `open_policy` raise. Views of another version stop no webhook: only questions about them get an
+    error, until a replay.
     """
     policy = open_policy(settings)
     with open_tracker(settings.store, grace=settings.grace, secrets=policy.secrets) as tracker:
         views = open_views(tracker.event_recorder)
         try:
             project = None
-            if projector_process and views.many_writers:
+            if projector_process:
                 project = in_process(
                     partial(open_place, settings.store, grace=settings.grace),
                     partial(configure, settings.log_format, settings.log_level),

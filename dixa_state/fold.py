@@ -51,7 +51,7 @@ class FoldResult(NamedTuple):
         return self.state
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, gc=False, frozen=True):
     """One event of a conversation, with the state before and after it."""
 
     event: Event

@@ -99,7 +99,7 @@ def _decoder(data: type[EventData]) -> Decoder[Received[Body[EventData]]]:
     return Decoder(Received[Body[data]])  # type: ignore[valid-type]
 
 
-class StoredBody(Struct, frozen=True):
+class StoredBody(Struct, gc=False, frozen=True):
     """A stored event: its place in the store, and the webhook byte for byte."""
 
     position: int

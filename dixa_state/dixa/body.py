@@ -141,7 +141,7 @@ def _organization_id(organization: object) -> str | None:
     return Fields(organization).find(scalar_from, "id") or None
 
 
-class Body(Struct, Generic[D], frozen=True):
+class Body(Struct, Generic[D], gc=False, frozen=True):
     """A body, read."""
 
     event_id: str

@@ -24,14 +24,14 @@ from dixa_state.domain.events import Queue, Snapshot, User
 N = TypeVar("N", User, Queue)
 
 
-class Named(Struct, frozen=True):
+class Named(Struct, gc=False, frozen=True):
     """A thing with an id and a name: an organization, a tag, an SLA policy."""
 
     id: str | None = None
     name: str | None = None
 
 
-class ConversationData(Struct, frozen=True, forbid_unknown_fields=True):
+class ConversationData(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """The conversation as Dixa saw it; what is missing is hidden, which null is not."""
 
     csid: Any = None

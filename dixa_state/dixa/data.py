@@ -58,7 +58,7 @@ def _clean(value: Any) -> Any:
     return value or None if isinstance(value, str) else number_from(value)
 
 
-class EventData(Struct, frozen=True, forbid_unknown_fields=True):
+class EventData(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """The `data` of an event: the conversation, who did it, and in subclasses what the event adds.
 
     `names` has the fields that the fact is made of, each with how it is read and the names that it
@@ -322,7 +322,7 @@ class ReplacedData(EventData, frozen=True):
         return make(new=new, old=_clean(self.old_user))
 
 
-class Evaluation(Struct, frozen=True, forbid_unknown_fields=True):
+class Evaluation(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """An SLA evaluation."""
 
     id: str | None = None

@@ -11,7 +11,7 @@ from dixa_state.domain.events import Event, User, same
 How = Literal["assigned", "transferred", "inferred"]
 
 
-class Assignment(Struct, frozen=True):
+class Assignment(Struct, gc=False, frozen=True):
     """An interval with an agent: [`since`, `until`), still running where `until` is None.
 
     `how` is `inferred` where only a snapshot is evidence of it, that of the event named here;

@@ -21,7 +21,7 @@ from dixa_state.domain.events import (
 BanKind = Literal["enduser", "ip"]
 
 
-class BanChange(Struct, frozen=True):
+class BanChange(Struct, gc=False, frozen=True):
     """The beginning or the end of a ban."""
 
     banned: bool
@@ -32,7 +32,7 @@ class BanChange(Struct, frozen=True):
     late: bool
 
 
-class Ban(Struct, frozen=True):
+class Ban(Struct, gc=False, frozen=True):
     """The ban of an end user or an IP address: whether it holds, since when, and its history."""
 
     organization_id: str | None

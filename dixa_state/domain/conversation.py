@@ -38,7 +38,7 @@ from dixa_state.domain.sla import SlaEvaluation
 Party = TypeVar("Party", User, Queue)
 
 
-class TagChange(Struct, frozen=True):
+class TagChange(Struct, gc=False, frozen=True):
     """A tag added or removed, by an event about tags or inferred from a snapshot."""
 
     tag: str
@@ -48,7 +48,7 @@ class TagChange(Struct, frozen=True):
     inferred: bool
 
 
-class QueueInterval(Struct, frozen=True):
+class QueueInterval(Struct, gc=False, frozen=True):
     """The queue that the conversation belonged to from `since` on, or earlier where inferred."""
 
     queue: Queue | None
@@ -56,7 +56,7 @@ class QueueInterval(Struct, frozen=True):
     inferred: bool = False
 
 
-class LastReported(Struct, frozen=True):
+class LastReported(Struct, gc=False, frozen=True):
     """When each field was last reported; None as long as nothing is known of it.
 
     Tags are reported one by one; `all_tags` is when a snapshot first contained all of them.
@@ -71,7 +71,7 @@ class LastReported(Struct, frozen=True):
     custom_attributes: datetime | None = None
 
 
-class PastValues(Struct, frozen=True):
+class PastValues(Struct, gc=False, frozen=True):
     """The values that each field has had, by their keys; nobody and no queue are `NOBODY`.
 
     A snapshot that is a moment stale can only contain one of these.
@@ -86,7 +86,7 @@ class PastValues(Struct, frozen=True):
 NOBODY = ""
 
 
-class _Fields(Struct):
+class _Fields(Struct, gc=False):
     """What the state of a conversation and the draft of one have in common."""
 
     organization_id: str | None

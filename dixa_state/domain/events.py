@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 
-class User(Struct, frozen=True, forbid_unknown_fields=True):
+class User(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """A person as Dixa describes them: an end user, an agent, or a bot.
 
     Bodies are decoded straight into it, where a field under another name is no missing one.
@@ -46,7 +46,7 @@ class User(Struct, frozen=True, forbid_unknown_fields=True):
         return self.key is not None and not self.is_end_user
 
 
-class Queue(Struct, frozen=True):
+class Queue(Struct, gc=False, frozen=True):
     """A queue, by id and name."""
 
     id: str | None = None
@@ -63,7 +63,7 @@ def same(one: User | Queue | None, other: User | Queue | None) -> bool:
     return (one and one.key) == (other and other.key)
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, gc=False, frozen=True):
     """The conversation as Dixa saw it when it sent the event; can be a moment stale.
 
     None means that the body does not contain the field. For assignee and queue, None is a value
@@ -89,7 +89,7 @@ class Snapshot(Struct, frozen=True):
 Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "custom_attributes"]
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, gc=False, frozen=True):
     """The content of an event: `about` are the fields on which it is the authority.
 
     `rank` orders facts of one instant: creation first, the rating last.
@@ -344,7 +344,7 @@ ConversationFact = (
 AnyFact = ConversationFact | BanFact
 
 
-class Order(Struct, frozen=True, order=True, array_like=True):
+class Order(Struct, gc=False, frozen=True, order=True, array_like=True):
     """The fold's order; arrival order is an accident that it must not depend on."""
 
     at: datetime
@@ -352,7 +352,7 @@ class Order(Struct, frozen=True, order=True, array_like=True):
     event_id: str
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, gc=False, frozen=True):
     """One webhook, read.
 
     `at` is when Dixa emitted it; `received_at`, `version` (order of arrival in its stream, from 1),

@@ -44,7 +44,7 @@ _DECODERS: dict[tuple[type[Struct], str], msgspec.json.Decoder[History]] = {
 }
 
 
-class _Chunk(Struct, frozen=True):
+class _Chunk(Struct, gc=False, frozen=True):
     history: str
     items: msgspec.Raw
 

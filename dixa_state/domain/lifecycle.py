@@ -16,7 +16,7 @@ ENDED: frozenset[Status | None] = frozenset({"closed", "abandoned"})
 Irregularity = Literal["unexpected_from", "abandoned_with_assignee", "history_starts_midlife"]
 
 
-class TransitionRule(Struct, frozen=True):
+class TransitionRule(Struct, gc=False, frozen=True):
     """The status that an event leads to, and those from which that is regular (None: the start).
 
     `repeat` is what the event means where the conversation has that status already: that a webhook
@@ -38,7 +38,7 @@ CLOSED = TransitionRule("closed", frozenset({"open", "pending"}), repeat="reopen
 ABANDONED = TransitionRule("abandoned", frozenset({"open", "pending"}), repeat="reopening")
 
 
-class Transition(Struct, frozen=True):
+class Transition(Struct, gc=False, frozen=True):
     """One change of status: from where, to where, when, and on what evidence.
 
     `sequence` counts from 1 in event-time order. `inferred` means that no webhook reported the
@@ -74,7 +74,7 @@ class Transition(Struct, frozen=True):
         return self.inferred or self.starts_midlife
 
 
-class Summary(Struct, frozen=True):
+class Summary(Struct, gc=False, frozen=True):
     """Sums over the transitions, so that no event walks through all of them.
 
     `irregular` does not count a history that starts midlife. `ended_at` is the last close or
@@ -95,7 +95,7 @@ class Summary(Struct, frozen=True):
     doubtful: bool = False
 
 
-class Lifecycle(Struct, frozen=True):
+class Lifecycle(Struct, gc=False, frozen=True):
     """The status and how it came about; `reported_at` is when an event last reported the status.
 
     `had` are the statuses that the conversation has had, `losses` the lost webhooks about them.

@@ -10,7 +10,7 @@ from dixa_state.domain.events import Event, Field
 Proof = Literal["inferred", "repeat", "unexpected"]
 
 
-class Loss(Struct, frozen=True):
+class Loss(Struct, gc=False, frozen=True):
     """A webhook about `field` that was lost in the window [`after`, `at`], and its evidence.
 
     The evidence is the event named here. Its snapshot contains a change that no event reported

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from dixa_state.domain.events import MessageAdded, User
 
 
-class Response(Struct, frozen=True):
+class Response(Struct, gc=False, frozen=True):
     """A gap that an agent closed: the first message left unanswered, and the answer to it."""
 
     asked_at: datetime
@@ -21,14 +21,14 @@ class Response(Struct, frozen=True):
         return max((self.answered_at - self.asked_at).total_seconds(), 0.0)
 
 
-class Opening(Struct, frozen=True):
+class Opening(Struct, gc=False, frozen=True):
     """A message by an agent before any message of the customer."""
 
     at: datetime
     agent: User
 
 
-class Messages(Struct, frozen=True):
+class Messages(Struct, gc=False, frozen=True):
     """The messages so far; `waiting_since` is the first customer message not yet answered.
 
     `opening` is an agent's message that answered none that is known.

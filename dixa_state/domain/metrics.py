@@ -17,7 +17,7 @@ from dixa_state.domain.messages import Response
 Interval = tuple[datetime, datetime]
 
 
-class Durations(Struct, frozen=True):
+class Durations(Struct, gc=False, frozen=True):
     """All durations, in seconds; None where there is nothing to measure.
 
     - `first_response`: first inbound customer message (or creation, where that message is not known

@@ -20,7 +20,7 @@ _OUTCOMES: dict[Entry, Outcome] = {
 """How entering another queue ends the visit before."""
 
 
-class QueueVisit(Struct, frozen=True):
+class QueueVisit(Struct, gc=False, frozen=True):
     """A wait in a queue: [`enqueued_at`, `left_at`), still running where `left_at` is None.
 
     `entry` is `inferred` where only a snapshot or the abandonment is evidence of the visit, so that

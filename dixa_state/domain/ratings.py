@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from dixa_state.domain.events import Rated, User
 
 
-class Rating(Struct, frozen=True):
+class Rating(Struct, gc=False, frozen=True):
     """A score with its comment, by type of rating; `rated_at` is when this score was given.
 
     `reopens` is how often the conversation had been reopened before: the next reopening begins a

@@ -13,7 +13,7 @@ SlaSummary = Literal["breached", "pending", "achieved", "voided", "none"]
 _WORST_FIRST: tuple[SlaStatus, ...] = ("breached", "pending", "achieved", "voided")
 
 
-class StatusChange(Struct, frozen=True):
+class StatusChange(Struct, gc=False, frozen=True):
     """A status that was reported of an evaluation."""
 
     status: SlaStatus
@@ -21,7 +21,7 @@ class StatusChange(Struct, frozen=True):
     event_id: str
 
 
-class Attribution(Struct, frozen=True):
+class Attribution(Struct, gc=False, frozen=True):
     """The queue, agent, channel and tags that an outcome counts for: those at its own event."""
 
     queue: Queue | None
@@ -30,7 +30,7 @@ class Attribution(Struct, frozen=True):
     tags: frozenset[str]
 
 
-class SlaEvaluation(Struct, frozen=True):
+class SlaEvaluation(Struct, gc=False, frozen=True):
     """One evaluation: its status, the deadline when Dixa gave one, and what was reported of it.
 
     `history` has the first report of each status, since a status may be repeated without end. A

@@ -31,7 +31,7 @@ MAX_BATCH_BYTES = 8 << 20
 """A batch is one transaction in memory, bounded in bytes too: one body may be a megabyte."""
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, gc=False, frozen=True):
     """The result of appending one webhook.
 
     `position` and `topic` are those of the event, also if it was stored before; `reason` says why a
@@ -46,7 +46,7 @@ class Outcome(Struct, frozen=True):
     topic: str | None = None
 
 
-class Accepted(Struct, frozen=True):
+class Accepted(Struct, gc=False, frozen=True):
     """A webhook that can become an event, with all that storing it takes."""
 
     webhook: Webhook
@@ -57,7 +57,7 @@ class Accepted(Struct, frozen=True):
     digest: bytes
 
 
-class Rejected(Struct, frozen=True):
+class Rejected(Struct, gc=False, frozen=True):
     """A webhook that cannot become an event, and why."""
 
     webhook: Webhook

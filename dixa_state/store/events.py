@@ -12,7 +12,7 @@ from dixa_state.domain.timestamps import format_time, parse_time
 _write = Encoder().encode
 
 
-class Webhook(Struct, frozen=True):
+class Webhook(Struct, gc=False, frozen=True):
     """A body as it came in, with what its request said of it."""
 
     body: bytes
@@ -21,7 +21,7 @@ class Webhook(Struct, frozen=True):
     signature: str | None = None
 
 
-class _State(Struct, frozen=True):
+class _State(Struct, gc=False, frozen=True):
     received_at: str
     subscription_id: str | None
     signature: str | None
@@ -48,7 +48,7 @@ def decode_state(state: bytes) -> Webhook:
 B = TypeVar("B")
 
 
-class Received(Struct, Generic[B], frozen=True):
+class Received(Struct, Generic[B], gc=False, frozen=True):
     """What a fold reads of a stored webhook: when it was received, and its body as a type."""
 
     received_at: datetime

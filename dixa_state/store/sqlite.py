@@ -31,6 +31,7 @@ LOCK_TIMEOUT = 60
 
 _SQL = statements("sqlite")
 _POLL = 0.01
+_LOCK_POLL = 0.001
 _SCHEMA_RETRIES = 5
 _CHECK_EVERY = 20_000
 """Instructions of SQLite, about a millisecond, between two looks at a query's deadline."""
@@ -63,6 +64,8 @@ class SqliteRecorder(DatabaseRecorder):
         self._read_pool = ReadPool(lambda: _connect(self._path), _is_free)
         self._write_pool = ReadPool(lambda: _connect_writer(self._path), _is_free)
         self._write_lock = Lock()
+        self._watching: sqlite3.Connection | None = None
+        self._watch_lock = Lock()
 
     def _make_ready(self, *, create: bool) -> None:
         """Create the schema on a connection of its own, where switching to WAL cannot race."""
@@ -146,6 +149,15 @@ class SqliteRecorder(DatabaseRecorder):
                 "removed or replaced: put it back, or restart"
             )
 
+    def data_version(self) -> int:
+        """Return a number that changes with each commit, of this process or another."""
+        with self._watch_lock, translated():
+            if self._watching is None:
+                self._require_same_file()
+                self._watching = _connect(self._path)
+            version: int = self._watching.execute("PRAGMA data_version").fetchone()[0]
+            return version
+
     def known(self, keys: Sequence[bytes]) -> Mapping[bytes, Known]:
         with translated(), self.reading() as connection:
             return _known(connection.cursor(), keys)
@@ -174,6 +186,10 @@ class SqliteRecorder(DatabaseRecorder):
     def close(self) -> None:
         self._read_pool.close()
         self._write_pool.close()
+        with self._watch_lock:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
 
     def _listed(self, values: Sequence[Any]) -> str:
         return json.dumps(list(values))
@@ -248,13 +264,29 @@ def rows_of(
 @contextmanager
 def transaction(connection: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Cursor]:
     """Open a transaction by this statement; it commits unless an exception leaves it."""
-    with closing(connection.execute(begin)) as cursor:
+    with closing(_begin(connection, begin)) as cursor:
         try:
             yield cursor
             cursor.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
+
+
+def _begin(connection: sqlite3.Connection, begin: str) -> sqlite3.Cursor:
+    """Begin, as soon as another process lets go of the write lock.
+
+    SQLite's own wait looks again after up to a tenth of a second; the transactions of the service
+    and of its projector take milliseconds, and each would wait far longer than that for the other.
+    """
+    end = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            return connection.execute(begin)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(_LOCK_POLL)
 
 
 def _create_private(path: Path) -> None:
@@ -282,6 +314,7 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
     connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT}")
+    connection.execute("PRAGMA busy_timeout=0")  # `_begin` waits
     return connection
 
 

@@ -25,6 +25,9 @@ from dixa_state.views.tables import TABLES, Row
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
+_CHECK_EVERY = 1.0
+"""Seconds between two looks whether a lock is still held: no row depends on it."""
+
 _LOCK_TIMEOUT = 500
 """Milliseconds that a replay waits for a table, with all readers behind it."""
 
@@ -79,8 +82,9 @@ class PostgresViews(Views):
         ):
             try:
                 yield cursor
+                connection.commit()  # after a rollback psycopg prepares all its statements anew
             finally:
-                connection.rollback()  # a reader has nothing to commit
+                connection.rollback()  # what is left open
 
     def select(self, sql: str, **parameters: Any) -> Rows:
         """Run one reading statement, prepared, in one round trip."""
@@ -149,6 +153,7 @@ def _milliseconds(deadline: Deadline) -> int:
 class _Lock:
     def __init__(self, connection: psycopg.Connection[TupleRow], role: Role) -> None:
         self._connection, self._role = connection, role
+        self._checked = monotonic()
 
     def take(self) -> bool:
         key = _LOCKS[self._role]
@@ -163,6 +168,9 @@ class _Lock:
             self._connection.close()
 
     def keep(self) -> None:
+        if monotonic() - self._checked < _CHECK_EVERY:
+            return
+        self._checked = monotonic()
         try:
             self._connection.execute("SELECT 1")
         except psycopg.Error as error:

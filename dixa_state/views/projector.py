@@ -24,7 +24,7 @@ _BATCH_BYTES = 8 << 20
 """A batch ends with the read that reaches this size: one webhook may be a megabyte."""
 
 _IDLE = 1.0
-_PAUSE = 0.02
+_PAUSE = 0.01
 _PAUSE_PER_EVENT = 0.0002
 """Seconds to pause after a batch that was not full, at least and for each event of it. The next one
 gathers more, which costs less per event and leaves the interpreter to the threads that receive

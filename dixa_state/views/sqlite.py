@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
+from threading import local
 from time import monotonic, sleep, time
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ from dixa_state.views.tables import TABLES, Row, group
 LEASE = 5.0
 """Seconds after which the lease of a process that does not renew it is free."""
 
-_POLL = 0.05
+_POLL = 0.01
 _BATCH = 2_000
 
 
@@ -29,6 +30,7 @@ class SqliteViews(Views):
     def __init__(self, recorder: SqliteRecorder) -> None:
         self._recorder = recorder
         self._committed = recorder.committed
+        self._seen = local()
         self.make_ready()
 
     @contextmanager
@@ -62,9 +64,14 @@ class SqliteViews(Views):
                 lease.drop()
 
     def changed(self, timeout: float) -> None:
-        """Wait for a commit of this process, or briefly: SQLite does not notify other processes."""
-        with self._committed:
-            self._committed.wait(min(timeout, _POLL))
+        """Wait for a commit: one of this process notifies, for others' the file is looked at."""
+        until = monotonic() + timeout
+        while (version := self._recorder.data_version()) == getattr(self._seen, "version", None):
+            if (remaining := until - monotonic()) <= 0:
+                return
+            with self._committed:
+                self._committed.wait(min(remaining, _POLL))
+        self._seen.version = version
 
     def close(self) -> None:
         """Do nothing: all connections belong to the event store."""

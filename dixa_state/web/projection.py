@@ -1,8 +1,8 @@
 """The projector beside the service, started again when it fails.
 
-It runs in a thread, or on PostgreSQL, where nothing in memory is shared, in a process of its own: a
-batch has thirty answers of the server to wait for, and in the service each of them waits for the
-interpreter as well, among the threads that receive webhooks.
+It runs in a thread, or in a process of its own: a batch runs some thirty statements, and in the
+service it waits after each of them for the interpreter as well, among the threads that receive
+webhooks, and they for it.
 """
 
 import logging

@@ -149,10 +149,9 @@ def test_told_to_end_under_load_it_ends_well_and_all_it_has_answered_is_stored(
 
 
 def test_a_projector_whose_process_is_killed_starts_again_and_ends_with_the_service(
-    postgres_url: str, tmp_path: Path, day_lines: list[bytes]
+    store_url: str, tmp_path: Path, day_lines: list[bytes]
 ) -> None:
-    """On PostgreSQL it has one of its own."""
-    with service(postgres_url, tmp_path) as running, httpx.Client(verify=_TLS) as client:
+    with service(store_url, tmp_path) as running, httpx.Client(verify=_TLS) as client:
 
         def ready() -> Any:
             return client.get(f"{running.url}/readyz").json()

@@ -1,6 +1,7 @@
 """The ledger: what was sent and what was answered, and whether the answers agree."""
 
 from collections import Counter, deque
+from time import monotonic
 from typing import Any, NamedTuple
 
 from stock import Piece
@@ -30,6 +31,8 @@ class Ledger:
         self.findings: list[str] = []
         self.answers: Counter[str] = Counter()
         self.highest = 0
+        self.positions: deque[tuple[int, float]] = deque()
+        """The positions of new events, with the moments of their answers."""
         self._contents: dict[str, set[str]] = {}
         self._at: dict[int, Identity] = {}
         self._appended: set[str] = set()
@@ -52,6 +55,7 @@ class Ledger:
             self.highest = max(self.highest, position)
         if kind == "appended" and piece.event is not None:
             self._appended.add(piece.event)
+            self.positions.append((position, monotonic()))
         self.told[told.digest] = told
         self.fresh.append(told)
 

@@ -28,11 +28,18 @@ class Stock:
     """Gives what is to be sent next; the same seed gives the same, answers permitting."""
 
     def __init__(
-        self, seed: int, *, copies: float = 0.1, oddities: float = 0.03, at_once: int = 1
+        self,
+        seed: int,
+        *,
+        copies: float = 0.1,
+        oddities: float = 0.03,
+        at_once: int = 1,
+        ahead: int = 0,
     ) -> None:
         """Send the fraction `copies` of answered pieces again, and odd ones among the new.
 
-        Each new one goes out `at_once` times, one right behind the other.
+        Each new one goes out `at_once` times, one right behind the other. So many are made `ahead`,
+        since making them would take processor time from what is measured.
         """
         self._dice = Random(f"stock {seed}")
         self._maker = Random(f"pieces {seed}")
@@ -49,6 +56,8 @@ class Stock:
         self._numbers = count()
         self._queue: deque[Piece] = deque()
         self.closed = False
+        while len(self._queue) < ahead:
+            self._make_more()
 
     def take(self) -> Piece | None:
         """Give a piece to send; None where nothing is to be sent now."""
@@ -82,8 +91,11 @@ class Stock:
         if self._recent and self._dice.random() < self._copies:
             return self._dice.choice(self._dice.choice([self._recent, self._old or self._recent]))
         if not self._queue:
-            self._queue.extend(piece for piece in self.make() for _ in range(self._at_once))
+            self._make_more()
         return self._queue.popleft()
+
+    def _make_more(self) -> None:
+        self._queue.extend(piece for piece in self.make() for _ in range(self._at_once))
 
     def make(self) -> list[Piece]:
         """Make new pieces: one, or an odd one and what belongs to it; the same for a seed."""

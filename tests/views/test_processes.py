@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 from subprocess import Popen
+from threading import Timer
 from time import monotonic
 
 from projections import Place, days, deliver, findings, opened, replay, rows, until, worker
 
+from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
 
 
@@ -85,6 +87,26 @@ def test_a_projector_goes_on_while_and_after_the_views_are_replayed(
         assert process.poll() is None
         process.kill()
         assert findings(store_url, place) == []
+
+
+def test_whoever_waits_for_changes_hears_of_those_of_other_processes(
+    store_url: str, day_lines: list[bytes]
+) -> None:
+    with opened(store_url) as (_, views), opened(store_url) as (tracker, _):
+        while not_waited(views, 0.1):  # the first look finds the store itself new
+            pass
+        timer = Timer(0.2, deliver, (tracker, day_lines[:1]))
+        timer.start()
+        assert not_waited(views, 10)
+        timer.join()
+        deliver(tracker, day_lines[1:2])  # between two looks
+        assert not_waited(views, 10)
+
+
+def not_waited(views: Views, seconds: float) -> bool:
+    begun = monotonic()
+    views.changed(seconds)
+    return monotonic() - begun < seconds
 
 
 def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(
