@@ -163,11 +163,12 @@ class LiveUpdates:
             except DixaStateError as error:
                 _log.warning("a subscription ends", extra={"why": str(error)})
                 return  # its client comes again by itself, and resumes
-            if changes:
-                after = changes[-1].position
-                yield changes
-            elif not await _is_set(moved, HEARTBEAT):
-                yield []
+            if not changes and await _is_set(moved, HEARTBEAT):
+                continue
+            after = changes[-1].position if changes else after
+            passed_on = [changes]
+            del changes  # a subscription that ends now is garbage, and keeps what it refers to
+            yield passed_on.pop()
 
     async def _changes(self, after: int, limit: int) -> list[Change]:
         if after < self._complete_after:

@@ -104,6 +104,7 @@ async def follow(
             parts.append(partial("new", link, swap="innerHTML"))
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
+        del changes, changed, unseen  # a board that is closed meanwhile is garbage for some time
         await asyncio.sleep(max(PAUSE, PAUSE_PER_BOARD * service.live_updates.subscribers))
 
 
