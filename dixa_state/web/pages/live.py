@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
+from dixa_state.domain import conversation as domain
 from dixa_state.errors import DixaStateError
 from dixa_state.questions import Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
@@ -109,26 +110,29 @@ async def follow(
 
 
 class Look:
-    """A change as boards of one kind show it; rendered by the first of them that has its row."""
+    """A change as boards of one kind show it; rendered by the first of them that has its row.
 
-    def __init__(self, change: Change, *, fits: bool) -> None:
-        """Show this change."""
+    It does not refer to the change, which refers to it: both are freed at once.
+    """
+
+    def __init__(self, state: domain.Conversation, *, fits: bool) -> None:
+        """Show this state."""
         self.fits = fits
-        self._change = change
+        self._state = state
         self._html = ""
 
     def partial(self, board: Board) -> str:
         """Return the row."""
         if not self._html:
-            one = labelled(describe(self._change.state, now=board.view.now), board.labels)
+            one = labelled(describe(self._state, now=board.view.now), board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
-            self._html = partial(_row_id(self._change), row)
+            self._html = partial(row_id(one.organization_id, one.csid), row)
         return self._html
 
 
 def _look(kind: Hashable, conditions: Sequence[Condition], change: Change) -> Look:
     if kind not in change.shared:
-        change.shared[kind] = Look(change, fits=hold(conditions, change.row, change.rows))
+        change.shared[kind] = Look(change.state, fits=hold(conditions, change.row, change.rows))
     look: Look = change.shared[kind]
     return look
 
