@@ -18,7 +18,9 @@ from dixa_state.views.tables import TABLES, Row, group
 LEASE = 5.0
 """Seconds after which the lease of a process that does not renew it is free."""
 
-_POLL = 0.01
+_POLL, _MAX_POLL = 0.01, 0.05
+"""Seconds between two looks for a commit of another process, soon after the last one and later."""
+
 _BATCH = 2_000
 
 
@@ -65,12 +67,13 @@ class SqliteViews(Views):
 
     def changed(self, timeout: float) -> None:
         """Wait for a commit: one of this process notifies, for others' the file is looked at."""
-        until = monotonic() + timeout
+        until, pause = monotonic() + timeout, _POLL
         while (version := self._recorder.data_version()) == getattr(self._seen, "version", None):
             if (remaining := until - monotonic()) <= 0:
                 return
             with self._committed:
-                self._committed.wait(min(remaining, _POLL))
+                self._committed.wait(min(remaining, pause))
+            pause = min(pause * 1.2, _MAX_POLL)
         self._seen.version = version
 
     def close(self) -> None:
