@@ -139,6 +139,7 @@ def torture(  # noqa: PLR0913 — what a run differs by
             answered = load.answered
             load.finish()
             prober.resting = True
+            until(lambda: not ledger.positions, 60, "the views")
         for listener in listeners:
             listener.end()
         report.findings += chain(
