@@ -39,11 +39,28 @@ class Poison(NamedTuple):
     error: str
 
 
+class FoldedEvents(NamedTuple):
+    """Events in the order in which they were folded, and the state before them."""
+
+    before: State
+    events: Sequence[Event]
+
+
+Recent = tuple[FoldedEvents, ...]
+"""What was folded last of a stream, the newest at the end: an event that comes late goes in there.
+
+Most that come late are a few events late, and then the stream need not be read and folded anew.
+"""
+
+_MOST_RECENT = 8
+
+
 class FoldResult(NamedTuple):
     """The state of a stream, None where no event of it was folded, and the events skipped."""
 
     state: State | None
     poison: tuple[Poison, ...] = ()
+    recent: Recent = ()
 
     def require_state(self) -> State | None:
         """Return the state; raise `UnfoldableEventError` if an event was skipped."""
@@ -70,18 +87,41 @@ def fold_stream(
     """Fold the events of a stream from the first on, those believed at a moment or all."""
     events, poison = _read_all(stored, read)
     known = believed(mark_late(events), as_of=as_of, known_at=known_at)
-    return _fold(None, stored, known, grace, poison)
+    return _fold(None, stored, _in_order(known), grace, poison)
+
+
+def fold_with_recent(stored: Sequence[Notification], read: Read, grace: timedelta) -> FoldResult:
+    """Fold the events of a stream from the first on, and return the last of them as recent."""
+    events, poison = _read_all(stored, read)
+    ordered = _in_order(mark_late(events))
+    earlier, later = ordered[:-_MOST_RECENT], ordered[-_MOST_RECENT:]
+    before = _fold(None, stored, earlier, grace, poison).state
+    return _fold_recent(before, stored, later, grace, poison)
 
 
 def fold_further(
-    before: State, stored: Sequence[Notification], read: Read, grace: timedelta
+    state: State,
+    stored: Sequence[Notification],
+    read: Read,
+    grace: timedelta,
+    recent: Recent = (),
 ) -> FoldResult | None:
-    """Fold new events on top of a state; None if one belongs before an event already folded."""
+    """Fold new events into a state that came of the recent ones.
+
+    Return None if one of them belongs before all that are recent.
+    """
     events, poison = _read_all(stored, read)
-    newest = before.newest
-    if newest is not None and any(event.order <= newest for event in events):
-        return None
-    return _fold(before, stored, mark_late(events), grace, poison)
+    events = mark_late(events, state.newest)
+    first = min((event.order for event in events), default=None)
+    while first is not None and state.newest is not None and first <= state.newest:
+        if not recent:
+            return None
+        *earlier, (state, later) = recent
+        events, recent = [*later, *events], tuple(earlier)
+    result = _fold_recent(state, stored, _in_order(events), grace, poison)
+    if not result.recent:
+        return result
+    return result._replace(recent=(*recent, *result.recent)[-_MOST_RECENT:])
 
 
 def timeline(
@@ -129,15 +169,28 @@ def _read_all(stored: Iterable[Notification], read: Read) -> tuple[list[Event], 
     return events, poison
 
 
+def _fold_recent(
+    before: State | None,
+    stored: Sequence[Notification],
+    ordered: Sequence[Event],
+    grace: timedelta,
+    poison: list[Poison],
+) -> FoldResult:
+    result = _fold(before, stored, ordered, grace, poison)
+    if result.poison or not ordered:  # where one was skipped, some events are not in the state
+        return result
+    before = before or _initial(_stream(stored), ordered[0])
+    return result._replace(recent=(FoldedEvents(before, ordered),))
+
+
 def _fold(
     before: State | None,
     stored: Sequence[Notification],
-    events: Sequence[Event],
+    ordered: Sequence[Event],
     grace: timedelta,
     poison: list[Poison],
 ) -> FoldResult:
     state, older = before, histories.Older()
-    ordered = _in_order(events)
     for start in range(0, len(ordered), _BLOCK):
         if state is not None and start:
             state = histories.detach(state, older, grace, keep=_BLOCK)

@@ -28,7 +28,16 @@ from dixa_state.domain.evidence import GRACE
 from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
-from dixa_state.fold import FoldResult, State, Step, fold_further, fold_stream, timeline
+from dixa_state.fold import (
+    FoldResult,
+    Recent,
+    State,
+    Step,
+    fold_further,
+    fold_stream,
+    fold_with_recent,
+    timeline,
+)
 from dixa_state.store.append import Outcome, prepare
 from dixa_state.store.events import Received, Webhook, decode_state
 from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
@@ -182,9 +191,15 @@ class ConversationTracker(Application[str]):
         """Fold the events of a stream; what cannot be folded is beside the state."""
         return fold_stream(stored, self.read, self.grace, as_of=as_of, known_at=known_at)
 
-    def fold_further(self, before: State, stored: Sequence[Notification]) -> FoldResult | None:
-        """Fold new events on top of a state; None if one belongs before an event in it."""
-        return fold_further(before, stored, self.read, self.grace)
+    def fold_with_recent(self, stored: Sequence[Notification]) -> FoldResult:
+        """Fold the events of a stream, and keep the last of them for those that come late."""
+        return fold_with_recent(stored, self.read, self.grace)
+
+    def fold_further(
+        self, state: State, stored: Sequence[Notification], recent: Recent = ()
+    ) -> FoldResult | None:
+        """Fold new events into a state; None if one belongs before all that are recent in it."""
+        return fold_further(state, stored, self.read, self.grace, recent)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Return the environment for the library: not that of the process."""

@@ -378,10 +378,12 @@ class Event(Struct, gc=False, frozen=True):
         return Order(self.at, self.fact.rank, self.event_id)
 
 
-def mark_late(events: Iterable[Event]) -> list[Event]:
-    """Mark the late ones among a stream's events, given in order of arrival."""
+def mark_late(events: Iterable[Event], newest: Order | None = None) -> list[Event]:
+    """Mark the late ones among a stream's events, given in order of arrival.
+
+    `newest` is where the newest stands of those that arrived before them.
+    """
     marked: list[Event] = []
-    newest: Order | None = None
     for event in events:
         order = event.order
         if newest is None or order > newest:

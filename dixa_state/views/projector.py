@@ -34,12 +34,12 @@ _CACHE_LIMIT = 500
 
 
 class EventBatch(NamedTuple):
-    """New events by stream, and the states that the views hold of these streams."""
+    """New events by stream, and what the views hold of these streams."""
 
     at: Progress
     last: int
     events: dict[str, list[Notification]]
-    before: dict[str, State]
+    before: dict[str, FoldResult]
 
 
 class BatchResult(NamedTuple):
@@ -55,14 +55,15 @@ class BatchResult(NamedTuple):
 class StateCache:
     """The states written last, kept in memory: most events follow a recent one of their stream.
 
-    They equal those of the views as long as no other projector has written.
+    They equal those of the views as long as no other projector has written. With each is what was
+    folded last, for events that come late.
     """
 
     def __init__(self) -> None:
         self._at: Progress | None = None
-        self._states: dict[str, State] = {}
+        self._states: dict[str, FoldResult] = {}
 
-    def states(self, at: Progress, streams: Iterable[str]) -> dict[str, State]:
+    def states(self, at: Progress, streams: Iterable[str]) -> dict[str, FoldResult]:
         """Return the cached states of these streams, none if another projector has written."""
         if at != self._at:
             self._states.clear()
@@ -74,7 +75,7 @@ class StateCache:
         for stream, folded in result.folded.items():
             self._states.pop(stream, None)
             if folded.state is not None:
-                self._states[stream] = folded.state
+                self._states[stream] = folded
         for stream in list(islice(self._states, max(len(self._states) - _CACHE_LIMIT, 0))):
             del self._states[stream]
 
@@ -200,21 +201,22 @@ class Projector:
         result = BatchResult(batch.at, to, folded, [], [])
         for stream, done in folded.items():
             if done.state is not None:
-                deleted, inserted = changed_rows(stream, batch.before.get(stream), done.state)
+                before = batch.before.get(stream)
+                deleted, inserted = changed_rows(stream, before and before.state, done.state)
                 result.deleted.extend(deleted)
                 result.inserted.extend(inserted)
         return result
 
     def _fold_stream(self, stream: str, batch: EventBatch) -> FoldResult:
         events, before = batch.events[stream], batch.before.get(stream)
-        if before is not None:
-            further = self._tracker.fold_further(before, events)
+        if before is not None and before.state is not None:
+            further = self._tracker.fold_further(before.state, events, before.recent)
             if further is not None:
                 return further
         elif events[0].originator_version == 1:  # the batch has the stream from its beginning
-            return self._tracker.fold(events)
+            return self._tracker.fold_with_recent(events)
         whole = self._recorder.select_stream(stream)
-        return self._tracker.fold([event for event in whole if event.id <= events[-1].id])
+        return self._tracker.fold_with_recent([one for one in whole if one.id <= events[-1].id])
 
     def _write(self, connection: Connection, result: BatchResult) -> None:
         generation = result.at.generation
@@ -225,7 +227,7 @@ class Projector:
         self._views.advance(connection, self._name, result.at, result.to)
 
 
-def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, State]:
+def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, FoldResult]:
     """Read the states of streams from the tables that hold them."""
     found: dict[str, State] = {}
     conversations = [stream for stream in streams if stream.startswith("conversation/")]
@@ -236,7 +238,7 @@ def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict
         others = [stream for stream in streams if not stream.startswith("conversation/")]
         rows = connection.states(prefix, "bans", others)
         found |= {stream: decode_ban(bytes(state)) for stream, state in rows}
-    return found
+    return {stream: FoldResult(state) for stream, state in found.items()}
 
 
 def _stream(event: Notification) -> str:
