@@ -119,8 +119,6 @@ def fold_further(
         *earlier, (state, later) = recent
         events, recent = [*later, *events], tuple(earlier)
     result = _fold_recent(state, stored, _in_order(events), grace, poison)
-    if not result.recent:
-        return result
     return result._replace(recent=(*recent, *result.recent)[-_MOST_RECENT:])
 
 
@@ -177,7 +175,7 @@ def _fold_recent(
     poison: list[Poison],
 ) -> FoldResult:
     result = _fold(before, stored, ordered, grace, poison)
-    if result.poison or not ordered:  # where one was skipped, some events are not in the state
+    if not ordered:
         return result
     before = before or _initial(_stream(stored), ordered[0])
     return result._replace(recent=(FoldedEvents(before, ordered),))

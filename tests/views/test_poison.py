@@ -15,6 +15,7 @@ from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event, Rated
 from dixa_state.domain.fold import evolve
 from dixa_state.questions import Conversations, OneConversation, Reader
+from dixa_state.views.projector import Projector
 
 CSID = 70431
 LATER = datetime(2026, 3, 3, tzinfo=UTC)
@@ -86,6 +87,20 @@ def test_the_projector_records_it_and_goes_on_and_verify_agrees(
     assert {error for *_, error in found} == {"ValueError: no way to do it"}
     assert place[1].progress().position == 45
     assert Reader(*place).ask(Conversations()).items
+    assert findings(url, place) == []
+
+
+def test_an_event_that_comes_late_goes_between_those_around_it(
+    poisoned: tuple[str, Place], day_lines: list[bytes]
+) -> None:
+    url, place = poisoned
+    projector = Projector(*place)
+    while projector.step():
+        pass
+    for number, line in enumerate(reversed(day_lines)):
+        deliver(place[0], [line.replace(b'"event_id":"', b'"event_id":"%d-' % number)])
+        projector.step()
+    assert {error for *_, error in rows(place[1])["poison"]} == {"ValueError: no way to do it"}
     assert findings(url, place) == []
 
 
