@@ -6,7 +6,7 @@ reached, and changes in the transaction that changes the rows.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol
@@ -92,6 +92,9 @@ class Connection(Protocol):
         self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
     ) -> None:
         """Delete the rows with the keys of these."""
+
+    def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
+        """Let statements that insert these rows be sent before those before them are answered."""
 
 
 class Views(TrackingRecorder, ABC):
@@ -239,13 +242,14 @@ class Views(TrackingRecorder, ABC):
         return ", ".join(state if name == "state" else f"t.{name}" for name in names)
 
     def replace(
-        self, connection: Connection, generation: int, old: Iterable[Row], new: Iterable[Row]
+        self, connection: Connection, generation: int, old: Sequence[Row], new: Sequence[Row]
     ) -> None:
         """Delete rows by their keys, and insert others."""
-        for table, some in group(old).items():
-            connection.delete(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
-        for table, some in group(new).items():
-            connection.insert(f"{prefix(generation)}{table}", TABLES[table], some)
+        with connection.pipelined(new):
+            for table, some in group(old).items():
+                connection.delete(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
+            for table, some in group(new).items():
+                connection.insert(f"{prefix(generation)}{table}", TABLES[table], some)
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Advance the position without rows, as the library's contract has it."""

@@ -1,7 +1,7 @@
 """The views on PostgreSQL, in the database of the event store."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 from threading import Lock, local
 from time import monotonic, sleep
@@ -21,12 +21,19 @@ from dixa_state.store.postgres import (
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column
-from dixa_state.views.tables import TABLES, Row
+from dixa_state.views.tables import TABLES, BanRow, ConversationRow, Row
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
 _CHECK_EVERY = 1.0
 """Seconds between two looks whether a lock is still held: no row depends on it."""
+
+_FEW, _FEW_BYTES = 200, 256 << 10
+"""Rows, and bytes of their states, up to which statements are sent one behind the other.
+
+The server works on one while the next is written, which takes 60 % of the time of a COPY for each
+table; from about 64 events on COPY takes less.
+"""
 
 _LOCK_TIMEOUT = 500
 """Milliseconds that a replay waits for a table, with all readers behind it."""
@@ -205,8 +212,19 @@ class _PostgresConnection:
             [[getattr(row, column) for row in rows] for column in key],
         )
 
+    def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
+        size = sum(len(row.state) for row in rows if isinstance(row, ConversationRow | BanRow))
+        is_few = len(rows) <= _FEW and size <= _FEW_BYTES
+        return self._cursor.connection.pipeline() if is_few else nullcontext()
+
     def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         columns = ", ".join(row_type._fields)
+        if self._cursor.connection.info.pipeline_status:  # there is no COPY in a pipeline
+            values = ", ".join(f"%b::{name}" for name in _COLUMN_TYPES[row_type])
+            insert = f"INSERT INTO {table} ({columns}) VALUES ({values})".encode()  # noqa: S608
+            for row in rows:
+                self._cursor.execute(insert, row, prepare=True)
+            return
         copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
         with self._cursor.copy(copy.encode()) as target:
             target.set_types(_COLUMN_TYPES[row_type])

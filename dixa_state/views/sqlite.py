@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import islice
 from threading import local
 from time import monotonic, sleep, time
@@ -149,6 +149,10 @@ class _SqliteConnection:
         keys = [tuple(getattr(row, column) for column in key) for row in rows]
         self._cursor.executemany(f"DELETE FROM {table} WHERE {same}", keys)  # noqa: S608
         del row_type
+
+    def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
+        del rows
+        return nullcontext()
 
     def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
         columns = row_type._fields
