@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import count
 from math import inf
 from typing import Any, TypeVar
 
@@ -22,12 +23,13 @@ from dixa_state.errors import (
     StoreUnavailableError,
 )
 from dixa_state.store import quarantine
-from dixa_state.store.append import Known, Rejected, Writer
+from dixa_state.store.append import Accepted, Known, Outcome, Rejected, Writer
 from dixa_state.store.deadline import current_deadline
+from dixa_state.store.events import encode_state
 from dixa_state.store.pool import ReadPool
 from dixa_state.store.reads import DatabaseRecorder
 from dixa_state.store.recorder import Resolution
-from dixa_state.store.sql import require_schema_version, schema, statements
+from dixa_state.store.sql import SCHEMA_VERSION, require_schema_version, schema, statements
 
 T = TypeVar("T")
 
@@ -119,6 +121,59 @@ class PostgresRecorder(DatabaseRecorder):
                 yield _PostgresWriter(cursor, position[0] if position else 0)
             connection.execute(_END_APPEND)
 
+    def append_batch(self, batch: Sequence[Accepted | Rejected]) -> list[Outcome]:
+        """Append a batch, a few in one round trip: most of their time is that of round trips.
+
+        What of them must be compared or put in quarantine follows in a transaction of its own.
+        """
+        done = self._append_few(batch) if len(batch) <= _FEW else {}
+        rest = [item for place, item in enumerate(batch) if place not in done]
+        further = iter(super().append_batch(rest) if rest else ())
+        return [done.get(place) or next(further) for place in range(len(batch))]
+
+    def _append_few(self, batch: Sequence[Accepted | Rejected]) -> dict[int, Outcome]:
+        """Append those that are new; return the outcomes by the places of these and of copies.
+
+        It may run again, on a new connection: then what was new is known, and a duplicate.
+        """
+        given: dict[bytes, tuple[int, Accepted]] = {}
+        for place, item in enumerate(batch):
+            if isinstance(item, Accepted):
+                given.setdefault(item.key, (place, item))
+        rows = self._call_append([item for _, item in given.values()]) if given else []
+        if not rows:
+            return {}
+        *found, (_, _, last) = rows
+        known = {key: Known(digest, position) for key, digest, position in found}
+        positions = count(last + 1)
+        done: dict[int, Outcome] = {}
+        for place, item in given.values():
+            entry = known.get(item.key)
+            if entry is None:
+                done[place] = Outcome("appended", item.event_id, next(positions), topic=item.topic)
+            elif entry.digest == item.digest:
+                done[place] = Outcome("duplicate", item.event_id, entry.position, topic=item.topic)
+        return done
+
+    def _call_append(self, items: Sequence[Accepted]) -> list[TupleRow]:
+        parameters = {
+            "schema_version": SCHEMA_VERSION,
+            "lock_timeout": f"{LOCK_TIMEOUT}s",
+            "streams": [item.stream for item in items],
+            "topics": [item.topic for item in items],
+            "states": [encode_state(item.webhook) for item in items],
+            "keys": [item.key for item in items],
+            "digests": [item.digest for item in items],
+        }
+
+        def append(connection: psycopg.Connection[TupleRow]) -> list[TupleRow]:
+            with connection.cursor(binary=True) as cursor:
+                sql = _SQL["append_few"].encode()
+                return cursor.execute(sql, parameters, prepare=True).fetchall()
+
+        with translated(), reconnecting(self._write_pool, append) as (_, found):
+            return found
+
     @contextmanager
     def write_connection(
         self, begin: bytes
@@ -137,7 +192,7 @@ class PostgresRecorder(DatabaseRecorder):
 
     def check_integrity(self) -> Iterator[tuple[str, str, str]]:
         """Yield what is wrong with the triggers, and who may always change history."""
-        body = schema("postgres").split("$$")[1]
+        _, body, _, appending, *_ = schema("postgres").split("$$")
         found = {name: (enabled, source) for name, enabled, source in self._rows("triggers")}
         for name in _TRIGGERS:
             enabled, source = found.pop(name, ("none", ""))
@@ -147,6 +202,10 @@ class PostgresRecorder(DatabaseRecorder):
                 yield f"trigger {name}", "the function of the schema", shorten(source)
         for name in found:
             yield f"trigger {name}", "none", "one that the schema does not have"
+        for (source,) in self._rows("append_function"):
+            if source != appending:
+                expected = "the function of the schema"
+                yield "function append_events", expected, shorten(source or "none")
         for role, setting in self._rows("maintenance"):
             yield "maintenance", "no setting outside of a transaction", f"{setting} for {role}"
 
@@ -218,17 +277,9 @@ class _PostgresWriter(Writer):
         return bytes(rows[0][0]) if rows else None
 
     def insert(self, events: Sequence[Notification], known: Mapping[bytes, Known]) -> None:
-        """Insert few rows in one round trip; COPY takes two, and half the time of arrays."""
-        rows = [_row(event) for event in events]
-        entries = [(key, *entry) for key, entry in known.items()]
-        if len(rows) <= _FEW:
-            columns = [*_columns(rows, 5), *_columns(entries, 3)]
-            named = {f"c{number}": column for number, column in enumerate(columns)}
-            self._execute("insert_few", position=events[-1].id, **named)
-            return
         self._execute("advance_head", position=events[-1].id)
-        self._copy("events", rows)
-        self._copy("known_events", entries)
+        self._copy("events", map(_row, events))
+        self._copy("known_events", ((key, *entry) for key, entry in known.items()))
 
     def _copy(self, what: str, rows: Iterable[tuple[Any, ...]]) -> None:
         with self._cursor.copy(_SQL[f"copy_{what}"].encode()) as copy:
@@ -277,10 +328,6 @@ def _position_and_version(
     position = cursor.fetchone()
     cursor.nextset()
     return position, cursor.fetchone()
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 def _row(event: Notification) -> tuple[int, str, int, str, bytes]:

@@ -116,16 +116,19 @@ class EventRecorder(ApplicationRecorder, ABC):
             stream = self.next_stream(f"{kind}/{stream.split('/')[1]}0")
 
     def append(self, prepared: Sequence[Accepted | Rejected]) -> list[Outcome]:
-        """Append webhooks, each with its own outcome, in order; a batch is one transaction.
+        """Append webhooks, each with its own outcome, in order, in batches.
 
-        More than a batch may hold, in events or in bytes, takes several. Raises
-        `StoreUnavailableError` if the store fails; trying again is always safe.
+        Raises `StoreUnavailableError` if the store fails; trying again is always safe.
         """
         outcomes: list[Outcome] = []
         for batch in batches(prepared, lambda item: len(item.webhook.body)):
-            with self.writing() as writer:
-                outcomes += append_batch(writer, batch)
+            outcomes += self.append_batch(batch)
         return outcomes
+
+    def append_batch(self, batch: Sequence[Accepted | Rejected]) -> list[Outcome]:
+        """Append a batch; return an outcome for each, in order."""
+        with self.writing() as writer:
+            return append_batch(writer, batch)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Insert events whose versions are assigned, as the library does."""

@@ -47,6 +47,7 @@ FORBIDDEN = [
     FOR EACH ROW EXECUTE FUNCTION stored_events_refuse_change()""",
     """CREATE OR REPLACE FUNCTION stored_events_refuse_change() RETURNS trigger
     LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'""",
+    "DROP FUNCTION append_events",
     "CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql AS 'SELECT 1'",
     "DROP TABLE stored_events",
     "SET session_replication_role = 'replica'",

@@ -141,7 +141,13 @@ def test_plain_sql_can_read_the_bodies(filled: str) -> None:
 
 def test_both_dialects_have_the_same_statements() -> None:
     only_postgres = {"lock", "durable", "notify", "server_encoding", "may_append"}
-    only_postgres |= {"look_up", "insert_few", "copy_events", "copy_known_events"}
+    only_postgres |= {
+        "look_up",
+        "append_few",
+        "append_function",
+        "copy_events",
+        "copy_known_events",
+    }
     only_sqlite = {"heads", "insert_events", "insert_known_events", "integrity"}
     assert set(statements("postgres")) - only_postgres == set(statements("sqlite")) - only_sqlite
 
@@ -219,7 +225,7 @@ def test_a_store_of_a_later_schema_is_refused(filled: str) -> None:
     with connected(filled) as connection:
         connection.execute("UPDATE dixa_state_schema SET version = 99")
         connection.commit()
-    with pytest.raises(SchemaError, match="expected schema version 2, got 99"):
+    with pytest.raises(SchemaError, match="expected schema version 3, got 99"):
         open_tracker(filled)
 
 

@@ -231,6 +231,20 @@ def test_it_finds_that_changes_are_refused_no_longer(day_store: str, execute: Ex
         }
 
 
+def test_it_finds_that_events_are_appended_by_another_function(
+    make_postgres_store: Callable[[], str],
+) -> None:
+    with opened(url := make_postgres_store()) as place:
+        with psycopg.connect(url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT pg_get_functiondef(to_regproc('append_events'))"
+            ).fetchone()
+            assert row
+            other = row[0].replace("NOTIFY stored_events", "PERFORM 1")
+            connection.execute(other.encode())
+        assert where(url, place) == ["function append_events"]
+
+
 def test_it_finds_that_history_may_be_changed_for_ever(day_store: str, execute: Execute) -> None:
     if day_store.startswith("sqlite"):
         with closing(sqlite3.connect(day_store.removeprefix("sqlite:///"))) as connection:

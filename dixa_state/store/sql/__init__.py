@@ -12,7 +12,7 @@ _STATEMENT = re.compile(r"^-- (?P<name>\w+): .+\n(?P<sql>(?:(?!-- ).*\n?)+)", re
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The schema that this program reads and writes."""
 
 

@@ -64,6 +64,7 @@ END;
 $$;
 
 ALTER FUNCTION stored_events_refuse_change() OWNER TO dixa_state_owner;
+ALTER FUNCTION append_events OWNER TO dixa_state_owner;
 
 GRANT INSERT ON stored_events, deduplication, quarantine, projection TO dixa_state_writer;
 GRANT UPDATE (position) ON head TO dixa_state_writer;

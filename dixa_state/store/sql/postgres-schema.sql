@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS dixa_state_schema (
     version INTEGER NOT NULL
 );
 INSERT INTO dixa_state_schema (version)
-SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
+SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
 
 -- SET LOCAL dixa_state.maintenance = 'on' lets one transaction change history.
 CREATE OR REPLACE FUNCTION stored_events_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -73,6 +73,65 @@ FOR EACH STATEMENT EXECUTE FUNCTION stored_events_refuse_change('stored_events')
 CREATE OR REPLACE TRIGGER deduplication_refuse_change
 BEFORE UPDATE OR DELETE ON deduplication
 FOR EACH ROW EXECUTE FUNCTION stored_events_refuse_change('known_events');
+
+-- Append those of these events that are new, in one round trip. Return the entries of those that are
+-- stored already, and the position before the new ones; nothing where the schema or the isolation is
+-- another. The row of `head` is the lock of all who append.
+CREATE OR REPLACE FUNCTION append_events(
+    schema_version BIGINT,
+    lock_timeout TEXT,
+    streams TEXT[],
+    topics TEXT[],
+    states BYTEA[],
+    keys BYTEA[],
+    digests BYTEA[]
+) RETURNS TABLE (known_key BYTEA, known_digest BYTEA, known_position BIGINT) LANGUAGE plpgsql
+-- A plan for each call would take as long as the rest of it; one that is kept must go by the indexes.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    last BIGINT;
+    known BIGINT;
+BEGIN
+    -- Under another level, what was committed during the wait for the lock would not be seen.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('lock_timeout', lock_timeout, true);
+    -- On disk when it returns, even where the server puts commits off.
+    PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT position INTO last FROM head FOR UPDATE;
+    IF schema_version <> (SELECT version FROM dixa_state_schema) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY (keys);
+    GET DIAGNOSTICS known = ROW_COUNT;
+    IF known < cardinality(keys) THEN
+        UPDATE head SET position = last + cardinality(keys) - known;
+        WITH new AS (
+            SELECT given.*, last + row_number() OVER (ORDER BY number) AS position
+            FROM unnest(streams, topics, states, keys, digests)
+                WITH ORDINALITY AS given (stream, topic, state, key, digest, number)
+            WHERE NOT EXISTS (SELECT FROM deduplication WHERE event_key = given.key)
+        ), stored AS (
+            INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
+            SELECT
+                position,
+                stream,
+                row_number() OVER (PARTITION BY stream ORDER BY position) + COALESCE((
+                    SELECT max(originator_version) FROM stored_events WHERE originator_id = stream
+                ), 0),
+                topic,
+                state
+            FROM new
+        )
+        INSERT INTO deduplication (event_key, body_digest, notification_id)
+        SELECT key, digest, position FROM new;
+        NOTIFY stored_events;
+    END IF;
+    RETURN QUERY SELECT NULL::BYTEA, NULL::BYTEA, last;
+END;
+$$;
 
 -- Where analysts read; IF NOT EXISTS would ask for the right to make it even if it is there.
 DO $$

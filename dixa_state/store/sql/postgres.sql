@@ -19,6 +19,12 @@ WHERE current_setting('synchronous_commit') = 'off';
 -- notify: wake those who follow the store, once this transaction commits
 NOTIFY stored_events;
 
+-- append_few: append those of a few events that are new, and return what is known of the others
+SELECT known_key, known_digest, known_position FROM append_events(
+    %(schema_version)b, %(lock_timeout)b, %(streams)b::text[], %(topics)b::text[],
+    %(states)b::bytea[], %(keys)b::bytea[], %(digests)b::bytea[]
+);
+
 -- known_events: which of these events are stored already
 SELECT event_key, body_digest, notification_id FROM deduplication WHERE event_key = ANY(%(keys)b);
 
@@ -41,18 +47,6 @@ SELECT state FROM stored_events WHERE notification_id = %(position)s;
 
 -- advance_head: hand out positions up to this one
 UPDATE head SET position = %(position)s WHERE position < %(position)s;
-
--- insert_few: store a few events at their positions, with the entries that recognise duplicates
-WITH advanced AS (
-    UPDATE head SET position = %(position)s WHERE position < %(position)s
-), stored AS (
-    INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)
-    SELECT * FROM unnest(
-        %(c0)b::bigint[], %(c1)b::text[], %(c2)b::bigint[], %(c3)b::text[], %(c4)b::bytea[]
-    )
-)
-INSERT INTO deduplication (event_key, body_digest, notification_id)
-SELECT * FROM unnest(%(c5)b::bytea[], %(c6)b::bytea[], %(c7)b::bigint[]);
 
 -- copy_events: store many events at their positions
 COPY stored_events (notification_id, originator_id, originator_version, topic, state)
@@ -128,6 +122,9 @@ ORDER BY notification_id LIMIT %(limit)s;
 -- triggers: those that refuse changes, whether they are on, and what they run
 SELECT tgname, tgenabled::text, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
 WHERE NOT tgisinternal AND tgrelid IN (to_regclass('stored_events'), to_regclass('deduplication'));
+
+-- append_function: what appends events
+SELECT (SELECT prosrc FROM pg_proc WHERE oid = to_regproc('append_events'));
 
 -- maintenance: where a role or a database always lets history be changed
 SELECT COALESCE(rolname, 'any role'), setting

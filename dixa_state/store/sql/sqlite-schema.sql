@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS dixa_state_schema (
     version INTEGER NOT NULL
 );
 INSERT INTO dixa_state_schema (version)
-SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
+SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM dixa_state_schema);
 
 CREATE TRIGGER IF NOT EXISTS stored_events_refuse_update
 BEFORE UPDATE ON stored_events WHEN NOT EXISTS (SELECT 1 FROM maintenance)
