@@ -94,7 +94,10 @@ class Connection(Protocol):
         """Delete the rows with the keys of these."""
 
     def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
-        """Let statements that insert these rows be sent before those before them are answered."""
+        """Let statements that insert these rows, if they are few, wait for no answers till the end.
+
+        None of them may return rows.
+        """
 
 
 class Views(TrackingRecorder, ABC):
@@ -245,11 +248,10 @@ class Views(TrackingRecorder, ABC):
         self, connection: Connection, generation: int, old: Sequence[Row], new: Sequence[Row]
     ) -> None:
         """Delete rows by their keys, and insert others."""
-        with connection.pipelined(new):
-            for table, some in group(old).items():
-                connection.delete(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
-            for table, some in group(new).items():
-                connection.insert(f"{prefix(generation)}{table}", TABLES[table], some)
+        for table, some in group(old).items():
+            connection.delete(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
+        for table, some in group(new).items():
+            connection.insert(f"{prefix(generation)}{table}", TABLES[table], some)
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Advance the position without rows, as the library's contract has it."""

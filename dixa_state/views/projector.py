@@ -220,11 +220,12 @@ class Projector:
 
     def _write(self, connection: Connection, result: BatchResult) -> None:
         generation = result.at.generation
-        self._views.replace(connection, generation, result.deleted, result.inserted)
-        for folded in result.folded.values():
-            for poison in folded.poison:
-                connection.run(self._views.statement("poison", generation), **poison._asdict())
-        self._views.advance(connection, self._name, result.at, result.to)
+        with connection.pipelined(result.inserted):
+            self._views.replace(connection, generation, result.deleted, result.inserted)
+            for folded in result.folded.values():
+                for poison in folded.poison:
+                    connection.run(self._views.statement("poison", generation), **poison._asdict())
+            self._views.advance(connection, self._name, result.at, result.to)
 
 
 def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, FoldResult]:
