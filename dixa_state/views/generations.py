@@ -79,9 +79,6 @@ class Connection(Protocol):
     def run(self, sql: str, **parameters: Any) -> Rows:
         """Run one statement and return its rows; parameters are written `:name`."""
 
-    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
-        """Return stream and whole state of these streams, from a table of a generation."""
-
     def script(self, sql: str) -> None:
         """Run several statements without parameters."""
 
@@ -131,6 +128,10 @@ class Views(TrackingRecorder, ABC):
     @abstractmethod
     def select(self, sql: str, **parameters: Any) -> Rows:
         """Run one reading statement in a transaction of its own."""
+
+    @abstractmethod
+    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
+        """Return stream and whole state of these streams, from a table of a generation."""
 
     def complete_states(self, csid: int, grace: timedelta) -> dict[str, bytes]:
         """Return the states of the conversations of a number, by stream.

@@ -104,6 +104,11 @@ class PostgresViews(Views):
         with translated(), reconnecting(self._recorder.read_pool, ask) as (_, rows):
             return rows
 
+    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
+        state = state_column("postgres", prefix)
+        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ANY(%b)"  # noqa: S608
+        return self._recorder.execute_with_kept_plan(sql.encode(), [list(streams)])
+
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:
         """Acquire the advisory lock of a role on a connection of its own; release it at the end."""
@@ -192,11 +197,6 @@ class _PostgresConnection:
         self._cursor.execute(with_percent(sql).encode(), parameters)
         return self._cursor.fetchall() if self._cursor.description else []
 
-    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
-        state = state_column("postgres", prefix)
-        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ANY(%b)"  # noqa: S608
-        return self._cursor.execute(sql.encode(), [list(streams)], prepare=True).fetchall()
-
     def script(self, sql: str) -> None:
         self._cursor.execute(sql.encode())
 
@@ -221,9 +221,8 @@ class _PostgresConnection:
         columns = ", ".join(row_type._fields)
         if self._cursor.connection.info.pipeline_status:  # there is no COPY in a pipeline
             values = ", ".join(f"%b::{name}" for name in _COLUMN_TYPES[row_type])
-            insert = f"INSERT INTO {table} ({columns}) VALUES ({values})".encode()  # noqa: S608
-            for row in rows:
-                self._cursor.execute(insert, row, prepare=True)
+            insert = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
+            self._cursor.executemany(insert.encode(), rows)
             return
         copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
         with self._cursor.copy(copy.encode()) as target:

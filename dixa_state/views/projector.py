@@ -166,20 +166,36 @@ class Projector:
             stop.wait(_IDLE / 4)
 
     def _read(self) -> EventBatch | None:
-        with self._views.transaction() as connection:
-            at = self._views.require_progress(connection, self._name)
-            stored = self._next(at.position)
-            if not stored:
-                return None
-            events = {
-                stream: list(some)
-                for stream, some in groupby(sorted(stored, key=_stream), key=_stream)
-                if has_views(stream)
-            }
-            before = self._cache.states(at, events)
-            unknown = [stream for stream in events if stream not in before]
-            before |= _states(connection, at.prefix, unknown)
+        """Read what comes next.
+
+        Should another projector write meanwhile, the states may be newer than the progress; then
+        nothing of the batch is written.
+        """
+        at = self._views.progress(self._name)
+        stored = self._next(at.position)
+        if not stored:
+            return None
+        events = {
+            stream: list(some)
+            for stream, some in groupby(sorted(stored, key=_stream), key=_stream)
+            if has_views(stream)
+        }
+        before = self._cache.states(at, events)
+        before |= self._states(at.prefix, [stream for stream in events if stream not in before])
         return EventBatch(at, stored[-1].id, events, before)
+
+    def _states(self, prefix: str, streams: Sequence[str]) -> dict[str, FoldResult]:
+        """Read the states of streams from the tables that hold them."""
+        found: dict[str, State] = {}
+        conversations = [stream for stream in streams if stream.startswith("conversation/")]
+        if conversations:
+            rows = self._views.states(prefix, "conversations", conversations)
+            found |= {stream: decode_conversation(bytes(state)) for stream, state in rows}
+        if len(conversations) < len(streams):
+            others = [stream for stream in streams if not stream.startswith("conversation/")]
+            rows = self._views.states(prefix, "bans", others)
+            found |= {stream: decode_ban(bytes(state)) for stream, state in rows}
+        return {stream: FoldResult(state) for stream, state in found.items()}
 
     def _next(self, position: int) -> list[Notification]:
         """Read the events after a position, as many as a batch may hold."""
@@ -226,20 +242,6 @@ class Projector:
                 for poison in folded.poison:
                     connection.run(self._views.statement("poison", generation), **poison._asdict())
             self._views.advance(connection, self._name, result.at, result.to)
-
-
-def _states(connection: Connection, prefix: str, streams: Sequence[str]) -> dict[str, FoldResult]:
-    """Read the states of streams from the tables that hold them."""
-    found: dict[str, State] = {}
-    conversations = [stream for stream in streams if stream.startswith("conversation/")]
-    if conversations:
-        rows = connection.states(prefix, "conversations", conversations)
-        found |= {stream: decode_conversation(bytes(state)) for stream, state in rows}
-    if len(conversations) < len(streams):
-        others = [stream for stream in streams if not stream.startswith("conversation/")]
-        rows = connection.states(prefix, "bans", others)
-        found |= {stream: decode_ban(bytes(state)) for stream, state in rows}
-    return {stream: FoldResult(state) for stream, state in found.items()}
 
 
 def _stream(event: Notification) -> str:

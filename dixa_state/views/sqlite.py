@@ -53,6 +53,12 @@ class SqliteViews(Views):
         with translated(), self._recorder.reading() as connection:
             return rows_of(connection, sql, parameters)
 
+    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
+        state = state_column("sqlite", prefix)
+        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ?"  # noqa: S608
+        with translated(), self._recorder.reading() as connection:
+            return [row for stream in streams for row in connection.execute(sql, (stream,))]
+
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:
         """Acquire the lease of a role, and release it at the end."""
@@ -132,11 +138,6 @@ class _SqliteConnection:
 
     def count(self, sql: str, **parameters: Any) -> int:
         return self._cursor.execute(sql, parameters).rowcount
-
-    def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
-        state = state_column("sqlite", prefix)
-        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ?"  # noqa: S608
-        return [row for stream in streams for row in self._cursor.execute(sql, (stream,))]
 
     def script(self, sql: str) -> None:
         for statement in sql.split(";\n"):

@@ -85,9 +85,7 @@ CREATE OR REPLACE FUNCTION append_events(
     states BYTEA[],
     keys BYTEA[],
     digests BYTEA[]
-) RETURNS TABLE (known_key BYTEA, known_digest BYTEA, known_position BIGINT) LANGUAGE plpgsql
--- A plan for each call would take as long as the rest of it; one that is kept must go by the indexes.
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+) RETURNS TABLE (known_key BYTEA, known_digest BYTEA, known_position BIGINT) LANGUAGE plpgsql AS $$
 DECLARE
     last BIGINT;
     known BIGINT;
