@@ -6,6 +6,7 @@ webhooks, and they for it.
 """
 
 import logging
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -151,6 +152,7 @@ def _signals_blocked() -> Iterator[None]:
 
 def _begin(open_place: OpenPlace, prepare: Prepare, pipe: Connection) -> None:
     """Project in this process until its pipe ends."""
+    gc.freeze()  # what is imported by now is no garbage
     prepare()
     stop = Signal()
     sent: tuple[str | None, bool] | None = None
