@@ -5,8 +5,8 @@ service it waits after each of them for the interpreter as well, among the threa
 webhooks, and they for it.
 """
 
-import logging
 import gc
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
