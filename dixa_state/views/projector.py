@@ -24,11 +24,12 @@ _BATCH_BYTES = 8 << 20
 """A batch ends with the read that reaches this size: one webhook may be a megabyte."""
 
 _IDLE = 1.0
-_PAUSE = 0.01
+_PAUSE, _PAUSE_OF_ONE_WRITER = 0.01, 0.02
 _PAUSE_PER_EVENT = 0.0002
 """Seconds to pause after a batch that was not full, at least and for each event of it. The next one
-gathers more, which costs less per event and leaves the interpreter to the threads that receive
-webhooks: where one comes at a time, most are answered while nothing is projected."""
+gathers more, which costs less per event and leaves the processor to those that receive webhooks:
+where one comes at a time, most are answered while nothing is projected. It is longer where webhooks
+wait while rows are written, as on SQLite."""
 
 _CACHE_LIMIT = 500
 
@@ -105,6 +106,7 @@ class Projector:
         self._name = name
         self._batch_size = batch_size
         self._cache = StateCache()
+        self._pause = _PAUSE if views.many_writers else _PAUSE_OF_ONE_WRITER
 
     def run(
         self,
@@ -159,7 +161,7 @@ class Projector:
                 if position is None:
                     self._views.changed(_IDLE)
                 elif position - reached < self._batch_size:  # a full batch: more is waiting
-                    stop.wait(max(_PAUSE, _PAUSE_PER_EVENT * (position - reached)))
+                    stop.wait(max(self._pause, _PAUSE_PER_EVENT * (position - reached)))
                 reached = position or reached
         if lead is None:
             progress(None)
