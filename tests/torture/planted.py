@@ -76,9 +76,9 @@ def check_then_insert() -> None:
                 return appending.append_batch(writer, prepared)
 
     EventRecorder.append = append  # type: ignore[method-assign]
-    for module, statement in ((sqlite, "insert_known_events"), (postgres, "insert_few")):
-        insert = module._SQL[statement].rstrip(";\n ")
-        module._SQL = {**module._SQL, statement: f"{insert} ON CONFLICT DO NOTHING"}  # type: ignore[attr-defined]
+    statement = "insert_known_events"
+    insert = sqlite._SQL[statement].rstrip(";\n ")
+    sqlite._SQL = {**sqlite._SQL, statement: f"{insert} ON CONFLICT DO NOTHING"}
 
 
 def positions_before_the_lock() -> None:
@@ -118,6 +118,7 @@ def position_before_the_rows() -> None:
 
 def commits_that_are_put_off() -> None:
     """Leave it to the database whether a commit is on disk when it returns."""
+    postgres.PostgresRecorder._append_few = lambda *_: {}  # type: ignore[method-assign]
     durable = postgres._SQL["durable"].encode()
     postgres._END_APPEND = postgres._END_APPEND.replace(durable, b"")
 
