@@ -91,7 +91,7 @@ class Connection(Protocol):
         """Delete the rows with the keys of these."""
 
     def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
-        """Let statements that insert these rows, if they are few, wait for no answers till the end.
+        """Return a context whose statements wait for no answers until its end, if the rows are few.
 
         None of them may return rows.
         """
