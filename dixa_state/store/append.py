@@ -3,7 +3,7 @@
 Every authentic body ends in exactly one of three places: appended as a new event, recognised as a
 duplicate, or quarantined with its reason. The new events of a batch are stored in one transaction
 under the store's write lock, so positions are assigned, committed and seen in the same order and
-without a hole: a reader that tails the store cannot miss an event, and a hole is a sign of tampering.
+without a hole: a reader that follows the store misses no event, and a hole is a sign of tampering.
 """
 
 import json
