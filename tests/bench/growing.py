@@ -24,7 +24,7 @@ from dixa_state.bootstrap import open_place, open_views
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.states import decode_conversation
 from dixa_state.domain.timestamps import format_time
-from dixa_state.questions import Conversations, Reader
+from dixa_state.questions import Conversations, OneConversation, Reader
 from dixa_state.store.events import Webhook
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
@@ -118,12 +118,12 @@ def _measured(url: str, tracker: ConversationTracker, bodies: Iterator[bytes], s
         shown = [row[0] for row in raw.rows("SELECT stream FROM conversations ORDER BY csid")]
         streams = shown[:: max(len(shown) // 400, 1)]
         numbers = [int(stream.rpartition("/")[2]) for stream in streams]
+        reader = Reader(tracker, views)
         status, select = _paired(
-            tracker.conversation,
+            lambda csid: OneConversation(csid=csid).state(reader),
             partial(raw.rows, "SELECT state FROM conversations WHERE stream = ?"),
             [(number, stream) for number, stream in zip(numbers, streams, strict=True)],
         )
-        reader = Reader(tracker, views)
         ours, by_hand = _lists(reader, raw)
         others = percentile(_times(reader.ask, _other_lists(raw) * 10), 0.99)
         late = median(_late(tracker, views, number, size) for number in numbers[:40])
