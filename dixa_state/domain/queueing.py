@@ -96,9 +96,10 @@ def _explained(visits: Visits, at: datetime, entry: Entry) -> Visits:
 def leave_queue(
     visits: Visits, at: datetime, outcome: Outcome, *, inferred: bool = False
 ) -> Visits:
-    """End the visit that runs, if one does."""
+    """End the visit that runs, if one does; not before it began, where an earlier end is known."""
     if not is_waiting(visits):
         return visits
+    at = max(at, visits[-1].enqueued_at)
     return _replace_last(visits, left_at=at, outcome=outcome, left_inferred=inferred)
 
 
@@ -106,8 +107,9 @@ def abandon(visits: Visits, queue: Queue | None, at: datetime) -> Visits:
     """End the visit to the queue that an abandonment names, or make it if it is not known."""
     if queue is None or (is_waiting(visits) and same(visits[-1].queue, queue)):
         return leave_queue(visits, at, "abandoned")
-    missed = QueueVisit(queue, at, at, "abandoned", entry="inferred")
-    return (*leave_queue(visits, at, "unknown"), missed)
+    earlier = leave_queue(visits, at, "unknown")
+    at = max(at, earlier[-1].left_at or at) if earlier else at
+    return (*earlier, QueueVisit(queue, at, at, "abandoned", entry="inferred"))
 
 
 def lose_end(visits: Visits, at: datetime, grace: timedelta) -> Visits:
