@@ -96,7 +96,7 @@ def fold_with_recent(stored: Sequence[Notification], read: Read, grace: timedelt
     ordered = _in_order(mark_late(events))
     earlier, later = ordered[:-_MOST_RECENT], ordered[-_MOST_RECENT:]
     before = _fold(None, stored, earlier, grace, poison).state
-    return _fold_recent(before, stored, later, grace, poison)
+    return _fold(before, stored, later, grace, poison)
 
 
 def fold_further(
@@ -118,7 +118,7 @@ def fold_further(
             return None
         *earlier, (state, later) = recent
         events, recent = [*later, *events], tuple(earlier)
-    result = _fold_recent(state, stored, _in_order(events), grace, poison)
+    result = _fold(state, stored, _in_order(events), grace, poison)
     return result._replace(recent=(*recent, *result.recent)[-_MOST_RECENT:])
 
 
@@ -167,20 +167,6 @@ def _read_all(stored: Iterable[Notification], read: Read) -> tuple[list[Event], 
     return events, poison
 
 
-def _fold_recent(
-    before: State | None,
-    stored: Sequence[Notification],
-    ordered: Sequence[Event],
-    grace: timedelta,
-    poison: list[Poison],
-) -> FoldResult:
-    result = _fold(before, stored, ordered, grace, poison)
-    if not ordered:
-        return result
-    before = before or _initial(_stream(stored), ordered[0])
-    return result._replace(recent=(FoldedEvents(before, ordered),))
-
-
 def _fold(
     before: State | None,
     stored: Sequence[Notification],
@@ -195,7 +181,10 @@ def _fold(
         state = _fold_block(state, _stream(stored), ordered[start : start + _BLOCK], grace, poison)
     if state is not None:
         state = as_kept(histories.attach(state, older))
-    return FoldResult(state, tuple(sorted(poison)))
+    recent: Recent = ()
+    if ordered:
+        recent = (FoldedEvents(before or _initial(_stream(stored), ordered[0]), ordered),)
+    return FoldResult(state, tuple(sorted(poison)), recent)
 
 
 def _fold_block(

@@ -131,7 +131,10 @@ class Views(TrackingRecorder, ABC):
 
     @abstractmethod
     def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
-        """Return stream and whole state of these streams, from a table of a generation."""
+        """Return stream and whole state of these streams, from a table of a generation.
+
+        There are none in one that has been dropped meanwhile.
+        """
 
     def complete_states(self, csid: int, grace: timedelta) -> dict[str, bytes]:
         """Return the states of the conversations of a number, by stream.

@@ -107,7 +107,12 @@ class PostgresViews(Views):
     def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
         state = state_column("postgres", prefix)
         sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ANY(%b)"  # noqa: S608
-        return self._recorder.execute_with_kept_plan(sql.encode(), [list(streams)])
+        try:
+            return self._recorder.execute_with_kept_plan(sql.encode(), [list(streams)])
+        except StoreUnavailableError as error:
+            if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
+                return []
+            raise
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lock | None"]:

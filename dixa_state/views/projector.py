@@ -170,8 +170,8 @@ class Projector:
     def _read(self) -> EventBatch | None:
         """Read what comes next.
 
-        Should another projector write meanwhile, the states may be newer than the progress; then
-        nothing of the batch is written.
+        Should another projector write meanwhile, or a replay switch, the states may be newer than
+        the progress, or missing; then nothing of the batch is written.
         """
         at = self._views.progress(self._name)
         stored = self._next(at.position)

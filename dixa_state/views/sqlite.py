@@ -55,9 +55,14 @@ class SqliteViews(Views):
 
     def states(self, prefix: str, table: str, streams: Sequence[str]) -> Rows:
         state = state_column("sqlite", prefix)
-        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = ?"  # noqa: S608
+        sql = f"SELECT t.stream, {state} FROM {prefix}{table} AS t WHERE t.stream = :stream"  # noqa: S608
         with translated(), self._recorder.reading() as connection:
-            return [row for stream in streams for row in connection.execute(sql, (stream,))]
+            try:
+                return [row for one in streams for row in rows_of(connection, sql, {"stream": one})]
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
 
     @contextmanager
     def leading(self, role: Role, *, wait: bool = False) -> Iterator["_Lease | None"]:

@@ -172,6 +172,20 @@ def test_the_end_of_a_visit_that_an_abandonment_elsewhere_proves_is_unknown() ->
     ]
 
 
+@pytest.mark.parametrize("named", [SUPPORT, LOGISTICS])
+def test_a_visit_never_ends_before_it_began(named: Queue) -> None:
+    """Closed and abandoned are one ending, at the earlier time; the queue may come between."""
+    state = after(
+        at("08:00:00", Created(), shows=Snapshot(status="CLOSED")),
+        at("08:00:01", Enqueued(queue=SUPPORT)),
+        at("08:00:02", Abandoned(queue=named)),
+    )
+    assert state.life.transitions[-1].at == clock("08:00:00")
+    times = [(visit.enqueued_at, visit.left_at) for visit in state.visits]
+    assert set(times) == {(clock("08:00:01"), clock("08:00:01"))}
+    assert state.visits[-1].outcome == "abandoned"
+
+
 def test_every_abandonment_is_an_event_whatever_happens_later() -> None:
     state = after(
         at("07:59", Created()),

@@ -173,7 +173,7 @@ def _heard(listeners: list[Listener], newest: Conversations) -> list[str]:
 
 
 def _counted(crowd: Crowd, load: Load, stored: int, report: Report) -> list[str]:
-    """Add up what all were told to have appended: each event once."""
+    """Add up what all were answered as appended: each event once."""
     counts = [from_json(program.printed.read_bytes()) for program in crowd.ingests]
     by_ingest = sum(count["appended"] for count in counts)
     by_load = load.ledger.answers["appended"]
@@ -186,7 +186,7 @@ def _counted(crowd: Crowd, load: Load, stored: int, report: Report) -> list[str]
         "longest answer, s": round(load.longest, 2),
     }
     if not load.broken and by_ingest + by_load != stored:
-        return [f"{by_ingest} + {by_load} events were told to be appended, {stored} are stored"]
+        return [f"{by_ingest} + {by_load} events were answered as appended, {stored} are stored"]
     return []
 
 

@@ -92,7 +92,7 @@ def judge_pages(tracker: ConversationTracker, stream: str, dice: Random) -> None
     stored = tracker.event_recorder.select_stream(stream)
     at_once = tracker.fold(stored)
     paged = _page_by_page(tracker, stored, dice)
-    require_same(f"the state of {stream}", at_once, paged._replace(recent=()))
+    require_same(f"the state of {stream}", at_once[:2], paged[:2])
     if at_once.state is not None and paged.state is not None:
         require_same(
             f"rows of {stream}", list(rows(stream, at_once.state)), list(rows(stream, paged.state))

@@ -6,7 +6,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 from eventsourcing.persistence import Notification
-from ledger import Identity, Ledger, Told
+from ledger import Answered, Identity, Ledger
 from programs import Programs
 
 from dixa_state.bootstrap import open_place, open_recorder
@@ -23,7 +23,7 @@ _SHOWN = 20
 
 
 class Judge:
-    """Reads a store as it grows, and compares it with what was told."""
+    """Reads a store as it grows, and compares it with what was answered."""
 
     def __init__(self, store: str, ledger: Ledger) -> None:
         self._store = store
@@ -37,10 +37,10 @@ class Judge:
         return len(self._stored)
 
     def check(self) -> list[str]:
-        """Check what was told since the last check, and the events that have come since."""
-        told = [self._ledger.fresh.popleft() for _ in range(len(self._ledger.fresh))]
+        """Check what was answered since the last check, and the events that have come since."""
+        answered = [self._ledger.fresh.popleft() for _ in range(len(self._ledger.fresh))]
         with closing(open_recorder(self._store, create=False)) as recorder:
-            return [*self._read(recorder), *self._kept(recorder, told)]
+            return [*self._read(recorder), *self._kept(recorder, answered)]
 
     def check_views(self) -> list[str]:
         """Refold the streams that the views have taken in last, and compare them."""
@@ -56,12 +56,12 @@ class Judge:
         return [f"the views at {at}: {finding}" for _, found in checked for finding in found]
 
     def check_all(self) -> list[str]:
-        """Read the whole store, and check all that was ever told."""
+        """Read the whole store, and check all that was ever answered."""
         self._stored.clear()
         self._events.clear()
         with closing(open_recorder(self._store, create=False)) as recorder:
-            told = list(self._ledger.told.values())
-            found = [*self._read(recorder), *self._kept(recorder, told)]
+            answered = list(self._ledger.answered.values())
+            found = [*self._read(recorder), *self._kept(recorder, answered)]
             return found + list(self._strangers(recorder))
 
     def _read(self, recorder: EventRecorder) -> list[str]:
@@ -83,14 +83,16 @@ class Judge:
         else:
             self._events.add(identity[0])
 
-    def _kept(self, recorder: EventRecorder, told: list[Told]) -> Iterator[str]:
-        aside = [item for item in told if item.kind == "quarantined"]
-        for item in told:
+    def _kept(self, recorder: EventRecorder, answered: list[Answered]) -> Iterator[str]:
+        aside = [item for item in answered if item.kind == "quarantined"]
+        for item in answered:
             if item.position is not None and self._stored.get(item.position) != item.identity:
-                yield f"told {item}, but there is {self._stored.get(item.position)}"
+                yield f"answered {item}, but there is {self._stored.get(item.position)}"
         if aside:
             kept = {digest(item.webhook.body) for item in recorder.select_quarantined()}
-            yield from (f"told {item}, but not kept" for item in aside if item.digest not in kept)
+            yield from (
+                f"answered {item}, but not kept" for item in aside if item.digest not in kept
+            )
 
     def _strangers(self, recorder: EventRecorder) -> Iterator[str]:
         """Find what is in quarantine and was never sent, or should have become an event."""

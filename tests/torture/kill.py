@@ -217,7 +217,7 @@ def stores(kind: str) -> Iterator[tuple[str, Path]]:
 @with_seed
 @with_report
 def command(rounds: int, kind: str, seed: int, path: Path | None) -> None:
-    """Kill servers and replays at random moments under load; nothing that was told may be lost."""
+    """Kill servers and replays at random moments under load; nothing answered 200 may be lost."""
     with stores(kind) as (store, folder):
         report = torture(store, folder, rounds, seed)
     sys.exit(report.conclude(path))

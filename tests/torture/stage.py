@@ -66,7 +66,7 @@ class Stage:
         self.load.addresses = (self.server.address(),)
 
     def appended(self) -> int:
-        """Give how many events were told to be appended."""
+        """Give how many events were answered as appended."""
         if self.load.answered and not self.server.alive:
             raise HarnessError(f"the service has ended: {self.server.said().decode()[-3000:]}")
         return self.load.ledger.answers["appended"]

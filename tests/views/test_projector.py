@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from contract.test_state import webhooks
+from eventsourcing.persistence import Notification
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from projections import (
@@ -297,6 +298,23 @@ def test_a_catch_up_meets_a_switch_without_harm(store_url: str, day_lines: list[
             project(place, batch_size=2)
         thread.join()
         project(place)
+        assert findings(store_url, place) == []
+
+
+def test_states_in_tables_that_a_replay_has_just_dropped_are_missing_and_no_error(
+    store_url: str, day_lines: list[bytes]
+) -> None:
+    class Overtaken(Projector):
+        def _next(self, position: int) -> list[Notification]:
+            replay(store_url, other)
+            return super()._next(position)
+
+    with opened(store_url) as place, opened(store_url) as other:
+        deliver(place[0], day_lines[:20])
+        project(place)
+        deliver(place[0], day_lines[20:])
+        assert Overtaken(*place).step() == 45
+        assert place[1].progress().generation == 2
         assert findings(store_url, place) == []
 
 

@@ -98,7 +98,7 @@ BEGIN
     -- On disk when it returns, even where the server puts commits off.
     PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
     SELECT position INTO last FROM head FOR UPDATE;
-    IF schema_version <> (SELECT version FROM dixa_state_schema) THEN
+    IF schema_version IS DISTINCT FROM (SELECT version FROM dixa_state_schema) THEN
         RETURN;
     END IF;
     RETURN QUERY
