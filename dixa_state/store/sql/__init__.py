@@ -44,7 +44,10 @@ def require_schema_version(row: Sequence[int] | None) -> None:
     """Raise `SchemaError` unless a row of `schema_version` has the version of this program."""
     found = row[0] if row else None
     if found != SCHEMA_VERSION:
-        raise SchemaError(f"expected schema version {SCHEMA_VERSION}, got {found}")
+        raise SchemaError(
+            f"expected schema version {SCHEMA_VERSION}, got {found}: "
+            "another version of dixa_state made this store; use that one"
+        )
 
 
 @cache
