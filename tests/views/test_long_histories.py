@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from time import perf_counter, thread_time
 from typing import Any
 
@@ -94,9 +93,12 @@ STORIES = (
 )
 
 
+SEVERAL = (reopenings, tags, assignments, messages, evaluations)
+KINDS = len(SEVERAL)
+
+
 def everything(number: int) -> dict[str, Any]:
-    several = (reopenings, tags, assignments, messages, evaluations)
-    return several[number % len(several)](number // len(several))
+    return SEVERAL[number % KINDS](number // KINDS)
 
 
 def body(story: Story, number: int, at: datetime | None = None, organization: str = "org") -> bytes:
@@ -190,19 +192,24 @@ def test_one_more_event_costs_at_most_three_times_as_much_after_many_thousands(
 ) -> None:
     def seconds(number: int, organization: str) -> float:
         deliver(place[0], [body(everything, number, organization=organization)])
-        began = perf_counter()
+        began = clock()
         assert projector.catch_up()
-        return perf_counter() - began
+        return clock() - began
 
+    # PostgreSQL works in another process: only the time of day has its part
+    clock = thread_time if store_url.startswith("sqlite:") else perf_counter
     with opened(store_url) as place:
         for organization, count in (("long", many), ("short", 20)):
             bodies = [body(everything, n, organization=organization) for n in range(count)]
             deliver(place[0], bodies)
         replay(store_url, place)
         projector = Projector(*place)
-        # in turns, so that what else the machine does slows both
-        pairs = [(seconds(many + n, "long"), seconds(20 + n, "short")) for n in range(20)]
-        long, short = (median(taken) for taken in zip(*pairs, strict=True))
+        # in turns, and the fastest of each kind: what else the machine does slows some of both
+        taken = [(seconds(many + n, "long"), seconds(20 + n, "short")) for n in range(8 * KINDS)]
+        fastest = [
+            [min(times) for times in zip(*taken[kind::KINDS], strict=True)] for kind in range(KINDS)
+        ]
+        long, short = (sum(times) for times in zip(*fastest, strict=True))
         assert long < 3 * short
 
 
