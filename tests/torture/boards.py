@@ -13,7 +13,7 @@ from programs import Address
 
 _RELOADED = 60.0
 _TIMEOUT = 30.0
-_APART = 0.1
+OPENED_EVERY = 0.1
 _OPENED, _UPDATES = 0, 1
 
 
@@ -59,7 +59,7 @@ def _open(url: str, count: int, counts: Any, findings: Any, ended: Any) -> None:
 
     async def board(client: httpx.AsyncClient, number: int) -> None:
         """Load the page and follow it; the boards are not loaded again all at once."""
-        await asyncio.sleep(number * _APART)
+        await asyncio.sleep(number * OPENED_EVERY)
         seconds = _RELOADED * (number + 1) / count
         while not ended.is_set():
             try:

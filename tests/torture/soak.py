@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from time import monotonic
 import click
 import psutil
 import psycopg
-from boards import Boards
+from boards import OPENED_EVERY, Boards
 from judgement import conclude
 from kill import stores
 from ledger import Ledger
@@ -38,6 +38,7 @@ _WARM_UP = 0.5  # of the time: caches fill meanwhile
 _GROWTH = 1.10
 _LAG = 0.1
 _SLOWER = 1.10
+_TURNS, _PAIRS = 0.7, 3  # of the time, and how often both kinds of phases come
 _WAL = {"sqlite": 128 << 20, "postgres": 2 << 30}  # bytes: a checkpoint follows at half of it
 
 
@@ -97,6 +98,51 @@ class Watch:
         return found + ([f"the views are {lag:.3f} s behind at p99"] if lag > _LAG else [])
 
 
+class Turns:
+    """Phases without and with open boards, in turns: what else slows the machine slows both."""
+
+    def __init__(self, load: Load, server: Program, count: int, seconds: float) -> None:
+        self.findings: list[str] = []
+        self._load, self._server, self._count = load, server, count
+        self._seconds = seconds / _PAIRS / 2 - count * OPENED_EVERY
+        self._alone: list[list[float]] = []
+        self._beside: list[list[float]] = []
+        self._updates = 0
+
+    def take(self) -> None:
+        for _ in range(_PAIRS):
+            self._alone.append(self._answers())
+            if self._count:
+                boards = Boards(self._server.address(), self._count)
+                until(lambda: boards.opened >= self._count, 60, "the open boards")  # noqa: B023
+                self._beside.append(self._answers())
+                boards.end()
+                self._updates += boards.updates
+                self.findings += boards.findings
+        slower = [median(b) / median(a) for a, b in zip(self._alone, self._beside, strict=False)]
+        if slower and median(slower) > _SLOWER:
+            self.findings.append(f"with open boards answers take {median(slower):.0%}")
+
+    def _answers(self) -> list[float]:
+        """Give the times of the answers of a phase."""
+        begun, end = len(self._load.times), monotonic() + self._seconds
+        until(lambda: monotonic() > end, self._seconds + 60, "the end of a phase")
+        return self._load.times[begun:]
+
+    @property
+    def figures(self) -> dict[str, object]:
+        parts = {"": self._alone} | ({" with boards": self._beside} if self._beside else {})
+        return {
+            f"{name}{which}, ms": [round(measure(times) * 1_000, 1) for times in phases]
+            for name, measure in (("p50", median), ("p99", _p99))
+            for which, phases in parts.items()
+        } | {"updates of boards": self._updates}
+
+
+def _p99(times: list[float]) -> float:
+    return quantiles(times, n=100)[98]
+
+
 def _wal(store: str) -> int:
     if store.startswith("sqlite"):
         with suppress(FileNotFoundError):
@@ -112,7 +158,7 @@ def torture(  # noqa: PLR0913 — what a run differs by
 ) -> Report:
     """Keep up a rate of webhooks; all are answered 200, and nothing grows but the store.
 
-    Boards are open in the second half; the second quarter, when caches are full, is without.
+    Once caches are full, phases without and with open boards take turns.
     """
     kind = "postgres" if store.startswith("postgres") else "sqlite"
     report = Report("soak", {"store": kind, "rate": rate, "seed": seed})
@@ -128,14 +174,12 @@ def torture(  # noqa: PLR0913 — what a run differs by
         watch = Watch(store, server, ledger)
         with load, Prober(server) as prober, watch.running():
             end = monotonic() + seconds
-            half = end - seconds / 2
-            until(lambda: load.answered and monotonic() > half, seconds + 60, "the middle")
-            before, boards = len(load.times), Boards(server.address(), open_boards)
-            until(lambda: boards.opened >= open_boards, 60, "the open boards")
-            after = len(load.times)
+            until(
+                lambda: load.answered and monotonic() > end - _TURNS * seconds, seconds + 60, "it"
+            )
+            turns = Turns(load, server, open_boards, _TURNS * seconds)
+            turns.take()
             until(lambda: monotonic() > end, seconds + 60, "the end")
-            boards.end()
-            alone, beside = load.times[before // 2 : before], load.times[after:]
             answered = load.answered
             load.finish()
             prober.resting = True
@@ -145,8 +189,7 @@ def torture(  # noqa: PLR0913 — what a run differs by
         report.findings += chain(
             ledger.findings,
             prober.findings,
-            boards.findings,
-            _slower(alone, beside) if open_boards else [],
+            turns.findings,
             *(listener.findings for listener in listeners),
             [f"{load.refused} webhooks were refused"] if load.refused else [],
             [f"only {answered / seconds:.0f} a second"] if answered < 0.9 * rate * seconds else [],
@@ -159,9 +202,7 @@ def torture(  # noqa: PLR0913 — what a run differs by
             "webhooks": answered,
             "a second": round(answered / seconds),
             "longest answer, s": round(load.longest, 2),
-            "p50, ms": _milliseconds(median, alone, beside),
-            "p99, ms": _milliseconds(lambda times: quantiles(times, n=100)[98], alone, beside),
-            "updates of boards": boards.updates,
+            **turns.figures,
             "lag p50, p99, ms": [round(watch.lag(part) * 1_000) for part in (50, 99)],
             "memory, MB": [size >> 20 for size in watch.memory[:: max(len(watch.memory) // 6, 1)]],
             "log, MB": watch.wal >> 20,
@@ -172,15 +213,6 @@ def torture(  # noqa: PLR0913 — what a run differs by
         programs.close()
         gc.enable()
     return report
-
-
-def _slower(alone: list[float], beside: list[float]) -> list[str]:
-    ratio = median(beside) / median(alone)
-    return [f"with open boards answers take {ratio:.0%}"] if ratio > _SLOWER else []
-
-
-def _milliseconds(measure: Callable[[list[float]], float], *parts: list[float]) -> list[float]:
-    return [round(measure(part) * 1_000, 1) for part in parts]
 
 
 @click.command("soak")
@@ -195,7 +227,7 @@ def command(  # noqa: PLR0913 — its options
 ) -> None:
     """Send so many webhooks a second, with readers and subscribers; nothing may grow.
 
-    With open boards in the second half, answers may take no tenth longer than in the first.
+    Phases without and with open boards take turns; with them, answers may take no tenth longer.
     """
     whole = Report("soak", {"rate": rate, "minutes": minutes, "boards": boards, "seed": seed})
     kinds = kind or ("postgres", "sqlite")
