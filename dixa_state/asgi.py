@@ -3,6 +3,8 @@
 Apart from `bootstrap`, so that the library and the other commands need not load a web framework.
 """
 
+import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,24 +15,25 @@ from pydantic import SecretStr
 
 from dixa_state.bootstrap import open_place, open_tracker, open_views
 from dixa_state.dixa.signature import parse_secrets
-from dixa_state.errors import InvalidInputError
+from dixa_state.errors import DixaStateError, InvalidInputError
 from dixa_state.settings import Settings
 from dixa_state.web.app import Application
 from dixa_state.web.logs import configure
 from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
-from dixa_state.web.projection import in_process
+from dixa_state.web.projection import Run, elsewhere, in_process
+from dixa_state.web.readers import answer_readers
 from dixa_state.web.service import Service
 
 T = TypeVar("T")
 
+_log = logging.getLogger("dixa_state.web")
+
 
 @contextmanager
-def open_application(
-    settings: Settings, *, projector_process: bool = False
-) -> Iterator[Application]:
+def open_application(settings: Settings, project: Run | None = None) -> Iterator[Application]:
     """Open the store that the settings name, made where there is none, and give what serves it.
 
-    With `projector_process`, the projector has a process of its own. Raises what `open_tracker` and
+    `project` keeps the views up to date, by default in a thread. Raises what `open_tracker` and
     `open_policy` raise. Views of another version stop no webhook: only questions about them get an
     error, until a replay.
     """
@@ -38,16 +41,28 @@ def open_application(
     with open_tracker(settings.store, grace=settings.grace, secrets=policy.secrets) as tracker:
         views = open_views(tracker.event_recorder)
         try:
-            project = None
-            if projector_process:
-                project = in_process(
-                    partial(open_place, settings.store, grace=settings.grace),
-                    partial(configure, settings.log_format, settings.log_level),
-                )
             service = Service(tracker, views, policy, project)
             yield Application(service, settings.root_path, settings.cors_origins or "")
         finally:
             views.close()
+
+
+def projector_process(settings: Settings) -> Run:
+    """Return what keeps the views up to date in a process of its own."""
+    return in_process(
+        partial(open_place, settings.store, grace=settings.grace),
+        partial(configure, settings.log_format, settings.log_level),
+    )
+
+
+def serve_readers(settings: Settings, end: socket.socket) -> None:
+    """Answer readers in this process, on connections that come from that of the webhooks."""
+    configure(settings.log_format, settings.log_level)
+    try:
+        with open_application(settings, elsewhere) as app:
+            answer_readers(app, end, trusted_proxies=settings.trusted_proxies)
+    except DixaStateError as error:
+        _log.warning("readers are not answered here", extra={"why": str(error)})
 
 
 def open_policy(settings: Settings) -> Policy:

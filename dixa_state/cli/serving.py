@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from select import select
 
@@ -129,8 +130,13 @@ def _replaying(flags: Mapping[str, object]) -> Iterator[None]:
 @contextmanager
 def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     """Listen, and yield the address, what serves there until the process ends, and `outdated`."""
-    from dixa_state.asgi import open_application  # noqa: PLC0415
+    from dixa_state.asgi import (  # noqa: PLC0415
+        open_application,
+        projector_process,
+        serve_readers,
+    )
     from dixa_state.web.logs import configure  # noqa: PLC0415
+    from dixa_state.web.readers import Readers  # noqa: PLC0415
     from dixa_state.web.server import (  # noqa: PLC0415
         Server,
         address_of,
@@ -146,14 +152,17 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     if inherited:
         settings = settings.model_copy(update={"host": inherited.getsockname()[0]})
     with (
-        open_application(settings, projector_process=True) as app,
+        open_application(settings, projector_process(settings)) as app,
         inherited or listen(settings.host, settings.port) as listening,
     ):
 
         def run(ready: Callable[[], None]) -> None:
-            server = Server(app, ready, trusted_proxies=settings.trusted_proxies)
+            readers = Readers(app, partial(serve_readers, settings))
+            proxies = settings.trusted_proxies
+            server = Server(app, ready, trusted_proxies=proxies, partner=readers)
             with settled():
                 server.run(sockets=[listening])
+            readers.close(at_once=server.force_exit)
             if app.service.failure is not None:
                 raise app.service.failure
             if app.service.stuck:

@@ -20,6 +20,10 @@ from dixa_state.web.middleware import WEBHOOKS, RequestMiddleware, add_log_field
 from dixa_state.web.pages import routes as pages
 from dixa_state.web.service import Service
 
+RECEIVING = (WEBHOOKS, "/healthz", "/readyz", "/metrics", "/operations")
+"""What the process of the webhooks answers, if readers have one of their own: what tells how it is
+doing, too."""
+
 WITH_HEAD = ("/", "/healthz", "/readyz", "/docs")
 """What answers HEAD too."""
 
@@ -47,6 +51,11 @@ class Application:
         if prefix and f"{scope.get('path', '')}/".startswith(f"{prefix}/"):
             scope["path"] = scope["path"].removeprefix(prefix) or "/"
         await self._app(scope, receive, send)
+
+    def receives(self, target: bytes) -> bool:
+        """Return whether a request for this target belongs to the process of the webhooks."""
+        path = target.partition(b"?")[0].decode("latin-1").removeprefix(self._root_path)
+        return path.startswith(RECEIVING)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == WEBHOOKS:

@@ -141,5 +141,5 @@ async def _readiness(service: Service) -> Readiness:
         "poison": measured and measured.poison,
         "last_event_age": measured and measured.last_event_age,
         "inbox_waiting": service.inbox.waiting,
-        "streams": service.live_updates.subscribers,
+        "streams": service.live_updates.subscribers + service.streams_elsewhere,
     }

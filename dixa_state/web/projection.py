@@ -7,11 +7,9 @@ webhooks, and they for it.
 
 import gc
 import logging
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
-from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from threading import Event as Signal
 from threading import Thread
@@ -21,6 +19,7 @@ from dixa_state.errors import DixaStateError, SchemaError, StoreUnavailableError
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
+from dixa_state.web.processes import Pipe, new_process, start
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
@@ -98,6 +97,11 @@ def _project(projector: Projector, stop: Signal, report: Report) -> None:
             stop.wait(_PAUSE)
 
 
+def elsewhere(stop: Signal, _report: Report) -> None:
+    """Wait for the end, where another process has the projector."""
+    stop.wait()
+
+
 def in_process(open_place: OpenPlace, prepare: Prepare) -> Run:
     """Return what projects in a process of its own.
 
@@ -123,13 +127,11 @@ def _run_process(
     open_place: OpenPlace, prepare: Prepare, stop: Signal, report: Report
 ) -> int | None:
     """Pass on what the process reports, until it ends; return its exit code."""
-    context = get_context("spawn")  # a fork would share the connections and the locks of threads
-    ours, theirs = context.Pipe()
-    given = (open_place, prepare, theirs)
-    process = context.Process(target=_begin, args=given, name="projector", daemon=True)
+    ours, theirs = Pipe()
+    process = new_process("projector", _begin, open_place, prepare, theirs)
     with ours:
-        with theirs, _signals_blocked():
-            process.start()
+        with theirs:
+            start(process)
         with suppress(EOFError, ConnectionError):
             while not stop.is_set():
                 if ours.poll(_POLL):
@@ -137,17 +139,6 @@ def _run_process(
                     report(failure, outdated=outdated)
     process.join()
     return process.exitcode
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block signals for the process that is started: those of a terminal go to all processes."""
-    resource_tracker.ensure_running()  # when multiprocessing starts it, it unblocks them
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(open_place: OpenPlace, prepare: Prepare, pipe: Connection) -> None:

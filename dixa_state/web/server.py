@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import uvicorn
@@ -25,6 +26,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dixa_state.errors import InvalidInputError
 from dixa_state.web.app import Application
 from dixa_state.web.errors import render_error
+from dixa_state.web.handover import Handover
 from dixa_state.web.middleware import SECURITY_HEADERS
 
 HEADER_TIMEOUT = 10.0
@@ -73,16 +75,25 @@ class BoundedProtocol(HttpToolsProtocol):
     _header_lines: int
     _waiting_since: float | None
 
+    def __init__(
+        self, *args: Any, handover: Handover | None = None, received: bytes = b"", **named: Any
+    ) -> None:
+        """Pass on by `handover` what belongs to another process; `received` has come already."""
+        super().__init__(*args, **named)
+        self._handover = handover
+        self._received = bytearray(received)
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first headers."""
         super().connection_made(transport)
         self._connection = transport
-        self._received = bytearray()
         self._error = "expected a request in HTTP/1.1, got something else"
         self._refused = self._answering = self._paused = False
         self._unread_since: float | None = None
         self._draining_since: float | None = None
         self._expect_headers()
+        if self._received:
+            self._parse()
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the parser may see now; the rest waits."""
@@ -178,6 +189,8 @@ class BoundedProtocol(HttpToolsProtocol):
             size = self._size_of_next()
             if not size:
                 break
+            if self._given_away():
+                return
             piece = bytes(self._received[:size])
             del self._received[:size]
             self._pass_on(piece)
@@ -185,6 +198,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._received.clear()
         elif len(self._received) > MAX_HEADER_BYTES:
             self._hold_back()
+
+    def _given_away(self) -> bool:
+        """Give the connection away, between two requests, if the next belongs elsewhere."""
+        if self._handover is None or self._in_body or self._framing_bytes:
+            return False
+        return self._handover.give(self._connection, self._received)
 
     def _size_of_next(self) -> int:
         """Return how much of what has come the parser may see."""
@@ -237,6 +256,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self.send_400_response(error)
 
 
+class Partner(Protocol):
+    """Another process that answers some of the requests."""
+
+    handover: Handover
+
+    def start(self, server: "Server") -> None:
+        """Begin, on the event loop of the server."""
+
+    def finish(self) -> None:
+        """Pass nothing on from now on."""
+
+
 class Server(uvicorn.Server):
     """A server that ends live updates when it is asked to stop: they never end by themselves."""
 
@@ -246,15 +277,17 @@ class Server(uvicorn.Server):
         ready: Callable[[], None],
         *,
         trusted_proxies: str | None = None,
+        partner: Partner | None = None,
     ) -> None:
         """Serve this application; `ready` is called once requests are answered.
 
-        `trusted_proxies` are addresses, comma-separated, that may say who the client is.
+        `trusted_proxies` are addresses, comma-separated, that may say who the client is; `partner`
+        is another process that answers some requests.
         """
         super().__init__(
             uvicorn.Config(
                 app,
-                http=BoundedProtocol,
+                http=cast("type[asyncio.Protocol]", self._protocol),  # it is called
                 ws="none",
                 loop="uvloop",
                 lifespan="on",
@@ -269,6 +302,24 @@ class Server(uvicorn.Server):
         )
         self._service = app.service
         self._ready = ready
+        self._partner = partner
+        self._taken: set[asyncio.Task[None]] = set()
+
+    def _protocol(self, **named: Any) -> BoundedProtocol:
+        handover = self._partner.handover if self._partner else None
+        return BoundedProtocol(handover=handover, **named)
+
+    def take(self, connection: socket.socket, received: bytes) -> None:
+        """Answer on a connection of which this has been read."""
+        protocol = self._protocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            received=received,
+        )
+        task = asyncio.create_task(_connect(protocol, connection))
+        self._taken.add(task)
+        task.add_done_callback(self._taken.discard)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -277,6 +328,8 @@ class Server(uvicorn.Server):
         if self._service.failure is not None:
             self.should_exit = True
         elif self.started:
+            if self._partner:
+                self._partner.start(self)
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -288,6 +341,8 @@ class Server(uvicorn.Server):
         """Stop on a signal, having finished what is under way; a second Ctrl-C does not wait."""
         del frame
         self._service.live_updates.end_subscriptions()
+        if self._partner:
+            self._partner.finish()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -299,6 +354,14 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, BoundedProtocol):
                     connection.check_timeouts(now)
+
+
+async def _connect(protocol: asyncio.Protocol, connection: socket.socket) -> None:
+    try:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: protocol, connection)
+    except OSError:  # its client has gone
+        connection.close()
 
 
 @contextmanager

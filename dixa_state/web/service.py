@@ -66,6 +66,8 @@ class Service:
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None
         self.stuck = False
+        self.streams_elsewhere = 0
+        """Subscribers to live updates in the process of the readers."""
         self.probe: asyncio.Task[Any] | None = None
         self.probed_at = 0.0
 

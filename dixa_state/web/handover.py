@@ -1,0 +1,106 @@
+"""Connections that pass between two processes which run the same application.
+
+Each answers the requests that belong to it. A connection goes to the other process with what has
+been read of its next request; where it cannot go there, it is answered where it is.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+MAX_PASSED = 64 << 10
+"""Bytes of a request that are passed on; one of which more has been read stays where it is."""
+
+_CONNECTION, _REPORT = b"c", b"r"
+
+Belongs = Callable[[bytes], bool]
+"""Says of the target of a request whether this process answers it."""
+
+Take = Callable[[socket.socket, bytes], None]
+Hear = Callable[[bytes], None]
+End = Callable[[], None]
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a channel, which keeps messages apart and each with its connection."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+class Handover:
+    """One end of the channel between the two processes; used on the event loop.
+
+    Nothing here waits: if the other process does not read, requests stay where they are.
+    """
+
+    def __init__(self, belongs: Belongs) -> None:
+        """Give away connections whose next request does not belong here."""
+        self._belongs = belongs
+        self._channel: socket.socket | None = None
+        self.open = False
+        """Whether the other process takes connections."""
+
+    def attach(self, end: socket.socket, take: Take, hear: Hear, ended: End) -> None:
+        """Receive at this end: connections for `take`, reports for `hear`, `ended` at its end."""
+        end.setblocking(False)
+        self._channel = end
+        asyncio.get_running_loop().add_reader(end, self._receive, end, take, hear, ended)
+
+    def give(self, transport: asyncio.Transport, received: bytearray) -> bool:
+        """Give a connection away if its next request does not belong here; return whether it is."""
+        if not self.open or self._channel is None or len(received) > MAX_PASSED:
+            return False
+        target = _target(received)
+        if target is None or self._belongs(target):
+            return False
+        transport.pause_reading()  # what comes from now on is read by the other process
+        connection = transport.get_extra_info("socket").fileno()
+        try:
+            socket.send_fds(self._channel, [_CONNECTION, received], [connection])
+        except OSError:
+            transport.resume_reading()
+            return False
+        transport.abort()  # closes it here only
+        return True
+
+    def report(self, message: bytes) -> None:
+        """Send a message, unless the other process does not read."""
+        if self._channel is not None:
+            with suppress(OSError):
+                self._channel.send(_REPORT + message)
+
+    def finish(self) -> None:
+        """Give nothing away from now on, and let the other process know; safe in a signal."""
+        self.open = False
+        if self._channel is not None:
+            with suppress(OSError):
+                self._channel.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close this end."""
+        self.open = False
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    def _receive(self, end: socket.socket, take: Take, hear: Hear, ended: End) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(end, 1 + MAX_PASSED, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, descriptors = b"", []
+        if not message:
+            asyncio.get_running_loop().remove_reader(end)
+            self.close()
+            ended()
+        elif descriptors:
+            take(socket.socket(fileno=descriptors[0]), message[1:])
+        else:
+            hear(message[1:])
+
+
+def _target(received: bytearray) -> bytes | None:
+    """Return what the next request is for; None where its first line has not come yet."""
+    parts = received[: received.find(b"\n") + 1].split(b" ", 2)
+    return bytes(parts[1]) if len(parts) > 2 else None  # noqa: PLR2004 — method, target, version
