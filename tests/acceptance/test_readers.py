@@ -1,0 +1,190 @@
+"""Readers and webhooks in two processes, between which connections pass as requests need it."""
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from time import time_ns
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+from test_service import KEY, Service, service, until
+
+from dixa_state.dixa.signature import sign
+from dixa_state.web.handover import Handover, channel
+
+CREATED = {
+    "event_fqn": "CONVERSATION_CREATED",
+    "event_timestamp": "2026-01-05T08:00:00Z",
+    "organization": {"id": "5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11"},
+    "data": {"conversation": {"csid": 70431}},
+}
+
+
+@pytest.fixture
+def serving(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
+    with service(sqlite_url, tmp_path) as found:
+        yield found
+
+
+def send(client: httpx.Client, event_id: str) -> httpx.Response:
+    body = json.dumps(CREATED | {"event_id": event_id}).encode()
+    signature = sign(body, bytes.fromhex(KEY), t=time_ns() // 1_000_000)
+    headers = {"Content-Type": "application/json", "X-Dixa-Signature": signature}
+    return client.post("/webhooks/dixa", content=body, headers=headers)
+
+
+def answering(serving: Service, client: httpx.Client) -> psutil.Process:
+    """Give the process that has the connection of a client, once a question was asked on it."""
+    return owner(serving, client.get("/v1/stats").raise_for_status())
+
+
+def owner(serving: Service, answer: httpx.Response) -> psutil.Process:
+    here = answer.extensions["network_stream"].get_extra_info("client_addr")
+    service = psutil.Process(serving.process.pid)
+    [found] = [
+        one
+        for one in (service, *service.children())
+        if any(of.raddr == here for of in one.net_connections("tcp") if of.status == "ESTABLISHED")
+    ]
+    return found
+
+
+def readers_of(serving: Service) -> psutil.Process:
+    """Wait for the process of the readers, and give it."""
+
+    def found() -> psutil.Process | None:
+        with httpx.Client(base_url=serving.url) as client:
+            process = answering(serving, client)
+        return process if process.pid != serving.process.pid else None
+
+    process: psutil.Process = until(found)
+    return process
+
+
+def metric(serving: Service, name: str) -> float:
+    lines = httpx.get(f"{serving.url}/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_each_request_of_a_connection_is_answered_by_the_process_it_belongs_to(
+    serving: Service,
+) -> None:
+    readers = readers_of(serving)
+    with httpx.Client(base_url=serving.url) as client:
+        for number in range(3):
+            answer = send(client, f"event-{number}")
+            assert answer.json()["outcome"] == "appended"
+            assert owner(serving, answer).pid == serving.process.pid
+            assert answering(serving, client) == readers
+        position = send(client, "event-0").json()["position"]
+        found = client.get("/v1/conversations/70431", params={"min_position": position})
+        assert found.json()["csid"] == 70431
+    assert metric(serving, "dixa_state_webhooks_received_total") == 4
+    count = 'dixa_state_http_requests_total{method="GET",route="/v1/conversations/{csid}"'
+    until(lambda: metric(serving, count) == 1)
+
+
+def test_requests_that_come_at_once_or_in_pieces_are_answered_in_their_order(
+    serving: Service,
+) -> None:
+    readers_of(serving)
+    targets = {
+        "/v1/bans": "data",
+        "/healthz": "alive",
+        "/v1/nothing": "error",
+        "/readyz": "ready",
+        "/v1/transitions": "data",
+        "/webhooks/dixa": "error",
+    }
+    address = urlsplit(serving.url)
+    requests = (f"GET {one} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n" for one in targets)
+    asked = "".join(requests).encode()
+    for size in (len(asked), 100, 7, 1):
+        with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for start in range(0, len(asked), size):
+                connection.sendall(asked[start : start + size])
+            received = b""
+            while received.count(b"HTTP/1.1 ") < len(targets) or not received.endswith(b"}"):
+                received += connection.recv(1 << 16)
+        bodies = [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 ")[1:]]
+        assert [next(iter(json.loads(body))) for body in bodies] == list(targets.values())
+
+
+def test_when_the_readers_process_dies_all_is_answered_and_it_comes_back(serving: Service) -> None:
+    readers = readers_of(serving)
+    readers.kill()
+    readers.wait(10)
+    with httpx.Client(base_url=serving.url) as client:
+        assert answering(serving, client).pid == serving.process.pid
+        assert send(client, "one").json()["outcome"] == "appended"
+    assert readers_of(serving).pid != readers.pid
+    assert "the readers' process has ended" in serving.log.read_text()
+
+
+def test_streams_are_counted_where_they_are_not_and_end_with_the_service(serving: Service) -> None:
+    readers = readers_of(serving)
+    with httpx.stream("GET", f"{serving.url}/v1/stream", timeout=20) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        until(lambda: metric(serving, "dixa_state_streams_open ") == 1)
+        serving.process.send_signal(signal.SIGTERM)
+        for _ in lines:
+            pass  # it ends, and breaks off nowhere
+    assert serving.process.wait(30) == 0
+    assert not readers.is_running()
+
+
+def test_the_readers_process_ends_when_that_of_the_webhooks_is_killed(serving: Service) -> None:
+    readers = readers_of(serving)
+    serving.process.kill()
+    readers.wait(20)
+
+
+def test_a_process_that_does_not_read_gets_no_connections() -> None:
+    async def given() -> int:
+        ours, theirs = channel()
+        handover = Handover(lambda target: target == b"/here")
+        handover.attach(ours, *[lambda *_: None] * 3)
+        handover.open = True
+        listening = socket.create_server(("127.0.0.1", 0))
+        connection = socket.create_connection(listening.getsockname())
+        taken = 0
+        with theirs, listening, connection:
+            transport: Any = Transport(connection)
+            assert not handover.give(transport, bytearray(b"GET /here HTTP/1.1\r\n"))
+            assert not handover.give(transport, bytearray(b"GET /there HT"))
+            assert not handover.give(transport, bytearray(b"GET /there HTTP/1.1\r\n" * 4_000))
+            while handover.give(transport, bytearray(b"GET /there HTTP/1.1\r\n")):
+                taken += 1
+            assert transport.reading
+            handover.close()
+        return taken
+
+    assert 1 <= asyncio.run(given()) < 10_000
+
+
+class Transport:
+    """A connection of which only is noted whether it is read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.reading = True
+        self._connection = connection
+
+    def get_extra_info(self, _name: str) -> socket.socket:
+        return self._connection
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def abort(self) -> None:
+        """Do nothing: it is given away again."""
