@@ -21,7 +21,7 @@ from dixa_state.web.app import Application
 from dixa_state.web.logs import configure
 from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
 from dixa_state.web.projection import Run, elsewhere, in_process
-from dixa_state.web.readers import answer_readers
+from dixa_state.web.reader_process import answer_readers
 from dixa_state.web.service import Service
 
 T = TypeVar("T")

@@ -136,7 +136,7 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
         serve_readers,
     )
     from dixa_state.web.logs import configure  # noqa: PLC0415
-    from dixa_state.web.readers import Readers  # noqa: PLC0415
+    from dixa_state.web.reader_process import ReaderProcess  # noqa: PLC0415
     from dixa_state.web.server import (  # noqa: PLC0415
         Server,
         address_of,
@@ -157,7 +157,7 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     ):
 
         def run(ready: Callable[[], None]) -> None:
-            readers = Readers(app, partial(serve_readers, settings))
+            readers = ReaderProcess(app, partial(serve_readers, settings))
             proxies = settings.trusted_proxies
             server = Server(app, ready, trusted_proxies=proxies, partner=readers)
             with settled():

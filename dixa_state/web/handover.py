@@ -23,7 +23,10 @@ End = Callable[[], None]
 
 
 def channel() -> tuple[socket.socket, socket.socket]:
-    """Return the two ends of a channel, which keeps messages apart and each with its connection."""
+    """Return the two ends of a channel, which keeps messages apart and each with its connection.
+
+    Raises `OSError` where the system has none.
+    """
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
@@ -34,7 +37,7 @@ class Handover:
     """
 
     def __init__(self, belongs: Belongs) -> None:
-        """Give away connections whose next request does not belong here."""
+        """Pass on connections whose next request does not belong here."""
         self._belongs = belongs
         self._channel: socket.socket | None = None
         self.open = False
@@ -46,8 +49,8 @@ class Handover:
         self._channel = end
         asyncio.get_running_loop().add_reader(end, self._receive, end, take, hear, ended)
 
-    def give(self, transport: asyncio.Transport, received: bytearray) -> bool:
-        """Give a connection away if its next request does not belong here; return whether it is."""
+    def pass_on(self, transport: asyncio.Transport, received: bytearray) -> bool:
+        """Pass a connection on if its next request does not belong here; return whether it was."""
         if not self.open or self._channel is None or len(received) > MAX_PASSED:
             return False
         target = _target(received)
@@ -70,7 +73,7 @@ class Handover:
                 self._channel.send(_REPORT + message)
 
     def finish(self) -> None:
-        """Give nothing away from now on, and let the other process know; safe in a signal."""
+        """Pass on nothing from now on, and tell the other process so; safe in a signal handler."""
         self.open = False
         if self._channel is not None:
             with suppress(OSError):

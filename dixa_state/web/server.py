@@ -189,7 +189,7 @@ class BoundedProtocol(HttpToolsProtocol):
             size = self._size_of_next()
             if not size:
                 break
-            if self._given_away():
+            if self._passed_on():
                 return
             piece = bytes(self._received[:size])
             del self._received[:size]
@@ -199,11 +199,11 @@ class BoundedProtocol(HttpToolsProtocol):
         elif len(self._received) > MAX_HEADER_BYTES:
             self._hold_back()
 
-    def _given_away(self) -> bool:
-        """Give the connection away, between two requests, if the next belongs elsewhere."""
+    def _passed_on(self) -> bool:
+        """Pass the connection on, between two requests, if the next belongs elsewhere."""
         if self._handover is None or self._in_body or self._framing_bytes:
             return False
-        return self._handover.give(self._connection, self._received)
+        return self._handover.pass_on(self._connection, self._received)
 
     def _size_of_next(self) -> int:
         """Return how much of what has come the parser may see."""
@@ -309,7 +309,7 @@ class Server(uvicorn.Server):
         handover = self._partner.handover if self._partner else None
         return BoundedProtocol(handover=handover, **named)
 
-    def take(self, connection: socket.socket, received: bytes) -> None:
+    def serve_connection(self, connection: socket.socket, received: bytes) -> None:
         """Answer on a connection of which this has been read."""
         protocol = self._protocol(
             config=self.config,

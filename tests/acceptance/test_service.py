@@ -156,22 +156,30 @@ def test_a_projector_whose_process_is_killed_starts_again_and_ends_with_the_serv
         def ready() -> Any:
             return client.get(f"{running.url}/readyz").json()
 
-        def projector() -> list[psutil.Process]:
+        def processes() -> list[psutil.Process]:
+            """Give the processes of the projector and of the readers, which has a connection."""
+            client.get(f"{running.url}/v1/bans").raise_for_status()
             children = psutil.Process(running.process.pid).children()
-            return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+            found = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+            return sorted(found, key=lambda one: len(one.net_connections("tcp")))
 
-        until(lambda: ready()["ready"] and projector())
-        [first] = projector()
+        def both() -> bool:
+            connected = [len(one.net_connections("tcp")) for one in processes()]
+            return connected == [0, 1]
+
+        until(lambda: ready()["ready"] and both())
+        first, readers = processes()
         first.kill()
         until(lambda: ready()["problem"])
         body = day_lines[0]
         address = f"{running.url}/webhooks/dixa"
         assert client.post(address, content=body, headers=signed(body)).status_code == 200
         until(lambda: ready()["ready"] and ready()["lag"] == 0)
-        [second] = projector()
+        second, still = processes()
+        assert still == readers
         assert running.end() == 0
-        assert second != first
         assert not second.is_running()
+        assert not readers.is_running()
     assert "its process has ended with -9" in running.log.read_text()
     assert "Traceback" not in running.log.read_text()
 

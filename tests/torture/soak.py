@@ -65,9 +65,11 @@ class Watch:
                 thread.join()
 
     def _sizes(self) -> None:
-        process = psutil.Process(self._server.process.pid)
+        service = psutil.Process(self._server.process.pid)
         while not self._stop.wait(_EVERY):
-            self.memory.append(process.memory_info().rss)
+            with suppress(psutil.NoSuchProcess):
+                processes = (service, *service.children())
+                self.memory.append(sum(one.memory_info().rss for one in processes))
             self.wal = max(self.wal, _wal(self._store))
 
     def _views(self) -> None:

@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from functools import partial
 from threading import Event as Signal
 from threading import Thread
 
@@ -34,7 +36,7 @@ _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
 
 
-class Readers:
+class ReaderProcess:
     """The process of the readers, as that of the webhooks has it."""
 
     def __init__(self, app: Application, serve: Serve) -> None:
@@ -51,10 +53,11 @@ class Readers:
         """Begin, on the event loop of the server."""
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        if sys.platform == "linux":  # elsewhere such channels are missing, or lose descriptors
+            self._thread.start()
 
     def finish(self) -> None:
-        """Let the process end when it has answered what is under way; safe in a signal."""
+        """Ask the process to end after what is under way; safe in a signal handler."""
         self._stop.set()
         self.handover.finish()
 
@@ -62,7 +65,7 @@ class Readers:
         """Wait until the process has ended."""
         self.finish()
         if not self._thread.ident:
-            return  # the server has not started
+            return  # no process was started
         self._thread.join(0 if at_once else END_TIMEOUT)
         if self._thread.is_alive():
             self._process.kill()
@@ -71,28 +74,36 @@ class Readers:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
-            ours, theirs = channel()
-            self._process = new_process("readers", self._serve, theirs)
             try:
-                with theirs:
-                    start(self._process)
+                end = self._start_process()
             except OSError as error:
-                ours.close()
                 _log.warning("the readers' process cannot be started", extra={"why": str(error)})
             else:
-                self._loop.call_soon_threadsafe(self._attach, ours)
+                self._loop.call_soon_threadsafe(self._attach, end)
                 self._process.join()
                 if not self._stop.is_set():
                     code = self._process.exitcode
                     _log.warning("the readers' process has ended", extra={"exit_code": code})
             self._stop.wait(_PAUSE)
 
+    def _start_process(self) -> socket.socket:
+        """Start the process, and return the end of the channel to it."""
+        ours, theirs = channel()
+        self._process = new_process("readers", self._serve, theirs)
+        try:
+            with theirs:
+                start(self._process)
+        except OSError:
+            ours.close()
+            raise
+        return ours
+
     def _attach(self, end: socket.socket) -> None:
         if self._stop.is_set():
             end.close()
             return
         self._counts = {}
-        self.handover.attach(end, self._server.take, self._hear, self._ended)
+        self.handover.attach(end, self._server.serve_connection, self._hear, self._ended)
 
     def _hear(self, report: bytes) -> None:
         """Note what was answered there; the first report says that it answers."""
@@ -108,7 +119,7 @@ class Readers:
         self._service.streams_elsewhere = 0
 
 
-class _Webhooks:
+class _ReceiverProcess:
     """The process of the webhooks, as that of the readers has it."""
 
     def __init__(self, app: Application, end: socket.socket) -> None:
@@ -118,12 +129,13 @@ class _Webhooks:
 
     def start(self, server: Server) -> None:
         """Begin, on the event loop of the server."""
-        self.handover.attach(self._end, server.take, lambda _: None, lambda: _stop(server))
+        stop = partial(server.handle_exit, signal.SIGTERM, None)
+        self.handover.attach(self._end, server.serve_connection, lambda _: None, stop)
         self.handover.open = True
         self._reporting = asyncio.create_task(self._report())
 
     def finish(self) -> None:
-        """Give nothing back from now on."""
+        """Pass on nothing from now on."""
         self.handover.open = False
 
     async def _report(self) -> None:
@@ -144,7 +156,7 @@ def answer_readers(
 
     Raises what keeps the service from its start.
     """
-    webhooks = _Webhooks(app, end)
+    webhooks = _ReceiverProcess(app, end)
     server = Server(app, lambda: None, trusted_proxies=trusted_proxies, partner=webhooks)
     with settled():
         server.run(sockets=[])
@@ -153,7 +165,3 @@ def answer_readers(
         raise app.service.failure
     if app.service.stuck:
         os._exit(1)  # threads that wait for the store would keep the process for ever
-
-
-def _stop(server: Server) -> None:
-    server.handle_exit(signal.SIGTERM, None)
