@@ -162,7 +162,10 @@ def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
             server = Server(app, ready, trusted_proxies=proxies, partner=readers)
             with settled():
                 server.run(sockets=[listening])
-            readers.close(at_once=server.force_exit)
+            try:
+                readers.close(at_once=server.force_exit)
+            except KeyboardInterrupt:
+                readers.close(at_once=True)
             if app.service.failure is not None:
                 raise app.service.failure
             if app.service.stuck:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import cast
+from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -54,8 +55,10 @@ class Application:
 
     def receives(self, target: bytes) -> bool:
         """Return whether a request for this target belongs to the process of the webhooks."""
-        path = target.partition(b"?")[0].decode("latin-1").removeprefix(self._root_path)
-        return path.startswith(RECEIVING)
+        path = unquote(target.partition(b"?")[0].decode("latin-1"))
+        if not path.startswith("/"):  # it names the host, as a request to a proxy does
+            path = "/" + path.partition("//")[2].partition("/")[2]
+        return path.removeprefix(self._root_path).startswith(RECEIVING)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == WEBHOOKS:

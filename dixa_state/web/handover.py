@@ -5,13 +5,16 @@ been read of its next request; where it cannot go there, it is answered where it
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 
 MAX_PASSED = 64 << 10
 """Bytes of a request that are passed on; one of which more has been read stays where it is."""
 
+_log = logging.getLogger("dixa_state.web")
 _CONNECTION, _REPORT = b"c", b"r"
 
 Belongs = Callable[[bytes], bool]
@@ -40,8 +43,8 @@ class Handover:
         """Pass on connections whose next request does not belong here."""
         self._belongs = belongs
         self._channel: socket.socket | None = None
-        self.open = False
-        """Whether the other process takes connections."""
+        self.open_until = 0.0
+        """The time, on the monotonic clock, until which the other process is trusted to answer."""
 
     def attach(self, end: socket.socket, take: Take, hear: Hear, ended: End) -> None:
         """Receive at this end: connections for `take`, reports for `hear`, `ended` at its end."""
@@ -51,11 +54,13 @@ class Handover:
 
     def pass_on(self, transport: asyncio.Transport, received: bytearray) -> bool:
         """Pass a connection on if its next request does not belong here; return whether it was."""
-        if not self.open or self._channel is None or len(received) > MAX_PASSED:
+        if self._channel is None or monotonic() > self.open_until or len(received) > MAX_PASSED:
             return False
         target = _target(received)
         if target is None or self._belongs(target):
             return False
+        if transport.get_write_buffer_size():
+            return False  # the end of a response would be lost
         transport.pause_reading()  # what comes from now on is read by the other process
         connection = transport.get_extra_info("socket").fileno()
         try:
@@ -74,14 +79,14 @@ class Handover:
 
     def finish(self) -> None:
         """Pass on nothing from now on, and tell the other process so; safe in a signal handler."""
-        self.open = False
+        self.open_until = 0.0
         if self._channel is not None:
             with suppress(OSError):
-                self._channel.shutdown(socket.SHUT_WR)
+                self._channel.shutdown(socket.SHUT_RDWR)  # nor can anything come back
 
     def close(self) -> None:
         """Close this end."""
-        self.open = False
+        self.open_until = 0.0
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -95,12 +100,16 @@ class Handover:
             message, descriptors = b"", []
         if not message:
             asyncio.get_running_loop().remove_reader(end)
-            self.close()
-            ended()
+            end.close()
+            if end is self._channel:  # and not another one, attached since
+                self.close()
+                ended()
         elif descriptors:
             take(socket.socket(fileno=descriptors[0]), message[1:])
-        else:
+        elif message.startswith(_REPORT):
             hear(message[1:])
+        else:
+            _log.warning("a connection was lost: too many files are open")
 
 
 def _target(received: bytearray) -> bytes | None:

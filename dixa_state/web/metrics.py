@@ -3,7 +3,7 @@
 import math
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from time import time
@@ -39,6 +39,10 @@ _WORKLOAD = {
 }
 
 
+Counts = Sequence[tuple[str, Sequence[str], float]]
+"""Counters: the name of each, its labels, and its value."""
+
+
 class LastHour:
     """Counts by minute and name, for a picture; only those of the last hour are kept."""
 
@@ -70,21 +74,16 @@ class Metrics:
     def __init__(self) -> None:
         self.last_hour = LastHour()
         self.registry = CollectorRegistry()
-        # The library needs 3 µs each time to find the counter of labels.
-        self.received = cache(
-            self._counter(
-                "webhooks_received", "Webhooks that were kept, by outcome", "outcome", "event"
-            ).labels
+        self._counters: dict[str, Counter] = {}
+        self.received = self._counter(
+            "webhooks_received", "Webhooks that were kept, by outcome", "outcome", "event"
         )
-        self.refused = cache(
-            self._counter(
-                "webhooks_refused", "Webhooks that were not kept, by reason", "reason"
-            ).labels
+        self.refused = self._counter(
+            "webhooks_refused", "Webhooks that were not kept, by reason", "reason"
         )
-        self._requests = self._counter(
+        self.requests = self._counter(
             "http_requests", "HTTP requests that were answered", "method", "route", "status"
         )
-        self.requests = cache(self._requests.labels)
         self.response_time = Histogram(
             "dixa_state_webhook_answer_seconds",
             "From the headers of a webhook to its response",
@@ -105,20 +104,31 @@ class Metrics:
             "longest_wait_seconds", "Since the first of those in a queue entered it", "queue"
         )
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"dixa_state_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
+        """Return what finds the counter of labels: the library needs 3 µs for it each time."""
+        counter = Counter(f"dixa_state_{name}", text, labels, registry=self.registry)
+        self._counters[name] = counter
+        return cache(counter.labels)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"dixa_state_{name}", text, labels, registry=self.registry)
 
-    def request_counts(self) -> list[tuple[str | float, ...]]:
-        """Return the requests answered so far: method, route, status, and how many."""
-        [family] = self._requests.collect()
+    def counts(self) -> Counts:
+        """Return what has been counted so far."""
         return [
-            (*one.labels.values(), one.value)
+            (name, tuple(one.labels.values()), one.value)
+            for name, counter in self._counters.items()
+            for family in counter.collect()
             for one in family.samples
             if one.name.endswith("_total")
         ]
+
+    def add(self, counts: Counts, before: Counts) -> None:
+        """Add what another process has counted, since it had counted `before`."""
+        known = {(name, tuple(labels)): count for name, labels, count in before}
+        for name, labels, count in counts:
+            more = count - known.get((name, tuple(labels)), 0)
+            self._counters[name].labels(*labels).inc(more)
 
     def set_workload(self, found: CurrentCounts | None) -> None:
         """Set what the desk has before it; what is not known is NaN, and no queue waits."""

@@ -12,28 +12,35 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from math import inf
 from threading import Event as Signal
 from threading import Thread
+from time import monotonic
 
 from pydantic_core import from_json, to_json
 
 from dixa_state.web.app import Application
 from dixa_state.web.handover import Handover, channel
+from dixa_state.web.metrics import Counts
 from dixa_state.web.processes import new_process, start
 from dixa_state.web.server import Server, settled
 
-END_TIMEOUT = 60.0
-"""Seconds after which the process is killed, once the service has ended."""
+END_TIMEOUT = 56.0
+"""Seconds after which the process is killed, once it was asked to end: as long as the service needs
+at most."""
 
-REPORT_INTERVAL = 0.5
-"""Seconds between two reports of what was answered there, for the metrics."""
+REPORT_INTERVAL, SILENCE = 0.5, 2.0
+"""Seconds between two reports of what was answered there, and after which, without one, nothing is
+passed on."""
 
 Serve = Callable[[socket.socket], None]
 """Serves in the process of the readers, at this end of the channel."""
 
 _log = logging.getLogger("dixa_state.web")
-_PAUSE = 1.0
+_PAUSE, _MAX_PAUSE = 1.0, 30.0
+_POLL = 0.2
 
 
 class ReaderProcess:
@@ -47,7 +54,9 @@ class ReaderProcess:
         self._stop = Signal()
         self._thread = Thread(target=self._watch, name="readers", daemon=True)
         self._process = new_process("readers", serve)
-        self._counts: dict[tuple[str, ...], float] = {}
+        self._counts: Counts | None = None
+        self._pause = _PAUSE
+        self._end_by = inf
 
     def start(self, server: Server) -> None:
         """Begin, on the event loop of the server."""
@@ -59,17 +68,20 @@ class ReaderProcess:
     def finish(self) -> None:
         """Ask the process to end after what is under way; safe in a signal handler."""
         self._stop.set()
+        self._end_by = min(self._end_by, monotonic() + END_TIMEOUT)
         self.handover.finish()
 
     def close(self, *, at_once: bool = False) -> None:
-        """Wait until the process has ended."""
+        """Wait until the process has ended; kill it `at_once`, or if it takes too long."""
         self.finish()
         if not self._thread.ident:
             return  # no process was started
-        self._thread.join(0 if at_once else END_TIMEOUT)
-        if self._thread.is_alive():
-            self._process.kill()
-            self._thread.join()
+        if not at_once and self._counts is not None:  # else it has only begun, and has nothing
+            self._thread.join(max(self._end_by - monotonic(), 0))
+        while self._thread.is_alive():
+            if self._process.pid is not None:
+                self._process.kill()
+            self._thread.join(_POLL)
         self.handover.close()
 
     def _watch(self) -> None:
@@ -79,12 +91,14 @@ class ReaderProcess:
             except OSError as error:
                 _log.warning("the readers' process cannot be started", extra={"why": str(error)})
             else:
-                self._loop.call_soon_threadsafe(self._attach, end)
+                with suppress(RuntimeError):  # the loop has ended meanwhile
+                    self._loop.call_soon_threadsafe(self._attach, end)
                 self._process.join()
                 if not self._stop.is_set():
                     code = self._process.exitcode
                     _log.warning("the readers' process has ended", extra={"exit_code": code})
-            self._stop.wait(_PAUSE)
+            self._stop.wait(self._pause)
+            self._pause = min(2 * self._pause, _MAX_PAUSE)
 
     def _start_process(self) -> socket.socket:
         """Start the process, and return the end of the channel to it."""
@@ -102,18 +116,17 @@ class ReaderProcess:
         if self._stop.is_set():
             end.close()
             return
-        self._counts = {}
+        self._counts = None
         self.handover.attach(end, self._server.serve_connection, self._hear, self._ended)
 
     def _hear(self, report: bytes) -> None:
         """Note what was answered there; the first report says that it answers."""
         found = from_json(report)
         self._service.streams_elsewhere = found["streams"]
-        for *labels, count in found["requests"]:
-            key = tuple(labels)
-            self._service.metrics.requests(*key).inc(count - self._counts.get(key, 0))
-            self._counts[key] = count
-        self.handover.open = not self._stop.is_set()
+        self._service.metrics.add(found["counts"], self._counts or ())
+        self._counts, self._pause = found["counts"], _PAUSE
+        if not self._stop.is_set():
+            self.handover.open_until = monotonic() + SILENCE
 
     def _ended(self) -> None:
         self._service.streams_elsewhere = 0
@@ -131,19 +144,19 @@ class _ReceiverProcess:
         """Begin, on the event loop of the server."""
         stop = partial(server.handle_exit, signal.SIGTERM, None)
         self.handover.attach(self._end, server.serve_connection, lambda _: None, stop)
-        self.handover.open = True
+        self.handover.open_until = inf
         self._reporting = asyncio.create_task(self._report())
 
     def finish(self) -> None:
         """Pass on nothing from now on."""
-        self.handover.open = False
+        self.handover.open_until = 0.0
 
     async def _report(self) -> None:
         while True:
             service = self._service
             report = {
                 "streams": service.live_updates.subscribers,
-                "requests": service.metrics.request_counts(),
+                "counts": service.metrics.counts(),
             }
             self.handover.report(to_json(report))
             await asyncio.sleep(REPORT_INTERVAL)

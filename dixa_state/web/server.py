@@ -88,7 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._connection = transport
         self._error = "expected a request in HTTP/1.1, got something else"
-        self._refused = self._answering = self._paused = False
+        self._refused = self._answering = self._paused = self._begun = False
         self._unread_since: float | None = None
         self._draining_since: float | None = None
         self._expect_headers()
@@ -99,6 +99,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Pass on what the parser may see now; the rest waits."""
         self._received += data
         self._parse()
+
+    def on_message_begin(self) -> None:
+        """Begin to parse a request: it may begin behind a body in chunks, in the same piece."""
+        super().on_message_begin()
+        self._begun = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Pass on a header; the trailers of a body in chunks have no use here."""
@@ -129,6 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request; what comes next are headers."""
         super().on_message_complete()
+        self._begun = False
         self._expect_headers()
 
     def on_response_complete(self) -> None:
@@ -201,7 +207,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _passed_on(self) -> bool:
         """Pass the connection on, between two requests, if the next belongs elsewhere."""
-        if self._handover is None or self._in_body or self._framing_bytes:
+        if self._handover is None or self._begun or self._framing_bytes:
             return False
         return self._handover.pass_on(self._connection, self._received)
 

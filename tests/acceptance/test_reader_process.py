@@ -6,8 +6,10 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from time import time_ns
+from time import monotonic, sleep, time_ns
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -120,6 +122,85 @@ def test_requests_that_come_at_once_or_in_pieces_are_answered_in_their_order(
         assert [next(iter(json.loads(body))) for body in bodies] == list(targets.values())
 
 
+def test_a_head_that_comes_in_one_piece_with_a_body_in_chunks_is_no_other_request(
+    serving: Service,
+) -> None:
+    """The parser sees 1,024 bytes of such a body at a time, here with the head up to the name."""
+    readers_of(serving)
+    address = urlsplit(serving.url)
+    host = f"Host: {address.netloc}\r\n".encode()
+    second = b"GET /healthz HTTP/1.1\r\n" + host + b"X-Name: GET /v1/bans HTTP/1.1\r\n\r\n"
+    size = 1_024 - second.index(b"GET /v1") - len(b"400\r\n" + b"\r\n0\r\n\r\n")
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)
+    first = b"POST /webhooks/dixa HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(first + body + second)
+        received = b""
+        while received.count(b"HTTP/1.1 ") < 2 or not received.endswith(b"}"):
+            received += connection.recv(1 << 16)
+    assert received.endswith(b'{"alive":true}')
+
+
+def test_responses_that_are_read_slowly_are_whole_when_a_request_belongs_elsewhere(
+    serving: Service,
+) -> None:
+    readers_of(serving)
+    address = urlsplit(serving.url)
+    host = f" HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        connection.settimeout(10)
+        connection.connect((address.hostname, address.port))
+        connection.sendall((b"GET /openapi.json" + host) * 20 + b"GET /healthz" + host)
+        sleep(1)
+        received = b""
+        while not received.endswith(b'{"alive":true}'):
+            piece = connection.recv(1 << 16)
+            assert piece, received[-200:]
+            received += piece
+    assert received.count(b"HTTP/1.1 200") == 21
+
+
+def test_a_readers_process_that_stands_still_is_passed_by(serving: Service) -> None:
+    readers = readers_of(serving)
+    readers.suspend()
+    try:
+        until(lambda: webhooks_answer_all(serving))
+    finally:
+        readers.resume()
+    assert readers_of(serving) == readers
+
+
+def webhooks_answer_all(serving: Service) -> bool:
+    """Return whether a question is answered by the process of the webhooks."""
+    try:
+        with httpx.Client(base_url=serving.url, timeout=0.5) as client:
+            return answering(serving, client).pid == serving.process.pid
+    except httpx.TimeoutException:
+        return False
+
+
+def test_what_is_on_its_way_when_the_service_is_to_end_is_answered(serving: Service) -> None:
+    """Connections are in the process of the readers, which comes too late to pass them back."""
+    readers = readers_of(serving)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(httpx.Client(base_url=serving.url)) for _ in range(5)]
+        for client in clients:
+            assert answering(serving, client) == readers
+        readers.suspend()
+        with ThreadPoolExecutor(len(clients)) as threads:
+            answers = [
+                threads.submit(send, client, f"event-{number}")
+                for number, client in enumerate(clients)
+            ]
+            sleep(0.3)
+            serving.process.send_signal(signal.SIGTERM)
+            sleep(3)
+            readers.resume()
+            assert [answer.result().status_code for answer in answers] == [200] * len(clients)
+    assert serving.process.wait(30) == 0
+
+
 def test_when_the_readers_process_dies_all_is_answered_and_it_comes_back(serving: Service) -> None:
     readers = readers_of(serving)
     readers.kill()
@@ -155,7 +236,7 @@ def test_a_process_that_does_not_read_gets_no_connections() -> None:
         ours, theirs = channel()
         handover = Handover(lambda target: target == b"/here")
         handover.attach(ours, *[lambda *_: None] * 3)
-        handover.open = True
+        handover.open_until = monotonic() + 60
         listening = socket.create_server(("127.0.0.1", 0))
         connection = socket.create_connection(listening.getsockname())
         taken = 0
@@ -164,6 +245,9 @@ def test_a_process_that_does_not_read_gets_no_connections() -> None:
             assert not handover.pass_on(transport, bytearray(b"GET /here HTTP/1.1\r\n"))
             assert not handover.pass_on(transport, bytearray(b"GET /there HT"))
             assert not handover.pass_on(transport, bytearray(b"GET /there HTTP/1.1\r\n" * 4_000))
+            transport.unsent = 1
+            assert not handover.pass_on(transport, bytearray(b"GET /there HTTP/1.1\r\n"))
+            transport.unsent = 0
             while handover.pass_on(transport, bytearray(b"GET /there HTTP/1.1\r\n")):
                 taken += 1
             assert transport.reading
@@ -178,10 +262,14 @@ class Transport:
 
     def __init__(self, connection: socket.socket) -> None:
         self.reading = True
+        self.unsent = 0
         self._connection = connection
 
     def get_extra_info(self, _name: str) -> socket.socket:
         return self._connection
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def pause_reading(self) -> None:
         self.reading = False

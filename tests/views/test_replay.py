@@ -198,7 +198,8 @@ def lose_the_lead(views: Views) -> None:
         "sqlite": "UPDATE lease SET until = 0",
         "postgres": (
             "SELECT pg_terminate_backend(pid, 10000) "
-            "FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory' AND datname = current_database()"
+            "FROM pg_locks JOIN pg_database ON oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database()"
         ),
     }
     with views.transaction(write=True) as connection:
