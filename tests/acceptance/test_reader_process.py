@@ -141,26 +141,6 @@ def test_a_head_that_comes_in_one_piece_with_a_body_in_chunks_is_no_other_reques
     assert received.endswith(b'{"alive":true}')
 
 
-def test_responses_that_are_read_slowly_are_whole_when_a_request_belongs_elsewhere(
-    serving: Service,
-) -> None:
-    readers_of(serving)
-    address = urlsplit(serving.url)
-    host = f" HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode()
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
-        connection.settimeout(10)
-        connection.connect((address.hostname, address.port))
-        connection.sendall((b"GET /openapi.json" + host) * 20 + b"GET /healthz" + host)
-        sleep(1)
-        received = b""
-        while not received.endswith(b'{"alive":true}'):
-            piece = connection.recv(1 << 16)
-            assert piece, received[-200:]
-            received += piece
-    assert received.count(b"HTTP/1.1 200") == 21
-
-
 def test_a_readers_process_that_stands_still_is_passed_by(serving: Service) -> None:
     readers = readers_of(serving)
     readers.suspend()
