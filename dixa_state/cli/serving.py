@@ -53,7 +53,7 @@ def serve(*, replayed: bool, **given: str | int | None) -> None:
     """
     flags = {name: value for name, value in given.items() if value is not None}
     settings = read_settings().model_copy(update=flags)
-    with _listening(settings) as (address, run, outdated), ExitStack() as beside:
+    with open_service(settings) as (address, run, outdated), ExitStack() as beside:
         if outdated:
             say(outdated)
         if outdated and replayed:
@@ -101,7 +101,7 @@ def demo(port: int, speed: float) -> None:
         coming = webhooks(secret, now, speed)
         following = store_history(settings.store, coming, now)
         with (
-            _listening(settings) as (address, run, _),
+            open_service(settings) as (address, run, _),
             closing(Traffic(address, chain([following] if following else [], coming))) as traffic,
         ):
 
@@ -128,7 +128,7 @@ def _replaying(flags: Mapping[str, object]) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
+def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     """Listen, and yield the address, what serves there until the process ends, and `outdated`."""
     from dixa_state.asgi import (  # noqa: PLC0415
         open_application,

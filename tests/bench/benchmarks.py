@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 from folding import fold
+from growing import MILLION, SIZES
 from http_requests import NODE, get, http, quiet
 from keeping import disk, ingest
 from lagging import lag
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS]))
 @click.option("--store", "only", type=click.Choice([*STORES]), help="Only on this database.")
+@click.option("--million", is_flag=True, help="Grow to a million conversations: 20 minutes, 12 GB.")
 @click.option("--ten-million", "largest", is_flag=True, help="And ten million events: 30 GB.")
 @click.option("--node", is_flag=True, help="Beside Fastify too: needs node.js and npm.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures.")
@@ -56,10 +58,13 @@ def main(  # noqa: PLR0913 — one for each option
     json_file: Path | None,
     markdown: Path | None,
     *,
+    million: bool,
     largest: bool,
     node: bool,
 ) -> None:
     """Measure all of it, or what is named."""
+    if million:
+        SIZES.append(MILLION)
     with tempfile.TemporaryDirectory() as folder:
         if node:
             os.environ[NODE] = folder

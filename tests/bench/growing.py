@@ -1,8 +1,9 @@
 """Stores that grow, and what is measured in them on the way.
 
-One grows to a million conversations of one event each, one of those of the simulator under a number
-and an id of its own; another to ten million events, in conversations as the simulator has them.
-Beyond a hundred thousand, copies of what is there are made in the database, under other numbers.
+One grows to a hundred thousand conversations, or on demand to a million, of one event each, one of
+those of the simulator under a number and an id of its own; another to ten million events, in
+conversations as the simulator has them. Beyond a hundred thousand, copies of what is there are made
+in the database, under other numbers.
 """
 
 import re
@@ -32,7 +33,9 @@ from dixa_state.views.replay import replay
 
 MILLION = 1_000_000
 REAL = 100_000
-SIZES = (10_000, REAL, MILLION)
+SIZES = [10_000, REAL]
+"""The sizes at which the store of short conversations is measured; on demand a million, too."""
+
 TEN_MILLION = (REAL, 10 * MILLION)
 
 _BATCH = 1_000

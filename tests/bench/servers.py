@@ -6,14 +6,11 @@ serves until it is told to stop.
 
 import json
 import sys
-from contextlib import AbstractContextManager
-from typing import Any
 
 from pydantic import SecretStr
 
-from dixa_state.asgi import open_application
+from dixa_state.cli.serving import open_service
 from dixa_state.settings import Settings
-from dixa_state.web.server import Server, listen, settled
 
 SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for measuring only
 
@@ -25,12 +22,10 @@ def announce(port: int) -> None:
 
 def ours(store: str) -> None:
     """Serve as `dixa-state serve` does, with views kept up."""
-    settings = Settings.model_construct(store=store, allow_unsigned=False)
+    settings = Settings.model_construct(store=store, allow_unsigned=False, port=0)
     settings.webhook_secrets = SecretStr(SECRET)
-    opened: AbstractContextManager[Any] = open_application(settings)
-    with opened as application, listen("127.0.0.1", 0) as listening, settled():
-        port = listening.getsockname()[1]
-        Server(application, lambda: announce(port)).run(sockets=[listening])
+    with open_service(settings) as (address, run, _):
+        run(lambda: announce(int(address.rpartition(":")[2])))
 
 
 def main(kind: str, store: str) -> None:
