@@ -110,32 +110,37 @@ class Turns:
     def __init__(self, load: Load, server: Program, count: int, seconds: float) -> None:
         self.findings: list[str] = []
         self._load, self._server, self._count = load, server, count
-        self._seconds = (seconds - _PAIRS * count * OPENED_EVERY) / (2 * _PAIRS + 1)
+        self._pairs = _PAIRS if count else 0
+        self._seconds = (seconds - self._pairs * count * OPENED_EVERY) / (2 * self._pairs + 1)
         self._alone: list[list[float]] = []
         self._beside: list[list[float]] = []
         self._updates = 0
 
     def take(self) -> None:
         self._alone.append(self._answers())
-        for _ in range(_PAIRS):
-            if self._count:
-                boards = Boards(self._server.address(), self._count)
-                until(lambda: boards.opened >= self._count, 60, "the open boards")  # noqa: B023
-                self._beside.append(self._answers())
-                boards.end()
-                self._updates += boards.updates
-                self.findings += boards.findings
+        for _ in range(self._pairs):
+            boards = Boards(self._server.address(), self._count)
+            until(lambda: boards.opened >= self._count, 60, "the open boards")  # noqa: B023
+            self._beside.append(self._answers())
+            boards.end()
+            self._updates += boards.updates
+            self.findings += boards.findings
             self._alone.append(self._answers())
         around = [mean(map(median, pair)) for pair in pairwise(self._alone)]
-        slower = [median(b) / a for a, b in zip(around, self._beside, strict=False)]
+        slower = [median(b) / a for a, b in zip(around, self._beside, strict=True)]
         if slower and median(slower) > _SLOWER:
             self.findings.append(f"with open boards answers take {median(slower):.0%}")
 
     def _answers(self) -> list[float]:
         """Give the times of the answers of a phase."""
         begun, end = len(self._load.times), monotonic() + self._seconds
-        until(lambda: monotonic() > end, self._seconds + 60, "the end of a phase")
-        return self._load.times[begun:]
+        times = self._load.times
+        until(
+            lambda: monotonic() > end and len(times) > begun + 1,
+            self._seconds + 60,
+            "the end of a phase",
+        )
+        return times[begun:]
 
     @property
     def figures(self) -> dict[str, object]:
