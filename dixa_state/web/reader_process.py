@@ -31,6 +31,9 @@ END_TIMEOUT = 56.0
 """Seconds after which the process is killed, once it was asked to end: as long as the service needs
 at most."""
 
+NICENESS = 5
+"""How far the process stands back where all cores are busy: it gets a third of what others get."""
+
 REPORT_INTERVAL, SILENCE = 0.5, 2.0
 """Seconds between two reports of what was answered there, and after which, without one, nothing is
 passed on."""
@@ -169,6 +172,7 @@ def answer_readers(
 
     Raises what keeps the service from its start.
     """
+    os.nice(NICENESS)
     webhooks = _ReceiverProcess(app, end)
     server = Server(app, lambda: None, trusted_proxies=trusted_proxies, partner=webhooks)
     with settled():
