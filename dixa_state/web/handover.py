@@ -49,7 +49,7 @@ class Handover:
     def attach(self, end: socket.socket, take: Take, hear: Hear, ended: End) -> None:
         """Receive at this end: connections for `take`, reports for `hear`, `ended` at its end."""
         end.setblocking(False)
-        self._channel = end
+        self._channel, self.open_until = end, 0.0
         asyncio.get_running_loop().add_reader(end, self._receive, end, take, hear, ended)
 
     def pass_on(self, transport: asyncio.Transport, received: bytearray) -> bool:

@@ -172,7 +172,8 @@ def answer_readers(
 
     Raises what keeps the service from its start.
     """
-    os.nice(NICENESS)
+    with suppress(OSError):  # where the system does not let it, it does without
+        os.nice(NICENESS)
     webhooks = _ReceiverProcess(app, end)
     server = Server(app, lambda: None, trusted_proxies=trusted_proxies, partner=webhooks)
     with settled():

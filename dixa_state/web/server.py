@@ -195,7 +195,7 @@ class BoundedProtocol(HttpToolsProtocol):
             size = self._size_of_next()
             if not size:
                 break
-            if self._passed_on():
+            if self._handed_over():
                 return
             piece = bytes(self._received[:size])
             del self._received[:size]
@@ -205,7 +205,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif len(self._received) > MAX_HEADER_BYTES:
             self._hold_back()
 
-    def _passed_on(self) -> bool:
+    def _handed_over(self) -> bool:
         """Pass the connection on, between two requests, if the next belongs elsewhere."""
         if self._handover is None or self._begun or self._framing_bytes:
             return False
