@@ -53,15 +53,15 @@ class UpperBounds(NamedTuple):
 
 def durations(state: Conversation, at: datetime) -> Durations:
     """Compute all durations of a conversation as it stands at `at`."""
-    first = first_response(state)
+    first, intervals = first_response(state), status_intervals(state.life, at)
     return Durations(
         first_response=first.seconds if first else None,
         next_responses=tuple(gap.seconds for gap in _next_responses(state, first)),
         first_resolution=first_resolution(state),
         full_resolution=full_resolution(state),
-        in_status=_in_status(state.life, at),
+        in_status=_in_status(intervals),
         queue_wait=_queue_wait(state, at),
-        assigned=_assigned(state, at),
+        assigned=_assigned(state, at, intervals),
     )
 
 
@@ -132,23 +132,21 @@ def full_resolution(state: Conversation) -> float | None:
     return _seconds(state.created_at, state.life.summary.last_closed_at)
 
 
-def _in_status(life: Lifecycle, at: datetime) -> dict[Status, float]:
+def _in_status(intervals: Iterable[tuple[Status, Interval]]) -> dict[Status, float]:
     seconds = dict.fromkeys(STATUSES, 0.0)
-    for status, (start, end) in _intervals(life, at):
+    for status, (start, end) in intervals:
         seconds[status] += (end - start).total_seconds()
     return seconds
 
 
-def status_intervals(life: Lifecycle, at: datetime, statuses: set[Status]) -> list[Interval]:
-    """List the half-open intervals spent in any of these statuses, the last one cut at `at`."""
-    return [interval for status, interval in _intervals(life, at) if status in statuses]
-
-
-def _intervals(life: Lifecycle, at: datetime) -> Iterator[tuple[Status, Interval]]:
+def status_intervals(life: Lifecycle, at: datetime) -> list[tuple[Status, Interval]]:
+    """List the half-open intervals spent in each status, the last one cut at `at`."""
     transitions = life.transitions
     ends = (*(transition.at for transition in transitions[1:]), at)
-    for transition, end in zip(transitions, ends, strict=False):
-        yield transition.after, (transition.at, max(end, transition.at))
+    return [
+        (transition.after, (transition.at, max(end, transition.at)))
+        for transition, end in zip(transitions, ends, strict=False)
+    ]
 
 
 def inexact_statuses(state: Conversation, *, midlife: bool) -> frozenset[Status]:
@@ -171,10 +169,12 @@ def _queue_wait(state: Conversation, at: datetime) -> float | None:
     return _total((visit.enqueued_at, visit.left_at or at) for visit in known)
 
 
-def _assigned(state: Conversation, at: datetime) -> float | None:
+def _assigned(
+    state: Conversation, at: datetime, intervals: Iterable[tuple[Status, Interval]]
+) -> float | None:
     if not state.assignments:
         return None
-    active = status_intervals(state.life, at, {"open", "pending"})
+    active = [interval for status, interval in intervals if status in ("open", "pending")]
     return _total(_overlaps([(one.since, one.until or at) for one in state.assignments], active))
 
 

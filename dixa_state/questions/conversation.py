@@ -196,37 +196,38 @@ def describe(
     """Return a state as JSON has it; intervals that still run are counted to `as_of` or `now`."""
     assignment = state.assignments[-1] if state.assignments and state.assignee else None
     bounds, visit = upper_bounds(state), state.visit
-    return Conversation(
-        organization_id=state.organization_id,
-        csid=state.csid,
-        status=state.life.status,
-        status_since=state.life.since,
-        dixa_status=state.dixa_status,
-        channel=state.channel,
-        direction=state.direction,
-        subject=state.subject,
-        contact_point=state.contact_point,
-        created_at=state.created_at,
-        requester=state.requester,
-        assignee=state.assignee,
-        assigned_at=assignment.since if assignment else None,
-        queue=state.queue,
-        enqueued_at=visit.enqueued_at if visit else None,
-        waiting_since=state.waiting_since,
-        tags=sorted(state.tags),
-        custom_attributes=dict(sorted(state.custom_attributes.items())),
-        sla_status=sla.summarise(state.sla),
-        sla=state.sla,
-        ratings=state.ratings,
-        counts=_counts(state),
-        times=_times(state, bounds),
-        durations=_durations(state, as_of or now, bounds),
-        starts_midlife=starts_midlife(state),
-        version=state.version,
-        position=state.position,
-        as_of=as_of,
-        known_at=known_at,
-    )
+    parts = {
+        "organization_id": state.organization_id,
+        "csid": state.csid,
+        "status": state.life.status,
+        "status_since": state.life.since,
+        "dixa_status": state.dixa_status,
+        "channel": state.channel,
+        "direction": state.direction,
+        "subject": state.subject,
+        "contact_point": state.contact_point,
+        "created_at": state.created_at,
+        "requester": state.requester,
+        "assignee": state.assignee,
+        "assigned_at": assignment.since if assignment else None,
+        "queue": state.queue,
+        "enqueued_at": visit.enqueued_at if visit else None,
+        "waiting_since": state.waiting_since,
+        "tags": sorted(state.tags),
+        "custom_attributes": dict(sorted(state.custom_attributes.items())),
+        "sla_status": sla.summarise(state.sla),
+        "sla": state.sla,
+        "ratings": state.ratings,
+        "counts": _counts(state),
+        "times": _times(state, bounds),
+        "durations": _durations(state, as_of or now, bounds),
+        "starts_midlife": starts_midlife(state),
+        "version": state.version,
+        "position": state.position,
+        "as_of": as_of,
+        "known_at": known_at,
+    }
+    return Conversation.model_validate(parts)  # one validation of all, not one for each part
 
 
 def described(kind: type[A], part: object) -> A | None:
@@ -234,49 +235,49 @@ def described(kind: type[A], part: object) -> A | None:
     return None if part is None else kind.model_validate(part)
 
 
-def _counts(state: domain.Conversation) -> Counts:
+def _counts(state: domain.Conversation) -> dict[str, Any]:
     summary = state.life.summary
-    return Counts(
-        events=state.version,
-        messages_inbound=state.messages.inbound,
-        messages_outbound=state.messages.outbound,
-        notes=state.notes,
-        transfers=state.transfers,
-        reopens=summary.reopens,
-        assignments=len(state.assignments),
-        irregular=summary.irregular,
-        inferred=summary.inferred,
-        missed=len(domain.missed(state)),
-        late=state.late,
-        typing=state.typing,
-        deliveries_failed=state.deliveries_failed,
-    )
+    return {
+        "events": state.version,
+        "messages_inbound": state.messages.inbound,
+        "messages_outbound": state.messages.outbound,
+        "notes": state.notes,
+        "transfers": state.transfers,
+        "reopens": summary.reopens,
+        "assignments": len(state.assignments),
+        "irregular": summary.irregular,
+        "inferred": summary.inferred,
+        "missed": len(domain.missed(state)),
+        "late": state.late,
+        "typing": state.typing,
+        "deliveries_failed": state.deliveries_failed,
+    }
 
 
-def _times(state: domain.Conversation, bounds: UpperBounds) -> Times:
+def _times(state: domain.Conversation, bounds: UpperBounds) -> dict[str, Any]:
     response, summary = first_response(state), state.life.summary
-    return Times(
-        first_response_at=response.answered_at if response else None,
-        first_assigned_at=state.assignments[0].since if state.assignments else None,
-        first_closed_at=summary.first_closed_at,
-        last_closed_at=summary.last_closed_at,
-        last_message_at=state.messages.last_at,
-        last_customer_message_at=state.messages.last_customer_at,
-        last_event_at=state.last_event_at,
-        next_deadline=state.next_deadline,
-        upper_bounds=sorted(bounds.times),
-    )
+    return {
+        "first_response_at": response.answered_at if response else None,
+        "first_assigned_at": state.assignments[0].since if state.assignments else None,
+        "first_closed_at": summary.first_closed_at,
+        "last_closed_at": summary.last_closed_at,
+        "last_message_at": state.messages.last_at,
+        "last_customer_message_at": state.messages.last_customer_at,
+        "last_event_at": state.last_event_at,
+        "next_deadline": state.next_deadline,
+        "upper_bounds": sorted(bounds.times),
+    }
 
 
-def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) -> Durations:
+def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) -> dict[str, Any]:
     measured = durations(state, at)
-    return Durations(
-        first_response=measured.first_response,
-        next_responses=list(measured.next_responses),
-        first_resolution=measured.first_resolution,
-        full_resolution=measured.full_resolution,
-        **measured.in_status,
-        queue_wait=measured.queue_wait,
-        assigned=measured.assigned,
-        upper_bounds=sorted(bounds.durations),
-    )
+    return {
+        "first_response": measured.first_response,
+        "next_responses": list(measured.next_responses),
+        "first_resolution": measured.first_resolution,
+        "full_resolution": measured.full_resolution,
+        **dict(measured.in_status.items()),
+        "queue_wait": measured.queue_wait,
+        "assigned": measured.assigned,
+        "upper_bounds": sorted(bounds.durations),
+    }

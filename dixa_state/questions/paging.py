@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -58,7 +58,10 @@ class Narrowed(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A row of a listing: its place, its conversation, the row itself and the state, if folded."""
+    """A row of a listing: its place, its conversation, the row itself and the state, if known.
+
+    A row of conversations is read as the state alone.
+    """
 
     key: tuple[Any, ...]
     stream: str
@@ -67,8 +70,8 @@ class Item(NamedTuple):
 
     @property
     def known_state(self) -> Conversation:
-        """The state, from the row itself where it has not been folded."""
-        return self.state or decode_conversation(bytes(self.row.state))
+        """The state, of a row of conversations."""
+        return cast("Conversation", self.state)
 
 
 @dataclass(frozen=True)
@@ -185,9 +188,15 @@ class Listing:
         narrowed: Narrowed | None = None,
     ) -> list[Item]:
         """Select rows after the cursor, of those that have not moved on since the first page."""
-        row_type: Any = TABLES[self.table]
         sql, values = self.statement(connection, cursor, limit, narrowed=narrowed)
-        return [self._item(row_type._make(found)) for found in connection.run(sql, **values)]
+        found = connection.run(sql, **values)
+        if self.table == "conversations":
+            return [
+                Item(tuple(place), place[-1], None, decode_conversation(bytes(state)))
+                for *place, state in found
+            ]
+        row_type: Any = TABLES[self.table]
+        return [self._item(row_type._make(row)) for row in found]
 
     def statement(
         self,
@@ -212,7 +221,10 @@ class Listing:
             clauses.append(f"({self._listed('t')}) {compared} ({bound})")
         clauses.append(self._unmoved(parameters.bind(cursor.position)))
         most = parameters.bind(limit)
-        wanted = ", ".join(f"t.{column}" for column in TABLES[self.table]._fields)
+        columns = TABLES[self.table]._fields
+        if self.table == "conversations":
+            columns = (*self.columns, "state")
+        wanted = ", ".join(f"t.{column}" for column in columns)
         if not path.branches:
             sql = f"SELECT {wanted} FROM {path.source} AS t WHERE {' AND '.join(clauses)}"  # noqa: S608
             return f"{sql} {self._order('t')} LIMIT {most}", parameters.values

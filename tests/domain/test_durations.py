@@ -92,20 +92,21 @@ def test_before_the_first_event_there_is_nothing_to_measure() -> None:
 
 def test_intervals_are_half_open_so_each_moment_counts_once() -> None:
     life = after(*DAY).life
-    opened = status_intervals(life, clock("12:00"), {"open"})
-    assert opened == [
+    everything = status_intervals(life, clock("12:00"))
+    assert [interval for status, interval in everything if status == "open"] == [
         (clock("08:00"), clock("08:20")),
         (clock("09:20"), clock("09:30")),
         (clock("11:00"), clock("11:50")),
     ]
-    everything = status_intervals(life, clock("12:00"), {"open", "pending", "closed", "abandoned"})
-    assert [end for _, end in everything[:-1]] == [start for start, _ in everything[1:]]
+    ends = [end for _, (_, end) in everything[:-1]]
+    assert ends == [start for _, (start, _) in everything[1:]]
 
 
 def test_the_interval_that_runs_is_cut_at_the_moment_and_never_turned_around() -> None:
     life = after(*DAY[:1]).life
-    assert status_intervals(life, clock("08:30"), {"open"}) == [(clock("08:00"), clock("08:30"))]
-    assert status_intervals(life, clock("07:30"), {"open"}) == [(clock("08:00"), clock("08:00"))]
+    begun = clock("08:00")
+    assert status_intervals(life, clock("08:30")) == [("open", (begun, clock("08:30")))]
+    assert status_intervals(life, clock("07:30")) == [("open", (begun, begun))]
 
 
 def test_an_agent_holds_a_closed_conversation_but_spends_no_time_on_it() -> None:

@@ -9,6 +9,8 @@ import pytest
 from places import Place
 from searches import Body, body, condition
 
+from dixa_state.domain.conversation import initial
+from dixa_state.domain.states import encode
 from dixa_state.questions import (
     Conversations,
     Missed,
@@ -78,6 +80,9 @@ CONVERSATIONS = [
 ]
 
 
+STATE = encode(initial("org", 1))
+
+
 def rows(n: int) -> Iterator[Row]:
     stream = f"conversation/org/{n}"
     at = 1_772_438_400_000_000 + (n * 7_919 % MANY) * 1_000_000
@@ -128,7 +133,7 @@ def rows(n: int) -> Iterator[Row]:
         version=1,
         position=n,
         chunks=0,
-        state=b"{}",
+        state=STATE,
     )
     yield TransitionRow(
         stream=stream,
