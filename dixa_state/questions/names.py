@@ -1,7 +1,7 @@
 """Names as people write them: in any case, and refused where nothing ever had that name."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -10,7 +10,7 @@ from dixa_state.errors import UnknownNameError
 from dixa_state.questions.conditions import OneOf, Parameters
 from dixa_state.questions.filters import as_stored
 from dixa_state.questions.question import NONE, NamesOf, Question
-from dixa_state.views.generations import Connection
+from dixa_state.views.generations import Connection, Rows
 
 if TYPE_CHECKING:
     from dixa_state.questions.reader import Reader
@@ -67,6 +67,12 @@ def with_known_names(reader: "Reader", question: Q) -> Q:
     fields = {name: kind for name, kind in _fields(type(question)) if getattr(question, name)}
     if not fields:
         return question
+    if all(
+        value == NONE or _in_use(reader.views.select, _PLACES[kind].indexed, value)
+        for name, kind in fields.items()
+        for value in getattr(question, name)
+    ):
+        return question
     with reader.moment() as (connection, _):
         spelled = {
             name: tuple(_spelled(connection, name, kind, getattr(question, name)))
@@ -97,7 +103,7 @@ def _spelled(
 ) -> Iterator[str]:
     known: dict[str, set[str]] | None = None
     for value in values:
-        if value == NONE or _in_use(connection, _PLACES[kind].indexed, value):
+        if value == NONE or _in_use(connection.run, _PLACES[kind].indexed, value):
             yield value
             continue
         known = _names(connection, listing_statements(kind)) if known is None else known
@@ -109,12 +115,14 @@ def _spelled(
         yield from sorted(known[wanted])
 
 
-def _in_use(connection: Connection, indexed: Mapping[str, tuple[str, ...]], value: str) -> bool:
+def _in_use(
+    select: Callable[..., Rows], indexed: Mapping[str, tuple[str, ...]], value: str
+) -> bool:
     table, columns = next(iter(indexed.items()))
     parameters = Parameters()
     clause = OneOf(columns, (as_stored(value),)).sql(parameters)
     sql = f"SELECT 1 FROM {table} AS t WHERE {clause} LIMIT 1"  # noqa: S608
-    return bool(connection.run(sql, **parameters.values))
+    return bool(select(sql, **parameters.values))
 
 
 def _names(connection: Connection, statements: Iterator[str]) -> dict[str, set[str]]:
