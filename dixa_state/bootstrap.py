@@ -14,9 +14,8 @@ from urllib.parse import unquote, urlsplit
 from dixa_state.dixa.signature import Secrets
 from dixa_state.domain.evidence import GRACE
 from dixa_state.errors import InvalidInputError
-from dixa_state.store.memory import MemoryRecorder
 from dixa_state.store.recorder import EventRecorder
-from dixa_state.store.sqlite import SqliteRecorder
+from dixa_state.store.sqlite import SqliteRecorder, TemporaryRecorder
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.sqlite import SqliteViews
@@ -34,12 +33,13 @@ def open_tracker(
 ) -> ConversationTracker:
     """Open a tracker on an event store; use it in a `with` statement, or close it.
 
-    `store` is `sqlite:///file.db` (four slashes for an absolute path), `postgresql://…` or
-    `memory:`. With `create`, a store is made where there is none, a file of SQLite by the first
-    append, and the role on PostgreSQL must be one that may append. Stored signatures are judged by
-    `secrets`, which `dixa_state.dixa.signature.parse_secrets` reads. Raises `InvalidInputError` for
-    any other URL, `SchemaError` if there is no usable store, `PermissionDeniedError` if the role
-    may not use it, `StoreUnavailableError` if it cannot be reached.
+    `store` is `sqlite:///file.db` (four slashes for an absolute path), `postgresql://…`, or
+    `memory:` for a store that goes when it is closed. With `create`, a store is made where there is
+    none, a file of SQLite by the first append, and the role on PostgreSQL must be one that may
+    append. Stored signatures are judged by `secrets`, which
+    `dixa_state.dixa.signature.parse_secrets` reads. Raises `InvalidInputError` for any other URL,
+    `SchemaError` if there is no usable store, `PermissionDeniedError` if the role may not use it,
+    `StoreUnavailableError` if it cannot be reached.
     """
     recorder = open_recorder(store, create=create)
     return ConversationTracker(recorder, grace=grace, secrets=secrets, open_reader=open_reader)
@@ -56,7 +56,7 @@ def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
         _require_readable(store)
         return PostgresRecorder(store, create=create)
     if store == "memory:":
-        return MemoryRecorder()
+        return TemporaryRecorder()
     raise _unknown(store)
 
 
@@ -64,8 +64,6 @@ def open_views(recorder: EventRecorder) -> Views:
     """Open the views that belong to an event store."""
     if isinstance(recorder, SqliteRecorder):
         return SqliteViews(recorder)
-    if isinstance(recorder, MemoryRecorder):
-        raise InvalidInputError("store: expected one that is kept in a database, got one in memory")
     from dixa_state.store.postgres import PostgresRecorder  # noqa: PLC0415
     from dixa_state.views.postgres import PostgresViews  # noqa: PLC0415
 

@@ -40,7 +40,8 @@ from dixa_state.fold import (
 )
 from dixa_state.store.append import Outcome, prepare
 from dixa_state.store.events import Received, Webhook, decode_state
-from dixa_state.store.recorder import NO_LIMIT, EventRecorder, Quarantined
+from dixa_state.store.quarantine import Quarantined
+from dixa_state.store.recorder import NO_LIMIT, EventRecorder
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)

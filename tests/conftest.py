@@ -19,7 +19,6 @@ from psycopg.types.json import Jsonb
 
 from dixa_state import ConversationTracker, open_tracker
 from dixa_state.bootstrap import open_recorder, open_views
-from dixa_state.store.memory import MemoryRecorder
 from dixa_state.store.sql import schema
 
 DATA = Path(__file__).parent / "data"
@@ -207,22 +206,19 @@ def store_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
-    """A fresh store on every backend: `open()` gives a tracker on it, as often as wanted."""
+    """A fresh store on each database: `open()` gives a tracker on it, as often as wanted."""
+    url = request.getfixturevalue(f"{request.param}_url")
     with ExitStack() as trackers:
-        if request.param == "memory":
-            recorder = MemoryRecorder()
-            make = lambda **options: ConversationTracker(recorder, **options)  # noqa: E731
-        else:
-            url = request.getfixturevalue(f"{request.param}_url")
-            made = trackers.enter_context(closing(open_recorder(url)))
-            with made.writing():  # an empty transaction makes the file of SQLite
-                pass
-            make = lambda **options: ConversationTracker(open_recorder(url), **options)  # noqa: E731
-        yield SimpleNamespace(
-            kind=request.param, open=lambda **options: trackers.enter_context(make(**options))
-        )
+        made = trackers.enter_context(closing(open_recorder(url)))
+        with made.writing():  # an empty transaction makes the file of SQLite
+            pass
+
+        def open_one(**options: Any) -> ConversationTracker:
+            return trackers.enter_context(ConversationTracker(open_recorder(url), **options))
+
+        yield SimpleNamespace(kind=request.param, open=open_one)
 
 
 def _execute(url: str, statement: str) -> None:

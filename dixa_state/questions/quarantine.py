@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dixa_state.questions.question import Answer, Time
 from dixa_state.store.append import Outcome
-from dixa_state.store.recorder import Quarantined
+from dixa_state.store.quarantine import Quarantined
 
 
 class WebhookOutcome(Answer):

@@ -27,8 +27,8 @@ from dixa_state.store.append import Accepted, Known, Outcome, Rejected, Writer
 from dixa_state.store.deadline import current_deadline
 from dixa_state.store.events import encode_state
 from dixa_state.store.pool import ReadPool
-from dixa_state.store.reads import DatabaseRecorder
-from dixa_state.store.recorder import Resolution
+from dixa_state.store.quarantine import Resolution
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.store.sql import SCHEMA_VERSION, require_schema_version, schema, statements
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ _TRIGGERS = re.findall(r"CREATE OR REPLACE TRIGGER (\w+)", schema("postgres"))
 _SCHEMA_LOCK = 0x64697861  # "dixa": two programs must not make the schema at the same time
 
 
-class PostgresRecorder(DatabaseRecorder):
+class PostgresRecorder(EventRecorder):
     """The recorder on PostgreSQL.
 
     Nothing of the library's own: its insert hangs in a pipeline on parameters beyond a megabyte on

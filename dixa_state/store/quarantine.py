@@ -1,12 +1,28 @@
-"""The rows of the quarantine, alike on every database."""
+"""What could not become an event, and its row, alike on every database."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.store.append import Rejected, digest, storable
 from dixa_state.store.events import Webhook
-from dixa_state.store.recorder import Quarantined
+
+Resolution = Literal["appended", "duplicate", "discarded"]
+
+
+class Quarantined(Struct, frozen=True):
+    """A body that could not become an event; `resolution` is set once it is settled."""
+
+    id: int
+    webhook: Webhook
+    problem: str
+    reason: str
+    event_id: str | None
+    resolution: str | None
+    resolved_at: datetime | None
 
 
 def to_row(rejected: Rejected) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from math import inf
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Condition, Lock
 from time import monotonic, sleep
 from typing import Any
@@ -22,8 +23,8 @@ from dixa_state.store import quarantine
 from dixa_state.store.append import MAX_BATCH_EVENTS, Known, Rejected, Writer
 from dixa_state.store.deadline import current_deadline
 from dixa_state.store.pool import ReadPool
-from dixa_state.store.reads import DatabaseRecorder
-from dixa_state.store.recorder import Resolution
+from dixa_state.store.quarantine import Resolution
+from dixa_state.store.recorder import EventRecorder
 from dixa_state.store.sql import require_schema_version, schema, statements
 
 LOCK_TIMEOUT = 60
@@ -43,7 +44,7 @@ _CHECKPOINT = 4_000
 """Pages in the log before a checkpoint; most are rewritten many times before it."""
 
 
-class SqliteRecorder(DatabaseRecorder):
+class SqliteRecorder(EventRecorder):
     """The recorder on SQLite.
 
     Writers of this process wait for a lock of ours: for SQLite's own they would poll.
@@ -197,6 +198,19 @@ class SqliteRecorder(DatabaseRecorder):
     def _rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with translated(), self.reading() as connection:
             return rows_of(connection, _SQL[statement], parameters)
+
+
+class TemporaryRecorder(SqliteRecorder):
+    """A store for tests and trials, in a file that goes when it is closed."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="dixa-state-")
+        super().__init__(Path(self._folder.name) / "store.db")
+        self._make_ready(create=True)
+
+    def close(self) -> None:
+        super().close()
+        self._folder.cleanup()
 
 
 class _SqliteWriter(Writer):

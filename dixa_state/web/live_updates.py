@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.errors import DixaStateError, SchemaError
+from dixa_state.errors import DixaStateError
 from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
@@ -82,7 +82,10 @@ class _Rows(dict[str, Sequence[Row]]):
 
 
 class LiveUpdates:
-    """Follows the views in a thread of its own, and publishes changes on the event loop."""
+    """Follows the views in a thread of its own, and publishes changes on the event loop.
+
+    It reads nothing while nobody subscribes and nobody waits for a position.
+    """
 
     def __init__(
         self, reader: Reader, views: Views, executor: QueryExecutor, now: Callable[[], datetime]
@@ -96,6 +99,8 @@ class LiveUpdates:
         self._complete_after = 0
         self._position = 0
         self._moved = asyncio.Event()
+        self._users = 0
+        self._used = Signal()
         self._stop = Signal()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._run, name="live-updates", daemon=True)
@@ -107,9 +112,21 @@ class LiveUpdates:
         """Count a subscriber."""
         self.subscribers += 1
         try:
-            yield
+            with self._in_use():
+                yield
         finally:
             self.subscribers -= 1
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        self._users += 1
+        self._used.set()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._used.clear()
 
     @property
     def alive(self) -> bool:
@@ -118,20 +135,13 @@ class LiveUpdates:
 
     @property
     def position(self) -> int:
-        """The position of the views when they were last read."""
+        """The position of the views when they were last read, which may be long ago."""
         return self._position
 
     async def start(self) -> None:
-        """Begin at the position of the views."""
+        """Begin to follow once there is somebody for whom to."""
         self._loop = asyncio.get_running_loop()
-        self._position = self._complete_after = await self._executor.run(self._start_position)
         self._thread.start()
-
-    def _start_position(self) -> int:
-        try:
-            return self._reader.position()
-        except SchemaError:  # once they are made anew, they are as far as the store is now
-            return self._reader.newest()
 
     def end_subscriptions(self) -> None:
         """End every subscription; safe to call from a signal handler."""
@@ -142,14 +152,16 @@ class LiveUpdates:
     async def close(self) -> None:
         """Stop following."""
         self._stop.set()
+        self._used.set()
         await asyncio.to_thread(self._thread.join)
 
     async def reached(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109 — not an error
         """Wait until the views have reached a position; return whether they have."""
         try:
             async with asyncio.timeout(timeout):
-                while self._position < position:
-                    await self._moved.wait()
+                with self._in_use():
+                    while self._position < position:
+                        await self._moved.wait()
         except TimeoutError:
             return False
         return True
@@ -178,8 +190,12 @@ class LiveUpdates:
         return newer[::-1][:limit]
 
     def _run(self) -> None:
-        last = self._position
+        last: int | None = None
         while not self._stop.is_set():
+            if not self._used.is_set():
+                self._used.wait()
+                last = None
+                continue
             try:
                 last, found = self._step(last)
                 if found < PAGE_SIZE:
@@ -192,17 +208,19 @@ class LiveUpdates:
                 _log.exception("live updates start again")
                 self._stop.wait(_PAUSE)
 
-    def _step(self, last: int) -> tuple[int, int]:
+    def _step(self, last: int | None) -> tuple[int | None, int]:
         """Publish a page of what came after a position; return the next one, and the changes.
 
-        Without subscribers nothing is read: one that comes finds it in the views.
+        Without subscribers, or a position, nothing is read: who wants it finds it in the views.
         """
         position = self._reader.position()
-        if not self.subscribers:
-            self._call(self._skip, position)
+        if last is None or not self.subscribers:
+            if last != position:
+                self._call(self._skip, position)
             return position, 0
         changes = self._read(last)
-        self._call(self._publish, position, changes)
+        if changes or position != self._position:
+            self._call(self._publish, position, changes)
         return (changes[-1].position if changes else last), len(changes)
 
     def _read(self, after: int) -> list[Change]:
@@ -216,7 +234,7 @@ class LiveUpdates:
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()
     ) -> None:
-        if self._loop and (changes or position != self._position):
+        if self._loop:
             self._loop.call_soon_threadsafe(callback, position, changes)
 
     def _skip(self, position: int, _changes: Sequence[Change]) -> None:

@@ -136,7 +136,7 @@ async def _readiness(service: Service) -> Readiness:
         "ready": problem is None,
         "problem": problem or (measured and measured.outdated),
         "store_position": measured and measured.store_position,
-        "views_position": measured.views_position if measured else service.live_updates.position,
+        "views_position": measured and measured.views_position,
         "lag": measured and measured.lag,
         "poison": measured and measured.poison,
         "last_event_age": measured and measured.last_event_age,

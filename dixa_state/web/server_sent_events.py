@@ -91,10 +91,12 @@ async def first_position(service: Service, requested: int | None) -> int:
     An id may be ahead of what this process has seen: it came from another one on the same store.
     One that is ahead of the store is of another store, or of this one before a restore.
     """
-    here = service.live_updates.position
-    if requested is None or requested <= here:
-        return here if requested is None else requested
-    return requested if requested <= await service.probes.run(service.reader.newest) else here
+    if requested is not None and requested <= service.live_updates.position:
+        return requested
+    here, newest = await service.probes.run(
+        lambda: (service.reader.position(), service.reader.newest())
+    )
+    return here if requested is None or requested > newest else requested
 
 
 async def _events(updates: LiveUpdates, after: int) -> AsyncIterator[bytes]:

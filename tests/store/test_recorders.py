@@ -9,7 +9,9 @@ from uuid import uuid4
 import pytest
 from eventsourcing.tests import persistence
 
+from dixa_state import open_tracker
 from dixa_state.bootstrap import open_recorder
+from dixa_state.questions import Conversations
 from dixa_state.store.recorder import EventRecorder
 
 
@@ -63,3 +65,16 @@ class TestPostgresNonInterleaving(
     Ours, OnPostgres, persistence.NonInterleavingNotificationIDsBaseCase
 ):
     __test__ = True
+
+
+def test_a_temporary_store_answers_as_any_other_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, day_lines: list[bytes]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with open_tracker("memory:") as tracker:
+        for line in day_lines:
+            tracker.append(line)
+        [first, *_] = tracker.ask(Conversations(sort="csid")).items
+        assert tracker.conversation(first.csid).version == first.version
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 from orders import ORDERS
 from worlds import CASES_PER_WORLD, Story, World, blurred, world
 
-Backend = Literal["memory", "sqlite", "postgres"]
+Backend = Literal["temporary", "sqlite", "postgres"]
 
-_BACKENDS: dict[Backend, int] = {"memory": 89, "sqlite": 8, "postgres": 3}
+_BACKENDS: dict[Backend, int] = {"temporary": 89, "sqlite": 8, "postgres": 3}
 _STORIES = (1, 1, 2, 3, 4)
 _CLOCKS = (1, 60, 3_600)  # seconds that a blurred clock knows
 _BLURRED, _LOSSY, _CROWDED, _BANS = 0.15, 0.1, 0.15, 0.3
@@ -35,13 +35,13 @@ def case(seed: int, number: int) -> Case:
     """Make a case; the same numbers make the same one."""
     dice = Random(f"order {seed} {number}")
     backend = dice.choices(list(_BACKENDS), list(_BACKENDS.values()))[0]
-    crowded = backend != "memory" and dice.random() < _CROWDED
+    crowded = backend != "temporary" and dice.random() < _CROWDED
     order = dice.choice(list(ORDERS))
     stories, truthful = _stories(world(seed, number // CASES_PER_WORLD), dice)
     here = Case(
-        seed, number, "memory", crowded=False, order=order, stories=stories, truthful=truthful
+        seed, number, "temporary", crowded=False, order=order, stories=stories, truthful=truthful
     )
-    return here if backend == "memory" else moved(here, backend, crowded=crowded)
+    return here if backend == "temporary" else moved(here, backend, crowded=crowded)
 
 
 def moved(one: Case, backend: Backend, *, crowded: bool = False) -> Case:

@@ -1,4 +1,4 @@
-"""Where the cases of `order` take place: a store in memory for each, one in a database for many."""
+"""Where the cases of `order` take place: a temporary store for each, one in a database for many."""
 
 import tempfile
 from collections.abc import Iterator

@@ -42,13 +42,13 @@ def run_case(grounds: Grounds, one: Case) -> int:
     """Try a case and give the number of its deliveries; raises what is wrong."""
     dice = one.dice
     batches = deliveries(one.stories, one.order, dice, _BEGIN)
-    if one.backend == "memory":
+    if one.backend == "temporary":
         with open_tracker("memory:") as tracker:
-            return _in_memory(grounds, one, tracker, batches, dice)
+            return _in_temporary(grounds, one, tracker, batches, dice)
     return _in_database(grounds, one, batches, dice)
 
 
-def _in_memory(
+def _in_temporary(
     grounds: Grounds,
     one: Case,
     tracker: ConversationTracker,

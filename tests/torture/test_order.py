@@ -22,7 +22,7 @@ def test_whatever_the_order_of_arrival_the_state_is_the_true_one_and_so_are_the_
         {"seed": 7}, cases, len(cases), sqlite=sqlite_url, postgres=make_postgres_store()
     )
     assert report.findings == []
-    assert {row["where"] for row in report.rows} >= {"memory", "sqlite", "postgres"}
+    assert {row["where"] for row in report.rows} >= {"temporary", "sqlite", "postgres"}
 
 
 def test_several_processes_may_deliver_at_once(
@@ -42,7 +42,7 @@ def test_worlds_differ_and_a_case_is_the_same_every_time() -> None:
 
 
 def test_the_command_tries_one_case_and_reports(tmp_path: Path) -> None:
-    number = next(n for n in range(99) if case(1, n).backend == "memory")
+    number = next(n for n in range(99) if case(1, n).backend == "temporary")
     done = CliRunner().invoke(command, ["--only", str(number), "--report", f"{tmp_path}/order"])
     assert done.exit_code == 0
     assert "| cases done | 1 |" in (tmp_path / "order.md").read_text()

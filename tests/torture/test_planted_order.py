@@ -53,7 +53,7 @@ def test_a_page_that_is_folded_on_top_of_what_is_later_is_found(
     monkeypatch.setattr(folding, "_follow", lambda _events, _before: True)
     found = findings()
     assert any("sqlite" in finding and "rows of" in finding for finding in found)
-    assert any("memory" in finding and "the state of" in finding for finding in found)
+    assert any("temporary" in finding and "the state of" in finding for finding in found)
 
 
 def half(result: BatchResult) -> BatchResult:

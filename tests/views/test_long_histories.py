@@ -179,9 +179,13 @@ def test_a_late_event_of_a_long_history_is_folded_in_time_that_grows_with_its_le
             deliver(tracker, [body(reopenings, number) for number in range(count)])
             [stream] = tracker.event_recorder.select_streams("conversation/")
             stored = tracker.event_recorder.select_stream(stream)
-            began = thread_time()
-            assert tracker.fold(stored).state is not None
-            return thread_time() - began
+
+            def folded() -> float:
+                began = thread_time()
+                assert tracker.fold(stored).state is not None
+                return thread_time() - began
+
+            return min(folded() for _ in range(3))
 
     assert seconds(8_000) < 16 * seconds(1_000)
 

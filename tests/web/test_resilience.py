@@ -73,7 +73,9 @@ def test_questions_of_clients_that_have_gone_are_not_begun(busy: tuple[Running, 
 
 def test_a_feed_or_an_inbox_that_has_ended_is_told(serve: Serve, sqlite_url: str) -> None:
     running = serve(sqlite_url)
-    running.service.live_updates._stop.set()  # noqa: SLF001 — as nothing but a mistake of ours could
+    # As nothing but a mistake of ours could: it looks for its end when somebody wants something.
+    running.service.live_updates._stop.set()  # noqa: SLF001
+    running.service.live_updates._used.set()  # noqa: SLF001
     eventually(lambda: running.client.get("/readyz").status_code == 503)
     assert running.client.get("/readyz").json()["problem"] == "live updates have ended"
 
