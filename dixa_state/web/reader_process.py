@@ -31,7 +31,7 @@ END_TIMEOUT = 56.0
 """Seconds after which the process is killed, once it was asked to end: as long as the service needs
 at most."""
 
-NICENESS = 5
+NICENESS = 10
 """How far the process stands back where all cores are busy: it gets a third of what others get."""
 
 REPORT_INTERVAL, SILENCE = 0.5, 2.0

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import inf
 from pathlib import Path
-from time import perf_counter, time_ns
+from time import perf_counter, sleep, time_ns
 from typing import Any, NamedTuple
 
+import psutil
 from measuring import Beside, Result, medians, percentile
 from servers import SECRET
 from stores import MakeStore
@@ -21,6 +23,9 @@ from traffic import webhooks
 CONNECTIONS = 64
 SECONDS = 4.0
 QUIET_SECONDS = 2.0
+
+_LOOK, _IDLE = 0.5, 0.1
+"""Seconds between two looks at a server, and the share of a core up to which it is idle."""
 
 BY_HAND = "by hand, no views"
 NODE = "BENCH_NODE"
@@ -118,16 +123,32 @@ def signed(body: bytes) -> bytes:
 
 @contextmanager
 def serving(kind: str, store: str) -> Iterator[int]:
-    """Run a server in a process of its own; yield its port."""
+    """Run a server in a process of its own; yield its port once its start is over."""
     program = [sys.executable, str(Path(__file__).parent / "servers.py"), kind, store]
     if kind == "Fastify":
         program = ["node", f"{os.environ[NODE]}/server.js", store, SECRET]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout
         try:
-            yield int(json.loads(server.stdout.readline()))
+            port = int(json.loads(server.stdout.readline()))
+            _until_idle(psutil.Process(server.pid))
+            yield port
         finally:
             server.terminate()
+
+
+def _until_idle(server: psutil.Process) -> None:
+    """Wait until a server and its processes, which start after it listens, have nothing to do."""
+    used, before = _processor(server), -inf
+    while used - before > _IDLE * _LOOK:
+        sleep(_LOOK)
+        used, before = _processor(server), used
+
+
+def _processor(server: psutil.Process) -> float:
+    """Return the seconds of a core that a server and its processes have used."""
+    processes = (server, *server.children(recursive=True))
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
 
 
 async def _load(port: int, sent: Sequence[bytes], connections: int, seconds: float) -> Load:
