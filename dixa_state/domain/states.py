@@ -25,6 +25,8 @@ decode_transition = msgspec.json.Decoder(Transition).decode
 
 def decode_conversation(lines: bytes) -> Conversation:
     """Read a conversation: a line with its state, then one for each chunk of a long history."""
+    if b"\n" not in lines:
+        return _CONVERSATIONS.decode(lines)
     state, *chunks = lines.split(b"\n")
     return with_chunks(_CONVERSATIONS.decode(state), chunks)
 

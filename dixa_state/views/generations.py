@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal, NamedTuple, Protocol
 
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
@@ -151,9 +152,7 @@ class Views(TrackingRecorder, ABC):
 
     def statement(self, name: str, generation: int = 0) -> str:
         """Return a statement of `views.sql` on the tables of a generation."""
-        sql = views_statements()[name]
-        locked = "FOR UPDATE" if self.dialect == "postgres" else ""
-        return sql.replace("{v}", prefix(generation)).replace("{for_update}", locked)
+        return _statement(name, generation, self.dialect)
 
     def progress(self, name: str = LIVE) -> Progress:
         """Return the progress of a generation.
@@ -269,6 +268,13 @@ class Views(TrackingRecorder, ABC):
         """Return the position of the views, as the library's contract has it."""
         del application_name
         return self.progress().position or None
+
+
+@cache
+def _statement(name: str, generation: int, dialect: str) -> str:
+    locked = "FOR UPDATE" if dialect == "postgres" else ""
+    sql = views_statements()[name]
+    return sql.replace("{v}", prefix(generation)).replace("{for_update}", locked)
 
 
 def _required(found: Progress | None) -> Progress:

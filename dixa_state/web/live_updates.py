@@ -44,11 +44,20 @@ read and sent together."""
 
 @dataclass(frozen=True)
 class Change:
-    """A conversation that changed: the position of its newest event, and its state as JSON too."""
+    """A conversation that changed: its state, and when that was read."""
 
-    position: int
-    document: bytes
     state: Conversation
+    now: datetime
+
+    @property
+    def position(self) -> int:
+        """The position of its newest event."""
+        return self.state.position
+
+    @cached_property
+    def document(self) -> bytes:
+        """Its state as JSON; boards have no use for it."""
+        return to_json(describe(self.state, now=self.now), inf_nan_mode="null")
 
     @property
     def conversation(self) -> tuple[str | None, int]:
@@ -224,12 +233,9 @@ class LiveUpdates:
         return (changes[-1].position if changes else last), len(changes)
 
     def _read(self, after: int) -> list[Change]:
+        now = self._now()
         changed = changed_conversations(self._reader, after, PAGE_SIZE)
-        return [self._change(state) for state in changed]
-
-    def _change(self, state: Conversation) -> Change:
-        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
-        return Change(state.position, document, state)
+        return [Change(state, now) for state in changed]
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()
