@@ -32,7 +32,7 @@ END_TIMEOUT = 56.0
 at most."""
 
 NICENESS = 10
-"""How far the process stands back where all cores are busy: it gets a third of what others get."""
+"""How far the process stands back where all cores are busy: it gets a tenth of what others get."""
 
 REPORT_INTERVAL, SILENCE = 0.5, 2.0
 """Seconds between two reports of what was answered there, and after which, without one, nothing is
