@@ -40,11 +40,8 @@ _CHECK_EVERY = 20_000
 _LOG_LIMIT = 64 << 20
 """Bytes that the log keeps once it has been checkpointed; a long reader may make it grow."""
 
-_CHECKPOINT = 8_000
-"""Pages in the log before a checkpoint; most are rewritten many times before it.
-
-While somebody reads, the log goes on beyond it, and every commit makes another checkpoint.
-"""
+_CHECKPOINT = 4_000
+"""Pages in the log before a checkpoint; most are rewritten many times before it."""
 
 
 class SqliteRecorder(EventRecorder):
