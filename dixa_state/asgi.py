@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
-from dixa_state.bootstrap import open_place, open_tracker, open_views
+from dixa_state.bootstrap import open_place, open_tracker, open_views, require_lasting
 from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import DixaStateError, InvalidInputError
 from dixa_state.settings import Settings
@@ -38,6 +38,7 @@ def open_application(settings: Settings, project: Run | None = None) -> Iterator
     error, until a replay.
     """
     policy = open_policy(settings)
+    require_lasting(settings.store)
     with open_tracker(settings.store, grace=settings.grace, secrets=policy.secrets) as tracker:
         views = open_views(tracker.event_recorder)
         try:

@@ -23,6 +23,9 @@ from dixa_state.views.sqlite import SqliteViews
 if TYPE_CHECKING:
     from dixa_state.questions import Reader
 
+TEMPORARY = "memory:"
+"""The address of a store that goes when it is closed: each tracker has one of its own."""
+
 
 def open_tracker(
     store: str,
@@ -55,9 +58,15 @@ def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
 
         _require_readable(store)
         return PostgresRecorder(store, create=create)
-    if store == "memory:":
+    if store == TEMPORARY and create:
         return TemporaryRecorder()
     raise _unknown(store)
+
+
+def require_lasting(store: str) -> None:
+    """Refuse a temporary store, for what is to be kept longer than this process runs."""
+    if store == TEMPORARY:
+        raise _unknown(store)
 
 
 def open_views(recorder: EventRecorder) -> Views:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from rich.progress import Progress
 
-from dixa_state.bootstrap import open_place, open_tracker, open_views
+from dixa_state.bootstrap import open_place, open_tracker, open_views, require_lasting
 from dixa_state.cli.output import progress_bar, say
 from dixa_state.dixa.signature import Secrets, parse_secrets
 from dixa_state.dixa.streams import read_csid
@@ -182,9 +182,9 @@ def opened(
 ) -> Iterator[ConversationTracker]:
     """Open the tracker that the settings and `--store` name."""
     settings = read_settings()
-    with open_tracker(
-        store or settings.store, create=create, grace=settings.grace, secrets=secrets
-    ) as tracker:
+    url = store or settings.store
+    require_lasting(url)
+    with open_tracker(url, create=create, grace=settings.grace, secrets=secrets) as tracker:
         yield tracker
 
 

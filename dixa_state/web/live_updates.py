@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.errors import DixaStateError
+from dixa_state.errors import DixaStateError, SchemaError
 from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
@@ -44,20 +44,11 @@ read and sent together."""
 
 @dataclass(frozen=True)
 class Change:
-    """A conversation that changed: its state, and when that was read."""
+    """A conversation that changed: the position of its newest event, and its state as JSON too."""
 
+    position: int
+    document: bytes
     state: Conversation
-    now: datetime
-
-    @property
-    def position(self) -> int:
-        """The position of its newest event."""
-        return self.state.position
-
-    @cached_property
-    def document(self) -> bytes:
-        """Its state as JSON; boards have no use for it."""
-        return to_json(describe(self.state, now=self.now), inf_nan_mode="null")
 
     @property
     def conversation(self) -> tuple[str | None, int]:
@@ -110,6 +101,8 @@ class LiveUpdates:
         self._moved = asyncio.Event()
         self._users = 0
         self._used = Signal()
+        self.is_current = False
+        """Whether the position is that of now: the views are followed."""
         self._stop = Signal()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._run, name="live-updates", daemon=True)
@@ -134,8 +127,9 @@ class LiveUpdates:
             yield
         finally:
             self._users -= 1
-            if not self._users:
+            if not self._users and not self._stop.is_set():
                 self._used.clear()
+                self.is_current = False
 
     @property
     def alive(self) -> bool:
@@ -148,9 +142,16 @@ class LiveUpdates:
         return self._position
 
     async def start(self) -> None:
-        """Begin to follow once there is somebody for whom to."""
+        """Begin at the position of the views, and to follow once there is somebody for whom to."""
         self._loop = asyncio.get_running_loop()
+        self._position = self._complete_after = await self._executor.run(self._start_position)
         self._thread.start()
+
+    def _start_position(self) -> int:
+        try:
+            return self._reader.position()
+        except SchemaError:  # once they are made anew, they are as far as the store is now
+            return self._reader.newest()
 
     def end_subscriptions(self) -> None:
         """End every subscription; safe to call from a signal handler."""
@@ -233,9 +234,12 @@ class LiveUpdates:
         return (changes[-1].position if changes else last), len(changes)
 
     def _read(self, after: int) -> list[Change]:
-        now = self._now()
         changed = changed_conversations(self._reader, after, PAGE_SIZE)
-        return [Change(state, now) for state in changed]
+        return [self._change(state) for state in changed]
+
+    def _change(self, state: Conversation) -> Change:
+        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
+        return Change(state.position, document, state)
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()
@@ -259,6 +263,7 @@ class LiveUpdates:
 
     def _move(self, position: int) -> None:
         self._position = max(self._position, position)
+        self.is_current = self._users > 0
         self._wake()
 
     def _wake(self) -> None:

@@ -91,8 +91,11 @@ async def first_position(service: Service, requested: int | None) -> int:
     An id may be ahead of what this process has seen: it came from another one on the same store.
     One that is ahead of the store is of another store, or of this one before a restore.
     """
-    if requested is not None and requested <= service.live_updates.position:
+    updates = service.live_updates
+    if requested is not None and requested <= updates.position:
         return requested
+    if requested is None and updates.is_current:
+        return updates.position
     here, newest = await service.probes.run(
         lambda: (service.reader.position(), service.reader.newest())
     )

@@ -137,6 +137,7 @@ def test_a_missing_store_is_exit_code_1_and_says_how_to_make_one(command: Comman
     ("store", "code", "message"),
     [
         ("mysql://root:hunter2@db/x", 2, "expected sqlite:///file.db or postgresql://"),
+        ("memory:", 2, "expected sqlite:///file.db"),
         ("sqlite:///", 2, "expected sqlite:///file.db"),
         ("sqlite://day.db", 2, "expected sqlite:///file.db"),
         ("sqlite:///no/such/folder/day.db", 2, "expected a folder no/such/folder"),

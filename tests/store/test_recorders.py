@@ -10,8 +10,11 @@ import pytest
 from eventsourcing.tests import persistence
 
 from dixa_state import open_tracker
+from dixa_state.asgi import open_application
 from dixa_state.bootstrap import open_recorder
+from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Conversations
+from dixa_state.settings import Settings
 from dixa_state.store.recorder import EventRecorder
 
 
@@ -78,3 +81,9 @@ def test_a_temporary_store_answers_as_any_other_and_leaves_no_file(
         assert tracker.conversation(first.csid).version == first.version
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_service_refuses_a_store_that_goes_with_it() -> None:
+    settings = Settings(store="memory:", allow_unsigned=True)
+    with pytest.raises(InvalidInputError, match="got 'memory:'"), open_application(settings):
+        pass

@@ -115,6 +115,17 @@ def test_a_stream_that_resumes_misses_no_conversation(
     assert len(again) == len(due)
 
 
+def test_a_stream_begins_now_though_nobody_has_followed_the_views_meanwhile(
+    server: Running, day_lines: list[bytes]
+) -> None:
+    newest = max(server.post(line).json()["position"] for line in day_lines)
+    eventually(lambda: server.client.get("/readyz").json()["views_position"] == newest)
+    for _ in range(2):  # the second one finds it followed
+        with listening(server) as events, listening(server) as others:
+            assert next(events) == (newest, "ready", {"position": newest})
+            assert next(others) == (newest, "ready", {"position": newest})
+
+
 def test_a_stream_can_begin_with_all_there_is(server: Running, day_lines: list[bytes]) -> None:
     server.send(day_lines)
     for after in ({"after": 0}, {"since": 0}):
