@@ -324,8 +324,9 @@ def banned(desk: Desk) -> set[str]:
 
 
 def csid_of(desk: Desk) -> int:
-    """The conversation that most happened to."""
-    return max(desk.by_csid, key=lambda csid: len(desk.by_csid[csid]))
+    """The conversation that most happened to, of those that had begun at noon."""
+    begun = [csid for csid, found in desk.by_csid.items() if at(found[0]) <= noon(desk)]
+    return max(begun, key=lambda csid: len(desk.by_csid[csid]))
 
 
 def agent_of(desk: Desk) -> str:
