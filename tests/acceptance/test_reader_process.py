@@ -167,6 +167,8 @@ def test_what_is_on_its_way_when_the_service_is_to_end_is_answered(serving: Serv
         clients = [stack.enter_context(httpx.Client(base_url=serving.url)) for _ in range(5)]
         for client in clients:
             assert answering(serving, client) == readers
+        for client in clients:  # a connection that is idle for five seconds is closed
+            client.get("/v1/stats").raise_for_status()
         readers.suspend()
         with ThreadPoolExecutor(len(clients)) as threads:
             answers = [
