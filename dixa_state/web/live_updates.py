@@ -27,6 +27,7 @@ from dixa_state.views.generations import Views
 from dixa_state.views.rows import rows
 from dixa_state.views.tables import Row, group
 from dixa_state.web.executor import QueryExecutor
+from dixa_state.web.processes import give_way
 
 MAX_RECENT = 1_000
 """Changes that are kept for the subscribers at the newest position."""
@@ -44,16 +45,21 @@ read and sent together."""
 
 @dataclass(frozen=True)
 class Change:
-    """A conversation that changed: the position of its newest event, and its state as JSON too."""
+    """A conversation that changed: the position of its newest event, and its state then."""
 
     position: int
-    document: bytes
     state: Conversation
+    at: datetime
 
     @property
     def conversation(self) -> tuple[str | None, int]:
         """The organization and the number."""
         return self.state.organization_id, self.state.csid
+
+    @cached_property
+    def document(self) -> bytes:
+        """Its answer as JSON."""
+        return to_json(describe(self.state, now=self.at), inf_nan_mode="null")
 
     @cached_property
     def row(self) -> Row:
@@ -108,16 +114,19 @@ class LiveUpdates:
         self._thread = Thread(target=self._run, name="live-updates", daemon=True)
         self._closing = False
         self.subscribers = 0
+        self._documents = 0
 
     @contextmanager
-    def subscribed(self) -> Iterator[None]:
-        """Count a subscriber."""
+    def subscribed(self, *, documents: bool) -> Iterator[None]:
+        """Count a subscriber, who wants changes as JSON `documents`, or not."""
         self.subscribers += 1
+        self._documents += documents
         try:
             with self._in_use():
                 yield
         finally:
             self.subscribers -= 1
+            self._documents -= documents
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -238,8 +247,11 @@ class LiveUpdates:
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
-        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
-        return Change(state.position, document, state)
+        give_way()
+        change = Change(state.position, state, self._now())
+        if self._documents:
+            _ = change.document  # made in this thread, where it holds up no connection
+        return change
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()

@@ -1,5 +1,6 @@
 """Processes of the service: they end with it, and signals of a terminal do not reach them."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,14 @@ from typing import Any
 
 _context = get_context("spawn")  # a fork would share the connections and the locks of threads
 Pipe = _context.Pipe
+
+
+give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
+"""Let another process go first that waits for a core.
+
+`nice` shares the time of a core, but what wakes up may wait for some milliseconds until another
+process has used up its turn, however nice that is. Long work calls this in between.
+"""
 
 
 def new_process(name: str, work: Callable[..., None], *arguments: Any) -> SpawnProcess:

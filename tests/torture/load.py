@@ -73,7 +73,7 @@ class Load:
     def __init__(
         self, stock: Stock, ledger: Ledger, *, clients: int = 32, rest: float = 0.0, seed: int = 1
     ) -> None:
-        """Send with so many clients; each sends once in so many seconds, or as soon as it can."""
+        """Send with so many clients; each rests so many seconds in the mean, or not at all."""
         self.stock = stock
         self.ledger = ledger
         self.addresses: tuple[Address, ...] = ()
@@ -144,8 +144,9 @@ class Load:
             if piece is None:
                 await asyncio.sleep(_PAUSE)
             elif await self._send(connection, piece):
-                due += self._rest
-                if due < monotonic() - _BEHIND:  # else all would go on in step, for ever
+                # in even steps, clients that were answered together would stay together
+                due += self._rest * self._dice.expovariate(1)
+                if due < monotonic() - _BEHIND:
                     due = monotonic() + self._dice.random() * self._rest
             else:
                 await asyncio.sleep(_BACK_OFF)

@@ -1,7 +1,8 @@
 """Live boards: rows change where they stand, what is not on the page is counted as new.
 
-A board hears of changes once a second at most, and all boards together twenty times. A change is
-folded into rows once, and rendered once for all boards with the same filters: webhooks come first.
+A board hears of changes once a second at most, and all boards together ten times. They look at the
+same moments, so that a conversation which changed often meanwhile is folded into rows and rendered
+once, for all boards with the same filters: webhooks come first.
 """
 
 import asyncio
@@ -18,11 +19,12 @@ from dixa_state.questions.naming import labelled
 from dixa_state.views.tables import micros
 from dixa_state.web.live_updates import MAX_RECENT, Change
 from dixa_state.web.pages.frame import View, part, row_id
+from dixa_state.web.processes import give_way
 from dixa_state.web.service import Service
 
 T = TypeVar("T")
 
-PAUSE, PAUSE_PER_BOARD = 1.0, 0.05
+PAUSE, PAUSE_PER_BOARD = 1.0, 0.1
 """Seconds between two looks at what has changed: at least, and for each that is open."""
 
 MOST_NEW = 100
@@ -106,7 +108,8 @@ async def follow(
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
         del changes, changed, unseen  # a board that is closed meanwhile is garbage for some time
-        await asyncio.sleep(max(PAUSE, PAUSE_PER_BOARD * service.live_updates.subscribers))
+        pause = max(PAUSE, PAUSE_PER_BOARD * service.live_updates.subscribers)
+        await asyncio.sleep(pause - monotonic() % pause)
 
 
 class Look:
@@ -124,6 +127,7 @@ class Look:
     def partial(self, board: Board) -> str:
         """Return the row."""
         if not self._html:
+            give_way()
             one = labelled(describe(self._state, now=board.view.now), board.labels)
             row = part("row", board.view, one, board.several, self.fits, changed=True)
             self._html = partial(row_id(one.organization_id, one.csid), row)
@@ -132,6 +136,7 @@ class Look:
 
 def _look(kind: Hashable, conditions: Sequence[Condition], change: Change) -> Look:
     if kind not in change.shared:
+        give_way()
         change.shared[kind] = Look(change.state, fits=hold(conditions, change.row, change.rows))
     look: Look = change.shared[kind]
     return look
