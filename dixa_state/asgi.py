@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -18,9 +19,11 @@ from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import DixaStateError, InvalidInputError
 from dixa_state.settings import Settings
 from dixa_state.web.app import Application
+from dixa_state.web.handover import channel
 from dixa_state.web.logs import configure
 from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
-from dixa_state.web.projection import Run, elsewhere, in_process
+from dixa_state.web.processes import ServiceProcess
+from dixa_state.web.projection import Run, elsewhere, projector_process
 from dixa_state.web.reader_process import answer_readers
 from dixa_state.web.service import Service
 
@@ -48,15 +51,20 @@ def open_application(settings: Settings, project: Run | None = None) -> Iterator
             views.close()
 
 
-def projector_process(settings: Settings) -> Run:
-    """Return what keeps the views up to date in a process of its own."""
-    return in_process(
-        partial(open_place, settings.store, grace=settings.grace),
-        partial(configure, settings.log_format, settings.log_level),
+def processes(
+    settings: Settings,
+) -> tuple[ServiceProcess[Connection], ServiceProcess[socket.socket]]:
+    """Return the processes of the projector and of the readers."""
+    return (
+        projector_process(
+            partial(open_place, settings.store, grace=settings.grace),
+            partial(configure, settings.log_format, settings.log_level),
+        ),
+        ServiceProcess("readers", partial(_serve_readers, settings), channel),
     )
 
 
-def serve_readers(settings: Settings, end: socket.socket) -> None:
+def _serve_readers(settings: Settings, end: socket.socket) -> None:
     """Answer readers in this process, on connections that come from that of the webhooks."""
     configure(settings.log_format, settings.log_level)
     try:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain
 from select import select
 
@@ -130,12 +129,10 @@ def _replaying(flags: Mapping[str, object]) -> Iterator[None]:
 @contextmanager
 def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     """Listen, and yield the address, what serves there until the process ends, and `outdated`."""
-    from dixa_state.asgi import (  # noqa: PLC0415
-        open_application,
-        projector_process,
-        serve_readers,
-    )
+    from dixa_state.asgi import open_application, processes  # noqa: PLC0415
     from dixa_state.web.logs import configure  # noqa: PLC0415
+    from dixa_state.web.processes import forked  # noqa: PLC0415
+    from dixa_state.web.projection import in_process  # noqa: PLC0415
     from dixa_state.web.reader_process import ReaderProcess  # noqa: PLC0415
     from dixa_state.web.server import (  # noqa: PLC0415
         Server,
@@ -147,25 +144,26 @@ def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     )
 
     raise_file_limit()
-    configure(settings.log_format, settings.log_level)
     inherited = inherited_socket()
     if inherited:
         settings = settings.model_copy(update={"host": inherited.getsockname()[0]})
-    with (
-        open_application(settings, projector_process(settings)) as app,
-        inherited or listen(settings.host, settings.port) as listening,
-    ):
+    projector, readers = processes(settings)
+    with ExitStack() as stack:
+        stack.enter_context(forked(projector, readers))
+        configure(settings.log_format, settings.log_level)
+        app = stack.enter_context(open_application(settings, in_process(projector)))
+        listening = stack.enter_context(inherited or listen(settings.host, settings.port))
 
         def run(ready: Callable[[], None]) -> None:
-            readers = ReaderProcess(app, partial(serve_readers, settings))
+            partner = ReaderProcess(app, readers)
             proxies = settings.trusted_proxies
-            server = Server(app, ready, trusted_proxies=proxies, partner=readers)
+            server = Server(app, ready, trusted_proxies=proxies, partner=partner)
             with settled():
                 server.run(sockets=[listening])
             try:
-                readers.close(at_once=server.force_exit)
+                partner.close(at_once=server.force_exit)
             except KeyboardInterrupt:
-                readers.close(at_once=True)
+                partner.close(at_once=True)
             if app.service.failure is not None:
                 raise app.service.failure
             if app.service.stuck:

@@ -1,16 +1,21 @@
-"""Processes of the service: they end with it, and signals of a terminal do not reach them."""
+"""Processes of the service: they end with it, and signals of a terminal do not reach them.
 
+The first ones are forked at the start, before this process has a thread, a connection or a lock
+that they would share: what it has loaded, they have too. One that is started again after its end is
+a new interpreter, which takes seconds of a processor to load the same.
+"""
+
+import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import get_context, resource_tracker
-from multiprocessing.context import SpawnProcess
-from typing import Any
-
-_context = get_context("spawn")  # a fork would share the connections and the locks of threads
-Pipe = _context.Pipe
-
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe, get_context, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from threading import active_count
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 """Let another process go first that waits for a core.
@@ -20,21 +25,121 @@ process has used up its turn, however nice that is. Long work calls this in betw
 """
 
 
-def new_process(name: str, work: Callable[..., None], *arguments: Any) -> SpawnProcess:
-    """Return a process that is not started yet."""
-    return _context.Process(target=work, args=arguments, name=name, daemon=True)
+class End(Protocol):
+    """An end of a pipe or a channel."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
-def start(process: SpawnProcess) -> None:
-    """Start a process; raises `OSError` if the system has none."""
-    with _signals_blocked():
-        process.start()
+E = TypeVar("E", bound=End)
+
+
+class Running(NamedTuple, Generic[E]):
+    """A process that was started, and this process's end of the connection to it."""
+
+    process: BaseProcess
+    end: E
+
+
+class ServiceProcess(Generic[E]):
+    """A process that works for the service at its end of a connection, until that is closed."""
+
+    def __init__(
+        self, name: str, work: Callable[[E], None], connect: Callable[[], tuple[E, E]]
+    ) -> None:
+        """Run `work` at one end of what `connect` returns."""
+        self._name, self._work, self._connect = name, work, connect
+        self._forked: tuple[Running[E], Connection] | None = None
+
+    def fork(self, *others: "ServiceProcess[Any]") -> None:
+        """Fork it now, if that is safe, to begin when it is started; `others` were forked before.
+
+        A connection has ended once every process has closed that end.
+        """
+        if sys.platform != "linux" or active_count() > 1:
+            return
+        gc.freeze()  # what is loaded by now is no garbage, and memory that both share
+        ours, theirs = self._connect()
+        go, begin = Pipe(duplex=False)
+        held = [ours, begin, *(end for other in others for end in other.ends)]
+        process = get_context("fork").Process(
+            target=_wait, args=(go, held, self._work, theirs), name=self._name, daemon=True
+        )
+        try:
+            with _signals_blocked():
+                process.start()
+            self._forked = Running(process, ours), begin
+        except OSError:  # there is none for it now: perhaps there is once it is started
+            ours.close()
+            begin.close()
+        finally:
+            theirs.close()
+            go.close()
+
+    def start(self) -> Running[E]:
+        """Start it, and return it; raises `OSError` if the system has no process for it."""
+        if self._forked is not None:
+            (running, begin), self._forked = self._forked, None
+            with suppress(OSError):  # it has died: who reads from it will find out
+                begin.send(None)
+            begin.close()
+            return running
+        ours, theirs = self._connect()
+        process = get_context("spawn").Process(
+            target=self._work, args=(theirs,), name=self._name, daemon=True
+        )
+        try:
+            resource_tracker.ensure_running()  # else multiprocessing starts it, and unblocks them
+            with _signals_blocked():
+                process.start()
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Running(process, ours)
+
+    def close(self) -> None:
+        """End it if it has been forked and not started."""
+        for end in self.ends:
+            end.close()
+        if self._forked is not None:
+            self._forked[0].process.join()
+            self._forked = None
+
+    @property
+    def ends(self) -> list[End]:
+        """The ends that this process has of one that was forked and not started."""
+        return [] if self._forked is None else [self._forked[0].end, self._forked[1]]
+
+
+@contextmanager
+def forked(*processes: ServiceProcess[Any]) -> Iterator[None]:
+    """Fork processes now if that is safe; end those that were not started."""
+    try:
+        for number, one in enumerate(processes):
+            one.fork(*processes[:number])
+        yield
+    finally:
+        for one in processes:
+            one.close()
+
+
+def _wait(go: Connection, held: list[End], work: Callable[[E], None], end: E) -> None:
+    """Work, in a forked process, once it is started; end with the service if that ends before."""
+    for one in held:
+        one.close()
+    try:
+        go.recv()
+    except EOFError:
+        return
+    work(end)
 
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Block signals for the process that is started: those of a terminal go to all processes."""
-    resource_tracker.ensure_running()  # when multiprocessing starts it, it unblocks them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from threading import Event as Signal
 from threading import Thread
@@ -19,7 +20,7 @@ from dixa_state.errors import DixaStateError, SchemaError, StoreUnavailableError
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
-from dixa_state.web.processes import Pipe, new_process, start
+from dixa_state.web.processes import ServiceProcess
 
 _log = logging.getLogger("dixa_state.web")
 _PAUSE = 1.0
@@ -102,19 +103,24 @@ def elsewhere(stop: Signal, _report: Report) -> None:
     stop.wait()
 
 
-def in_process(open_place: OpenPlace, prepare: Prepare) -> Run:
-    """Return what projects in a process of its own.
+def projector_process(open_place: OpenPlace, prepare: Prepare) -> ServiceProcess[Connection]:
+    """Return the process of the projector.
 
-    The process calls `prepare` once, then opens the store by `open_place`. It ends when its pipe
-    does: with the service, however that ends.
+    It calls `prepare` once, then opens the store by `open_place`. It ends when its pipe does: with
+    the service, however that ends.
     """
-    return partial(_watch, open_place, prepare)
+    return ServiceProcess("projector", partial(_begin, open_place, prepare), Pipe)
 
 
-def _watch(open_place: OpenPlace, prepare: Prepare, stop: Signal, report: Report) -> None:
+def in_process(process: ServiceProcess[Connection]) -> Run:
+    """Return what projects in a process of its own."""
+    return partial(_watch, process)
+
+
+def _watch(process: ServiceProcess[Connection], stop: Signal, report: Report) -> None:
     while not stop.is_set():
         try:
-            code = _run_process(open_place, prepare, stop, report)
+            code = _run_process(process, stop, report)
         except OSError as error:
             report(f"its process cannot be started: {error}")
         else:
@@ -123,22 +129,16 @@ def _watch(open_place: OpenPlace, prepare: Prepare, stop: Signal, report: Report
         stop.wait(_PAUSE)
 
 
-def _run_process(
-    open_place: OpenPlace, prepare: Prepare, stop: Signal, report: Report
-) -> int | None:
+def _run_process(process: ServiceProcess[Connection], stop: Signal, report: Report) -> int | None:
     """Pass on what the process reports, until it ends; return its exit code."""
-    ours, theirs = Pipe()
-    process = new_process("projector", _begin, open_place, prepare, theirs)
-    with ours:
-        with theirs:
-            start(process)
-        with suppress(EOFError, ConnectionError):
-            while not stop.is_set():
-                if ours.poll(_POLL):
-                    failure, outdated = ours.recv()
-                    report(failure, outdated=outdated)
-    process.join()
-    return process.exitcode
+    running, pipe = process.start()
+    with pipe, suppress(EOFError, ConnectionError):
+        while not stop.is_set():
+            if pipe.poll(_POLL):
+                failure, outdated = pipe.recv()
+                report(failure, outdated=outdated)
+    running.join()
+    return running.exitcode
 
 
 def _begin(open_place: OpenPlace, prepare: Prepare, pipe: Connection) -> None:

@@ -11,10 +11,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
+from multiprocessing.process import BaseProcess
 from threading import Event as Signal
 from threading import Thread
 from time import monotonic
@@ -22,9 +22,9 @@ from time import monotonic
 from pydantic_core import from_json, to_json
 
 from dixa_state.web.app import Application
-from dixa_state.web.handover import Handover, channel
+from dixa_state.web.handover import Handover
 from dixa_state.web.metrics import Counts
-from dixa_state.web.processes import new_process, start
+from dixa_state.web.processes import ServiceProcess
 from dixa_state.web.server import Server, settled
 
 END_TIMEOUT = 56.0
@@ -38,9 +38,6 @@ REPORT_INTERVAL, SILENCE = 0.5, 2.0
 """Seconds between two reports of what was answered there, and after which, without one, nothing is
 passed on."""
 
-Serve = Callable[[socket.socket], None]
-"""Serves in the process of the readers, at this end of the channel."""
-
 _log = logging.getLogger("dixa_state.web")
 _PAUSE, _MAX_PAUSE = 1.0, 30.0
 _POLL = 0.2
@@ -49,14 +46,14 @@ _POLL = 0.2
 class ReaderProcess:
     """The process of the readers, as that of the webhooks has it."""
 
-    def __init__(self, app: Application, serve: Serve) -> None:
-        """Pass on what `app` need not answer itself, once the process runs that calls `serve`."""
+    def __init__(self, app: Application, process: ServiceProcess[socket.socket]) -> None:
+        """Pass on what `app` need not answer itself, once the process runs."""
         self.handover = Handover(app.receives)
         self._service = app.service
-        self._serve = serve
+        self._process = process
+        self._running: BaseProcess | None = None
         self._stop = Signal()
         self._thread = Thread(target=self._watch, name="readers", daemon=True)
-        self._process = new_process("readers", serve)
         self._counts: Counts | None = None
         self._pause = _PAUSE
         self._end_by = inf
@@ -82,38 +79,26 @@ class ReaderProcess:
         if not at_once and self._counts is not None:  # else it has only begun, and has nothing
             self._thread.join(max(self._end_by - monotonic(), 0))
         while self._thread.is_alive():
-            if self._process.pid is not None:
-                self._process.kill()
+            if self._running is not None:
+                self._running.kill()
             self._thread.join(_POLL)
         self.handover.close()
 
     def _watch(self) -> None:
         while not self._stop.is_set():
             try:
-                end = self._start_process()
+                self._running, end = self._process.start()
             except OSError as error:
                 _log.warning("the readers' process cannot be started", extra={"why": str(error)})
             else:
                 with suppress(RuntimeError):  # the loop has ended meanwhile
                     self._loop.call_soon_threadsafe(self._attach, end)
-                self._process.join()
+                self._running.join()
                 if not self._stop.is_set():
-                    code = self._process.exitcode
+                    code = self._running.exitcode
                     _log.warning("the readers' process has ended", extra={"exit_code": code})
             self._stop.wait(self._pause)
             self._pause = min(2 * self._pause, _MAX_PAUSE)
-
-    def _start_process(self) -> socket.socket:
-        """Start the process, and return the end of the channel to it."""
-        ours, theirs = channel()
-        self._process = new_process("readers", self._serve, theirs)
-        try:
-            with theirs:
-                start(self._process)
-        except OSError:
-            ours.close()
-            raise
-        return ours
 
     def _attach(self, end: socket.socket) -> None:
         if self._stop.is_set():

@@ -160,7 +160,7 @@ def test_a_projector_whose_process_is_killed_starts_again_and_ends_with_the_serv
             """Give the processes of the projector and of the readers, which has a connection."""
             client.get(f"{running.url}/v1/bans").raise_for_status()
             children = psutil.Process(running.process.pid).children()
-            found = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+            found = [one for one in children if "resource_tracker" not in " ".join(one.cmdline())]
             return sorted(found, key=lambda one: len(one.net_connections("tcp")))
 
         def both() -> bool:

@@ -34,7 +34,8 @@ def failures_of(count: int) -> list[str | None]:
         if len(reported) >= count:
             stop.set()
 
-    run = projection.in_process(open_nothing, prepare_nothing)  # type: ignore[arg-type]
+    process = projection.projector_process(open_nothing, prepare_nothing)  # type: ignore[arg-type]
+    run = projection.in_process(process)
     watching = Thread(target=run, args=(stop, report))
     watching.start()
     watching.join(30)

@@ -1,0 +1,87 @@
+"""Fork processes as the service does, and print what becomes of them; run as a program of its own.
+
+In the process of the tests there are other threads, beside which nothing is forked.
+"""
+
+import os
+import signal
+import sys
+from multiprocessing import Pipe, active_children
+from multiprocessing.connection import Connection
+from threading import Event, Thread
+
+from dixa_state.web.processes import ServiceProcess, forked
+
+loaded: list[str] = []
+
+
+def work(pipe: Connection) -> None:
+    """Report what was loaded, and wait for the end."""
+    pipe.send(loaded)
+    try:
+        pipe.recv()
+    except EOFError:
+        return
+
+
+def new() -> ServiceProcess[Connection]:
+    """Return a process that is not started."""
+    return ServiceProcess("one", work, Pipe)
+
+
+def begin_and_begin_again() -> None:
+    """Print what a process knows that was forked, and what its successor does."""
+    with forked(one := new()):
+        loaded.append("after the fork")
+        for _ in range(2):
+            process, pipe = one.start()
+            print(pipe.recv())
+            pipe.close()
+            process.join(20)
+            print(process.exitcode)
+
+
+def end_one_of_two() -> None:
+    """Print how the first of two ends when its connection does, whatever the other does."""
+    first, second = new(), new()
+    with forked(first, second):
+        process, pipe = first.start()
+        other, still = second.start()
+        pipe.recv(), still.recv()
+        pipe.close()
+        process.join(20)
+        print(process.exitcode, other.is_alive())
+        still.close()
+        other.join(20)
+        print(other.exitcode)
+
+
+def start_none() -> None:
+    """Leave two unstarted: this ends."""
+    with forked(new(), new()):
+        pass
+    print("ended")
+
+
+def beside_a_thread() -> None:
+    """Print that nothing is forked beside another thread."""
+    ended = Event()
+    Thread(target=ended.wait).start()
+    with forked(one := new()):
+        print(one.ends)
+    ended.set()
+
+
+def die() -> None:
+    """Print the numbers of two that are forked, of which one is started, and die."""
+    first, second = new(), new()
+    with forked(first, second):
+        _, pipe = first.start()
+        pipe.recv()
+        print(*(child.pid for child in active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    loaded.append("before the fork")
+    globals()[sys.argv[1]]()
