@@ -10,6 +10,8 @@ from multiprocessing import Pipe, active_children
 from multiprocessing.connection import Connection
 from threading import Event, Thread
 
+import click
+
 from dixa_state.web.processes import ServiceProcess, forked
 
 loaded: list[str] = []
@@ -35,10 +37,10 @@ def begin_and_begin_again() -> None:
         loaded.append("after the fork")
         for _ in range(2):
             process, pipe = one.start()
-            print(pipe.recv())
+            click.echo(pipe.recv())
             pipe.close()
             process.join(20)
-            print(process.exitcode)
+            click.echo(process.exitcode)
 
 
 def end_one_of_two() -> None:
@@ -50,17 +52,17 @@ def end_one_of_two() -> None:
         pipe.recv(), still.recv()
         pipe.close()
         process.join(20)
-        print(process.exitcode, other.is_alive())
+        click.echo(f"{process.exitcode} {other.is_alive()}")
         still.close()
         other.join(20)
-        print(other.exitcode)
+        click.echo(other.exitcode)
 
 
 def start_none() -> None:
     """Leave two unstarted: this ends."""
     with forked(new(), new()):
         pass
-    print("ended")
+    click.echo("ended")
 
 
 def beside_a_thread() -> None:
@@ -68,7 +70,7 @@ def beside_a_thread() -> None:
     ended = Event()
     Thread(target=ended.wait).start()
     with forked(one := new()):
-        print(one.ends)
+        click.echo(one.ends)
     ended.set()
 
 
@@ -78,7 +80,7 @@ def die() -> None:
     with forked(first, second):
         _, pipe = first.start()
         pipe.recv()
-        print(*(child.pid for child in active_children()), flush=True)
+        click.echo(" ".join(str(child.pid) for child in active_children()))
         os.kill(os.getpid(), signal.SIGKILL)
 
 
