@@ -149,7 +149,7 @@ def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
         settings = settings.model_copy(update={"host": inherited.getsockname()[0]})
     projector, readers = processes(settings)
     with ExitStack() as stack:
-        stack.enter_context(forked(projector, readers))
+        stack.enter_context(forked(projector, readers, held=[inherited] if inherited else []))
         configure(settings.log_format, settings.log_level)
         app = stack.enter_context(open_application(settings, in_process(projector)))
         listening = stack.enter_context(inherited or listen(settings.host, settings.port))

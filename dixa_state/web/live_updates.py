@@ -20,14 +20,13 @@ from typing import Any
 from pydantic_core import to_json
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.errors import DixaStateError, SchemaError
+from dixa_state.errors import DixaStateError, OverloadedError, SchemaError
 from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
 from dixa_state.views.generations import Views
 from dixa_state.views.rows import rows
 from dixa_state.views.tables import Row, group
 from dixa_state.web.executor import QueryExecutor
-from dixa_state.web.processes import give_way
 
 MAX_RECENT = 1_000
 """Changes that are kept for the subscribers at the newest position."""
@@ -45,21 +44,16 @@ read and sent together."""
 
 @dataclass(frozen=True)
 class Change:
-    """A conversation that changed: the position of its newest event, and its state then."""
+    """A conversation that changed: the position of its newest event, and its state as JSON too."""
 
     position: int
+    document: bytes
     state: Conversation
-    at: datetime
 
     @property
     def conversation(self) -> tuple[str | None, int]:
         """The organization and the number."""
         return self.state.organization_id, self.state.csid
-
-    @cached_property
-    def document(self) -> bytes:
-        """Its answer as JSON."""
-        return to_json(describe(self.state, now=self.at), inf_nan_mode="null")
 
     @cached_property
     def row(self) -> Row:
@@ -113,20 +107,18 @@ class LiveUpdates:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = Thread(target=self._run, name="live-updates", daemon=True)
         self._closing = False
+        self._ended = asyncio.Event()
         self.subscribers = 0
-        self._documents = 0
 
     @contextmanager
-    def subscribed(self, *, documents: bool) -> Iterator[None]:
-        """Count a subscriber, who wants changes as JSON `documents`, or not."""
+    def subscribed(self) -> Iterator[None]:
+        """Count a subscriber."""
         self.subscribers += 1
-        self._documents += documents
         try:
             with self._in_use():
                 yield
         finally:
             self.subscribers -= 1
-            self._documents -= documents
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -166,6 +158,7 @@ class LiveUpdates:
         """End every subscription; safe to call from a signal handler."""
         self._closing = True
         if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ended.set)
             self._loop.call_soon_threadsafe(self._wake)
 
     async def close(self) -> None:
@@ -191,6 +184,9 @@ class LiveUpdates:
             moved = self._moved
             try:
                 changes = await self._changes(after, limit)
+            except OverloadedError:  # others that are behind read first
+                await self.rest(_PAUSE)
+                continue
             except DixaStateError as error:
                 _log.warning("a subscription ends", extra={"why": str(error)})
                 return  # its client comes again by itself, and resumes
@@ -201,8 +197,16 @@ class LiveUpdates:
             del changes  # a subscription that ends now is garbage, and keeps what it refers to
             yield passed_on.pop()
 
+    def is_behind(self, after: int) -> bool:
+        """Return whether what comes after a position has to be read from the views."""
+        return after < self._complete_after
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so many seconds, or until subscriptions end."""
+        await _is_set(self._ended, seconds)
+
     async def _changes(self, after: int, limit: int) -> list[Change]:
-        if after < self._complete_after:
+        if self.is_behind(after):
             return await self._executor.run(lambda: self._read(after))
         newest = reversed(self._recent.values())  # most subscribers have seen all but a few
         newer = list(takewhile(lambda change: change.position > after, newest))
@@ -247,11 +251,8 @@ class LiveUpdates:
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
-        give_way()
-        change = Change(state.position, state, self._now())
-        if self._documents:
-            _ = change.document  # made in this thread, where it holds up no connection
-        return change
+        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
+        return Change(state.position, document, state)
 
     def _call(
         self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()

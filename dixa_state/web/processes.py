@@ -6,15 +6,16 @@ a new interpreter, which takes seconds of a processor to load the same.
 """
 
 import gc
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import active_count
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
@@ -52,30 +53,30 @@ class ServiceProcess(Generic[E]):
         self._name, self._work, self._connect = name, work, connect
         self._forked: tuple[Running[E], Connection] | None = None
 
-    def fork(self, *others: "ServiceProcess[Any]") -> None:
-        """Fork it now, if that is safe, to begin when it is started; `others` were forked before.
+    def fork(self, held: Sequence[End]) -> None:
+        """Fork it now, if that is safe, to begin when it is started; there it closes what is held.
 
         A connection has ended once every process has closed that end.
         """
-        if sys.platform != "linux" or active_count() > 1:
+        if sys.platform != "linux" or len([*Path("/proc/self/task").iterdir()]) > 1:
             return
-        gc.freeze()  # what is loaded by now is no garbage, and memory that both share
-        ours, theirs = self._connect()
-        go, begin = Pipe(duplex=False)
-        held = [ours, begin, *(end for other in others for end in other.ends)]
-        process = get_context("fork").Process(
-            target=_wait, args=(go, held, self._work, theirs), name=self._name, daemon=True
-        )
-        try:
+        # Where the system has none of these, perhaps it has once the process is started.
+        with suppress(OSError), ExitStack() as at_end, ExitStack() as else_too:
+            ours, theirs = self._connect()
+            else_too.callback(ours.close)
+            at_end.callback(theirs.close)
+            go, begin = Pipe(duplex=False)
+            else_too.callback(begin.close)
+            at_end.callback(go.close)
+            arguments = go, (ours, begin, *held), self._work, theirs
+            process = get_context("fork").Process(
+                target=_wait, args=arguments, name=self._name, daemon=True
+            )
+            gc.freeze()  # what is loaded by now is no garbage, and memory that both share
             with _signals_blocked():
                 process.start()
+            else_too.pop_all()
             self._forked = Running(process, ours), begin
-        except OSError:  # there is none for it now: perhaps there is once it is started
-            ours.close()
-            begin.close()
-        finally:
-            theirs.close()
-            go.close()
 
     def start(self) -> Running[E]:
         """Start it, and return it; raises `OSError` if the system has no process for it."""
@@ -100,10 +101,8 @@ class ServiceProcess(Generic[E]):
             theirs.close()
         return Running(process, ours)
 
-    def close(self) -> None:
-        """End it if it has been forked and not started."""
-        for end in self.ends:
-            end.close()
+    def join(self) -> None:
+        """Wait until it has ended, if it has been forked and not started."""
         if self._forked is not None:
             self._forked[0].process.join()
             self._forked = None
@@ -115,18 +114,24 @@ class ServiceProcess(Generic[E]):
 
 
 @contextmanager
-def forked(*processes: ServiceProcess[Any]) -> Iterator[None]:
-    """Fork processes now if that is safe; end those that were not started."""
+def forked(*processes: ServiceProcess[Any], held: Sequence[End] = ()) -> Iterator[None]:
+    """Fork processes now if that is safe; end those that were not started.
+
+    What this process holds already, and they are not to hold, they close.
+    """
     try:
-        for number, one in enumerate(processes):
-            one.fork(*processes[:number])
+        for one in processes:
+            one.fork([*held, *(end for other in processes for end in other.ends)])
         yield
     finally:
+        for one in processes:  # all before the first wait, which may be interrupted
+            for end in one.ends:
+                end.close()
         for one in processes:
-            one.close()
+            one.join()
 
 
-def _wait(go: Connection, held: list[End], work: Callable[[E], None], end: E) -> None:
+def _wait(go: Connection, held: Sequence[End], work: Callable[[E], None], end: E) -> None:
     """Work, in a forked process, once it is started; end with the service if that ends before."""
     for one in held:
         one.close()
@@ -134,7 +139,10 @@ def _wait(go: Connection, held: list[End], work: Callable[[E], None], end: E) ->
         go.recv()
     except EOFError:
         return
-    work(end)
+    try:
+        work(end)
+    finally:
+        logging.shutdown()  # nothing else that is to be done at the end of Python is done here
 
 
 @contextmanager

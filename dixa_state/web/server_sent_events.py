@@ -37,7 +37,7 @@ class StreamParameters(BaseModel):
 
 
 class ServerSentEvents(StreamingResponse):
-    """A response of server-sent events, to one subscriber: of JSON `documents`, or of HTML."""
+    """A response of server-sent events, to one subscriber."""
 
     media_type = "text/event-stream"
 
@@ -46,18 +46,15 @@ class ServerSentEvents(StreamingResponse):
         updates: LiveUpdates,
         events: AsyncIterator[bytes],
         headers: Mapping[str, str] | None = None,
-        *,
-        documents: bool = False,
     ) -> None:
         super().__init__(events, headers=headers)
         self._updates = updates
-        self._documents = documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send. Raises `OverloadedError` if there are too many subscribers."""
         if self._updates.subscribers >= MAX_SUBSCRIBERS:
             raise OverloadedError(f"{MAX_SUBSCRIBERS} subscribers are connected already")
-        with self._updates.subscribed(documents=self._documents):
+        with self._updates.subscribed():
             await super().__call__(scope, receive, send)
 
 
@@ -85,8 +82,7 @@ async def stream_changes(
     """
     requested = last_event_id if last_event_id is not None else query.after
     after = await first_position(service, requested)
-    events = _events(service.live_updates, after)
-    return ServerSentEvents(service.live_updates, events, documents=True)
+    return ServerSentEvents(service.live_updates, _events(service.live_updates, after))
 
 
 async def first_position(service: Service, requested: int | None) -> int:

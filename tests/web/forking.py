@@ -6,12 +6,14 @@ In the process of the tests there are other threads, beside which nothing is for
 import os
 import signal
 import sys
+from logging import getLogger
 from multiprocessing import Pipe, active_children
 from multiprocessing.connection import Connection
 from threading import Event, Thread
 
 import click
 
+from dixa_state.web.logs import configure
 from dixa_state.web.processes import ServiceProcess, forked
 
 loaded: list[str] = []
@@ -82,6 +84,37 @@ def die() -> None:
         pipe.recv()
         click.echo(" ".join(str(child.pid) for child in active_children()))
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def complain(pipe: Connection) -> None:
+    """Log a line, and end."""
+    configure("text", "info")
+    getLogger("dixa_state.web").warning("said last")
+    pipe.close()
+
+
+def log_and_end() -> None:
+    """Have a process log as its last act."""
+    one = ServiceProcess("one", complain, Pipe)
+    with forked(one):
+        process, _ = one.start()
+        process.join(20)
+        click.echo(process.exitcode)
+
+
+def refuse() -> tuple[Connection, Connection]:
+    """Refuse a connection as a system does that has none."""
+    raise OSError("none of these here")
+
+
+def without_a_connection() -> None:
+    """Print what the start says where the system has no connection for it."""
+    one = ServiceProcess("one", work, refuse)
+    with forked(one):
+        try:
+            one.start()
+        except OSError as error:
+            click.echo(error)
 
 
 if __name__ == "__main__":

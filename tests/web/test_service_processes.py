@@ -12,12 +12,12 @@ _PROGRAM = Path(__file__).with_name("forking.py")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
 
-def printed(name: str, code: int = 0) -> list[str]:
+def printed(name: str, code: int = 0, logged: str = "") -> list[str]:
     """Run one of the programs; give the lines that it prints."""
     command = [sys.executable, str(_PROGRAM), name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code, done.stderr
-    assert not done.stderr
+    assert logged in done.stderr if logged else not done.stderr
     return done.stdout.splitlines()
 
 
@@ -45,3 +45,11 @@ def test_all_end_with_a_service_that_is_killed() -> None:
             psutil.Process(number).wait(20)
         except psutil.NoSuchProcess:
             continue
+
+
+def test_what_a_forked_one_logs_last_is_written() -> None:
+    assert printed("log_and_end", logged="said last") == ["0"]
+
+
+def test_where_there_is_no_connection_the_start_says_so() -> None:
+    assert printed("without_a_connection") == ["none of these here"]

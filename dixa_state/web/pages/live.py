@@ -1,8 +1,7 @@
 """Live boards: rows change where they stand, what is not on the page is counted as new.
 
-A board hears of changes once a second at most, and all boards together ten times. They look at the
-same moments, so that a conversation which changed often meanwhile is folded into rows and rendered
-once, for all boards with the same filters: webhooks come first.
+A board hears of changes once a second at most, and all boards together ten times. A change is
+folded into rows once, and rendered once for all boards with the same filters: webhooks come first.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from dixa_state.questions import Conversations, describe
 from dixa_state.questions.conditions import Condition, hold
 from dixa_state.questions.naming import labelled
 from dixa_state.views.tables import micros
-from dixa_state.web.live_updates import MAX_RECENT, Change
+from dixa_state.web.live_updates import MAX_RECENT, Change, LiveUpdates
 from dixa_state.web.pages.frame import View, part, row_id
 from dixa_state.web.processes import give_way
 from dixa_state.web.service import Service
@@ -108,8 +107,12 @@ async def follow(
         if parts or not changes:
             yield _event("".join(parts), f"{after}-{base + len(new)}")
         del changes, changed, unseen  # a board that is closed meanwhile is garbage for some time
-        pause = max(PAUSE, PAUSE_PER_BOARD * service.live_updates.subscribers)
-        await asyncio.sleep(pause - monotonic() % pause)
+        await service.live_updates.rest(_pause(service.live_updates, after))
+
+
+def _pause(updates: LiveUpdates, after: int) -> float:
+    """Return the seconds until the next look of a board: it is the shortest if that is behind."""
+    return PAUSE if updates.is_behind(after) else max(PAUSE, PAUSE_PER_BOARD * updates.subscribers)
 
 
 class Look:
