@@ -210,8 +210,8 @@ def _figures(tally: Tally, spent: float) -> Iterator[tuple[str, object]]:
 def command(cases: int, first: int, only: int | None, seed: int, path: Path | None) -> None:
     """Deliver simulated histories in any order; the state must be the true one every time.
 
-    A case is made from the seed and its number. Memory, SQLite and PostgreSQL, one process or
-    several; the views must be those that a fold from nothing makes.
+    A case is made from the seed and its number. Temporary stores, SQLite, PostgreSQL, one process
+    or several; the views must be those that a fold from nothing makes.
     """
     numbers = range(first, first + cases) if only is None else range(only, only + 1)
     made = (case(seed, number) for number in numbers)
