@@ -1,13 +1,15 @@
 """The live stream: what changes is told as it is projected, to all who listen or come back."""
 
 import json
+import re
 import selectors
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from html import unescape
 from itertools import islice
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 import psycopg
@@ -15,7 +17,8 @@ import pytest
 from servers import Running, Serve, eventually
 from sockets import connected, request
 
-from dixa_state.web import live_updates, server, server_sent_events
+from dixa_state.web import executor, live_updates, server, server_sent_events
+from dixa_state.web.pages import live
 from dixa_state.web.server import raise_file_limit
 
 pytestmark = pytest.mark.usefixtures("nothing_fails")
@@ -146,6 +149,21 @@ def test_who_is_far_behind_is_told_what_is_kept_no_longer(
     assert {event.data["csid"] for event in taken} == versions(sqlite_server).keys()
 
 
+def test_who_is_behind_while_too_many_read_waits_for_a_turn(
+    sqlite_server: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_server.send(day_lines)
+    at_hand = versions(sqlite_server)
+    with monkeypatch.context() as crowded:
+        crowded.setattr(live_updates, "_PAUSE", 0.05)
+        crowded.setattr(executor, "MAX_QUERIES", 0)
+        with listening(sqlite_server, after=0) as events:
+            assert next(events).event == "ready"
+            sleep(0.3)
+            crowded.setattr(executor, "MAX_QUERIES", 100)
+            assert {one.data["csid"] for one in changes(events, at_hand)} == at_hand.keys()
+
+
 def test_the_id_of_the_last_event_goes_before_the_query(
     sqlite_server: Running, day_lines: list[bytes]
 ) -> None:
@@ -239,6 +257,23 @@ def test_streams_end_when_the_service_does(server: Running, day_lines: list[byte
         server.server.handle_exit(15, None)
         assert [event.event for event in events] == ["conversation"]
         assert [event.event for event in others] == ["ready", "conversation"]
+        assert monotonic() - started < 10
+
+
+def test_a_board_ends_with_the_service_whenever_it_would_look_next(
+    sqlite_server: Running, day_lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PAUSE", 60)
+    sqlite_server.send(day_lines)
+    page = sqlite_server.client.get("/?status=any", headers={"Accept": "text/html"}).text
+    [address] = map(unescape, re.findall(r'hx-sse:connect="([^"]*)"', page))
+    with sqlite_server.client.stream("GET", f"{address}&after=0") as board:
+        lines = board.iter_lines()
+        while not next(lines).startswith("data: <hx-partial"):
+            pass  # until it has looked once
+        started = monotonic()
+        sqlite_server.server.handle_exit(15, None)
+        list(lines)
         assert monotonic() - started < 10
 
 
