@@ -1,6 +1,5 @@
 """A real browser on a real server, one of each for all tests of the pages."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import launch
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -28,21 +28,6 @@ from dixa_state.store.events import Webhook
 
 TIMEOUT = 15_000.0
 expect.set_options(timeout=TIMEOUT)  # a busy machine paints late
-BROWSERS = (
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +53,8 @@ def browser() -> Iterator[Browser]:
 
     It goes with the module: its event loop runs in the thread of the tests, where no other may.
     """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        browser = launch(playwright)
         yield browser
         browser.close()
 
