@@ -1,4 +1,4 @@
-"""Makes the pictures of the README: the board and a conversation of the demo, as browsers show them.
+"""Makes the pictures of the README: the board and a conversation of the demo in a browser.
 
 It plays the demo for a while first, so that there is something to see.
 """
