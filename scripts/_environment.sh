@@ -60,6 +60,15 @@ except BlockingIOError:
 END
 }
 
+# uv takes a tenth of the time of pip, which takes over where uv cannot be had or finds no index.
+install() {
+  local pip=("$venv/bin/python" -I -m pip install -q --disable-pip-version-check
+    -c "$root/constraints.txt")
+  if "${pip[@]}" uv 2>/dev/null && "$venv/bin/uv" pip install -q --python "$venv/bin/python" \
+    --system-certs --link-mode copy -c "$root/constraints.txt" "$@"; then return; fi
+  "${pip[@]}" "$@"
+}
+
 set_up() {
   local before
   before=$(cat "$stamp" 2>/dev/null || true)
@@ -71,8 +80,7 @@ set_up() {
       fail "$python could not make $venv." \
         "On Debian and Ubuntu, install what it needs: apt install python3-venv"
   fi
-  "$venv/bin/python" -I -m pip install -q --disable-pip-version-check \
-    -c "$root/constraints.txt" -e "$root${1:+[$1]}" ||
+  install -e "$root${1:+[$1]}" ||
     fail "Could not install into $venv, for the reason above. The next run starts over."
   printf '%s %s\n' "$(fingerprint)" "$1" >"$stamp"
 }

@@ -291,7 +291,7 @@ def test_sliders_move_by_keys_and_the_address_follows(visit: Opener) -> None:
     for _ in range(2):
         with page.expect_response("**/*as_of=*"):
             page.keyboard.press("ArrowLeft")  # wherever the keyboard is by now
-        page.wait_for_function("!document.querySelector('.htmx-request')")
+        expect(page.locator(".htmx-request")).to_have_count(0)
     expect(page.locator("tr[data-field=status]")).to_contain_text("pending")
     known = page.get_by_role("slider", name="What was known by")
     known.focus()
