@@ -61,7 +61,7 @@ END
 }
 
 # uv takes a tenth of the time of pip, which takes over where uv cannot be had or finds no index.
-install() {
+get_packages() {
   local pip=("$venv/bin/python" -I -m pip install -q --disable-pip-version-check
     -c "$root/constraints.txt")
   if "${pip[@]}" uv 2>/dev/null && "$venv/bin/uv" pip install -q --python "$venv/bin/python" \
@@ -80,7 +80,7 @@ set_up() {
       fail "$python could not make $venv." \
         "On Debian and Ubuntu, install what it needs: apt install python3-venv"
   fi
-  install -e "$root${1:+[$1]}" ||
+  get_packages -e "$root${1:+[$1]}" ||
     fail "Could not install into $venv, for the reason above. The next run starts over."
   printf '%s %s\n' "$(fingerprint)" "$1" >"$stamp"
 }
