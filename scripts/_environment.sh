@@ -60,12 +60,13 @@ except BlockingIOError:
 END
 }
 
-# uv takes a tenth of the time of pip, which takes over where uv cannot be had or finds no index.
+# uv takes a tenth of the time of pip, which takes over where uv cannot be had or reaches no index.
 get_packages() {
   local pip=("$venv/bin/python" -I -m pip install -q --disable-pip-version-check
     -c "$root/constraints.txt")
   if "${pip[@]}" uv 2>/dev/null && "$venv/bin/uv" pip install -q --python "$venv/bin/python" \
     --system-certs --link-mode copy -c "$root/constraints.txt" "$@"; then return; fi
+  printf 'Without uv; pip takes a minute…\n'
   "${pip[@]}" "$@"
 }
 
