@@ -50,11 +50,11 @@ def _is_canonical(text: str) -> bool:
 
 def format_time(time: datetime) -> str:
     """Write an aware UTC time as RFC 3339 with `Z`: milliseconds, or microseconds if it has any."""
-    if time.microsecond % 1000 and time.tzinfo is UTC:
-        # the same in a fraction of the time, but for its quotes
-        return _write(time)[1:-1].decode()
-    precision = "microseconds" if time.microsecond % 1000 else "milliseconds"
-    return time.isoformat(timespec=precision).removesuffix("+00:00") + "Z"
+    # `isoformat` asks the zone, which takes five times as long as all of this
+    text = _write(time if time.tzinfo is UTC else time.astimezone(UTC))[1:-2].decode()
+    if not time.microsecond:
+        return f"{text}.000Z"
+    return f"{text if time.microsecond % 1000 else text[:-3]}Z"
 
 
 def _unusable(text: str) -> InvalidInputError:
