@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
-from test_service import KEY, Service, service, until
+from test_service import KEY, TLS, Service, service, until
 
 from dixa_state.dixa.signature import sign
 from dixa_state.web.handover import Handover, channel
@@ -31,10 +31,23 @@ CREATED = {
 }
 
 
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service for all tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("serving")
+    with service(f"sqlite:///{folder}/store.db", folder) as found:
+        yield found
+
+
 @pytest.fixture
-def serving(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
+def ending(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
+    """A service for one test, which may end it."""
     with service(sqlite_url, tmp_path) as found:
         yield found
+
+
+def client_of(serving: Service, timeout: float = 5) -> httpx.Client:
+    return httpx.Client(base_url=serving.url, timeout=timeout, verify=TLS)
 
 
 def send(client: httpx.Client, event_id: str) -> httpx.Response:
@@ -64,7 +77,7 @@ def readers_of(serving: Service) -> psutil.Process:
     """Wait for the process of the readers, and give it."""
 
     def found() -> psutil.Process | None:
-        with httpx.Client(base_url=serving.url) as client:
+        with client_of(serving) as client:
             process = answering(serving, client)
         return process if process.pid != serving.process.pid else None
 
@@ -73,7 +86,7 @@ def readers_of(serving: Service) -> psutil.Process:
 
 
 def metric(serving: Service, name: str) -> float:
-    lines = httpx.get(f"{serving.url}/metrics").text.splitlines()
+    lines = httpx.get(f"{serving.url}/metrics", verify=TLS).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
@@ -81,7 +94,9 @@ def test_each_request_of_a_connection_is_answered_by_the_process_it_belongs_to(
     serving: Service,
 ) -> None:
     readers = readers_of(serving)
-    with httpx.Client(base_url=serving.url) as client:
+    received = "dixa_state_webhooks_received_total"
+    before = metric(serving, received)
+    with client_of(serving) as client:
         for number in range(3):
             answer = send(client, f"event-{number}")
             assert answer.json()["outcome"] == "appended"
@@ -90,7 +105,7 @@ def test_each_request_of_a_connection_is_answered_by_the_process_it_belongs_to(
         position = send(client, "event-0").json()["position"]
         found = client.get("/v1/conversations/70431", params={"min_position": position})
         assert found.json()["csid"] == 70431
-    assert metric(serving, "dixa_state_webhooks_received_total") == 4
+    assert metric(serving, received) == before + 4
     count = 'dixa_state_http_requests_total{method="GET",route="/v1/conversations/{csid}"'
     until(lambda: metric(serving, count) == 1)
 
@@ -154,19 +169,19 @@ def test_a_readers_process_that_stands_still_is_passed_by(serving: Service) -> N
 def webhooks_answer_all(serving: Service) -> bool:
     """Return whether a question is answered by the process of the webhooks."""
     try:
-        with httpx.Client(base_url=serving.url, timeout=0.5) as client:
+        with client_of(serving, 0.5) as client:
             return answering(serving, client).pid == serving.process.pid
     except httpx.TimeoutException:
         return False
 
 
-def test_what_is_on_its_way_when_the_service_is_to_end_is_answered(serving: Service) -> None:
+def test_what_is_on_its_way_when_the_service_is_to_end_is_answered(ending: Service) -> None:
     """Connections are in the process of the readers, which comes too late to pass them back."""
-    readers = readers_of(serving)
+    readers = readers_of(ending)
     with ExitStack() as stack:
-        clients = [stack.enter_context(httpx.Client(base_url=serving.url)) for _ in range(5)]
+        clients = [stack.enter_context(client_of(ending)) for _ in range(5)]
         for client in clients:
-            assert answering(serving, client) == readers
+            assert answering(ending, client) == readers
         for client in clients:  # a connection that is idle for five seconds is closed
             client.get("/v1/stats").raise_for_status()
         readers.suspend()
@@ -176,40 +191,40 @@ def test_what_is_on_its_way_when_the_service_is_to_end_is_answered(serving: Serv
                 for number, client in enumerate(clients)
             ]
             sleep(0.3)
-            serving.process.send_signal(signal.SIGTERM)
+            ending.process.send_signal(signal.SIGTERM)
             sleep(3)
             readers.resume()
             assert [answer.result().status_code for answer in answers] == [200] * len(clients)
-    assert serving.process.wait(30) == 0
+    assert ending.process.wait(30) == 0
 
 
 def test_when_the_readers_process_dies_all_is_answered_and_it_comes_back(serving: Service) -> None:
     readers = readers_of(serving)
     readers.kill()
     readers.wait(10)
-    with httpx.Client(base_url=serving.url) as client:
+    with client_of(serving) as client:
         assert answering(serving, client).pid == serving.process.pid
         assert send(client, "one").json()["outcome"] == "appended"
     assert readers_of(serving).pid != readers.pid
     assert "the readers' process has ended" in serving.log.read_text()
 
 
-def test_streams_are_counted_where_they_are_not_and_end_with_the_service(serving: Service) -> None:
-    readers = readers_of(serving)
-    with httpx.stream("GET", f"{serving.url}/v1/stream", timeout=20) as stream:
+def test_streams_are_counted_where_they_are_not_and_end_with_the_service(ending: Service) -> None:
+    readers = readers_of(ending)
+    with client_of(ending, 20) as client, client.stream("GET", "/v1/stream") as stream:
         lines = stream.iter_lines()
         next(lines)
-        until(lambda: metric(serving, "dixa_state_streams_open ") == 1)
-        serving.process.send_signal(signal.SIGTERM)
+        until(lambda: metric(ending, "dixa_state_streams_open ") == 1)
+        ending.process.send_signal(signal.SIGTERM)
         for _ in lines:
             pass  # it ends, and breaks off nowhere
-    assert serving.process.wait(30) == 0
+    assert ending.process.wait(30) == 0
     assert not readers.is_running()
 
 
-def test_the_readers_process_ends_when_that_of_the_webhooks_is_killed(serving: Service) -> None:
-    readers = readers_of(serving)
-    serving.process.kill()
+def test_the_readers_process_ends_when_that_of_the_webhooks_is_killed(ending: Service) -> None:
+    readers = readers_of(ending)
+    ending.process.kill()
     readers.wait(20)
 
 

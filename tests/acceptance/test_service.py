@@ -29,7 +29,7 @@ from dixa_state.store.events import decode_state
 KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 HOME = b"5b0d7a52-0f0e-4b7e-9a35-6f2c1f8a1c11"
 SENDERS = 8
-_TLS = httpx.create_ssl_context()  # unused, but slow to make for each client
+TLS = httpx.create_ssl_context()  # unused, but slow to make for each client
 
 
 class Service:
@@ -92,7 +92,7 @@ class Load:
 
     def _send(self, sender: int, lines: list[bytes]) -> None:
         """Send days of organizations of one's own; end where the service has ended."""
-        with httpx.Client(timeout=30, verify=_TLS) as client, suppress(httpx.TransportError):
+        with httpx.Client(timeout=30, verify=TLS) as client, suppress(httpx.TransportError):
             for number in count():
                 for line in lines:
                     self._deliver(client, line.replace(HOME, b"org-%d-%d" % (sender, number)))
@@ -151,7 +151,7 @@ def test_told_to_end_under_load_it_ends_well_and_all_it_has_answered_is_stored(
 def test_a_projector_whose_process_is_killed_starts_again_and_ends_with_the_service(
     store_url: str, tmp_path: Path, day_lines: list[bytes]
 ) -> None:
-    with service(store_url, tmp_path) as running, httpx.Client(verify=_TLS) as client:
+    with service(store_url, tmp_path) as running, httpx.Client(verify=TLS) as client:
 
         def ready() -> Any:
             return client.get(f"{running.url}/readyz").json()
@@ -244,7 +244,7 @@ def test_when_its_database_is_gone_it_says_so_and_when_it_is_back_it_goes_on(
             database.start()
             until(lambda: len(load.kept) > before + 200)
         assert load.answers.keys() == {(200, None), (503, "1")}
-        until(lambda: httpx.get(f"{running.url}/readyz", verify=_TLS).json()["lag"] == 0)
+        until(lambda: httpx.get(f"{running.url}/readyz", verify=TLS).json()["lag"] == 0)
         assert running.end() == 0
     assert "Traceback" not in running.log.read_text()
     assert_each_is_there_once(database.url, load.kept)

@@ -16,7 +16,7 @@ from dixa_state.web.server import Server, address_of, listen
 from dixa_state.web.service import Service
 
 SECRET = "00112233445566778899aabbccddeeff"  # noqa: S105 — for tests only
-_TLS = httpx.create_ssl_context()  # unused, but slow to make for each client
+TLS = httpx.create_ssl_context()  # unused, but slow to make for each client
 
 
 class Running:
@@ -33,7 +33,7 @@ class Running:
     def client(self) -> httpx.Client:
         """Give the client of this thread: one for several would close what another reads from."""
         if not hasattr(self._own, "client"):
-            made = httpx.Client(base_url=self.url, timeout=30, verify=_TLS)
+            made = httpx.Client(base_url=self.url, timeout=30, verify=TLS)
             self._own.client = self._clients.enter_context(made)
         client: httpx.Client = self._own.client
         return client

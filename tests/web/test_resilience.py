@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
-from servers import SECRET, Running, Serve, eventually
+from servers import SECRET, TLS, Running, Serve, eventually
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dixa_state.questions import Stats
@@ -66,7 +66,7 @@ def test_questions_of_clients_that_have_gone_are_not_begun(busy: tuple[Running, 
     running, go = busy
     for _ in range(executor.THREADS + 20):
         with pytest.raises(httpx.TimeoutException):
-            httpx.get(f"{running.url}/v1/stats", timeout=0.05)
+            httpx.get(f"{running.url}/v1/stats", timeout=0.05, verify=TLS)
     eventually(lambda: running.service.executor.count <= executor.THREADS)
     go.set()
 
@@ -109,7 +109,7 @@ def test_a_query_ends_with_its_deadline_or_when_its_client_has_gone(
         patched.setattr(Stats, "answer", work_on)
         for _ in range(executor.THREADS):
             with pytest.raises(httpx.TimeoutException):
-                httpx.get(f"{running.url}/v1/stats", timeout=0.2)
+                httpx.get(f"{running.url}/v1/stats", timeout=0.2, verify=TLS)
         eventually(lambda: not running.service.executor.count)
         patched.setattr(executor, "QUERY_TIMEOUT", 0.2)
         assert running.client.get("/v1/stats").status_code == 503
@@ -159,7 +159,7 @@ def test_a_store_that_hangs_does_not_keep_the_process_from_ending(
 async def _send_and_leave(url: str, body: bytes) -> None:
     from servers import signed  # noqa: PLC0415
 
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         with pytest.raises(httpx.TimeoutException):
             await client.post(url, content=body, headers=signed(body), timeout=1)
 
