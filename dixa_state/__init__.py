@@ -4,7 +4,9 @@ It keeps every webhook for ever, folds them into the state of each conversation,
 state at any moment: as of a time, and as known at a time.
 """
 
-from dixa_state.bootstrap import open_tracker
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from dixa_state.errors import (
     AmbiguousError,
     DixaStateError,
@@ -18,9 +20,29 @@ from dixa_state.errors import (
     StoreUnavailableError,
     UnfoldableEventError,
 )
-from dixa_state.store.append import Outcome
-from dixa_state.store.events import Webhook
-from dixa_state.tracker import ConversationTracker
+
+if TYPE_CHECKING:
+    from dixa_state.bootstrap import open_tracker
+    from dixa_state.store.append import Outcome
+    from dixa_state.store.events import Webhook
+    from dixa_state.tracker import ConversationTracker
+else:
+    # When they are asked for: what a command imports must not keep it from being interrupted.
+    _MODULES = {
+        "ConversationTracker": "tracker",
+        "Outcome": "store.append",
+        "Webhook": "store.events",
+        "open_tracker": "bootstrap",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+    def __dir__() -> list[str]:
+        return __all__
+
 
 __all__ = [
     "AmbiguousError",

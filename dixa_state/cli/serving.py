@@ -117,7 +117,7 @@ def demo(port: int, speed: float) -> None:
 def _replaying(flags: Mapping[str, object]) -> Iterator[None]:
     """Run `dixa-state replay` meanwhile, in a process of its own that takes no time of this one."""
     store = ["--store", str(flags["store"])] if "store" in flags else []
-    program = [sys.executable, "-c", "from dixa_state.cli import main; main()", "replay", *store]
+    program = [sys.executable, "-m", "dixa_state", "replay", *store]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL)  # noqa: S603 — ourselves
     try:
         yield

@@ -3,8 +3,10 @@
 import json
 import os
 import pty
+import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -623,3 +625,26 @@ def test_a_setting_that_does_not_exist_is_refused_with_the_nearest(
     Path(".env").unlink()
     monkeypatch.setenv("DIXA_STATE_STOER", "x")
     assert "did you mean DIXA_STATE_STORE?" in command("list").err
+
+
+INTERRUPTED = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from dixa_state.__main__ import main
+main()
+"""
+
+
+def test_interrupted_while_it_is_only_imported_it_ends_without_a_traceback() -> None:
+    words = [sys.executable, "-c", INTERRUPTED, "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_the_package_runs_as_a_module_too() -> None:
+    words = [sys.executable, "-m", "dixa_state", "--version"]
+    assert "dixa-state" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
