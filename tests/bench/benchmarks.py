@@ -23,6 +23,7 @@ from reading import growth, lists, status, ten_million
 from replaying import project, replay
 from rich.console import Console
 from simulating import simulate
+from starting import start
 from stores import STORES, MakeStore
 
 Benchmark = Callable[[str, MakeStore], Iterator[Result]]
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fold": fold,
     "disk": disk,
     "simulate": simulate,
+    "start": start,
 }
 
 

@@ -83,7 +83,8 @@ def get(store: str, make: MakeStore) -> Iterator[Result]:
     ] * 40
     times: dict[str, list[Load]] = {"ours": [], "FastAPI": []}
     for kind, loads in times.items():
-        with serving(kind, make()) as port:
+        with serving(kind, make()) as server:
+            port = server.port
             asyncio.run(_load(port, [signed(body) for body in bodies], 8, 60))
             asyncio.run(asyncio.sleep(1))
             loads += [asyncio.run(_load(port, asked, 1, QUIET_SECONDS)) for _ in range(3)]
@@ -102,8 +103,8 @@ def _compared(
     found: dict[str, list[Load]] = {kind: [] for kind in kinds}
     for _ in range(3):
         for kind, loads in found.items():
-            with serving(kind, make()) as port:
-                loads.append(asyncio.run(_load(port, sent, connections, seconds)))
+            with serving(kind, make()) as server:
+                loads.append(asyncio.run(_load(server.port, sent, connections, seconds)))
     return {
         kind: Load(*(medians(loads, name) for name in Load._fields))
         for kind, loads in found.items()
@@ -121,28 +122,44 @@ def signed(body: bytes) -> bytes:
     return head.encode() + body
 
 
+class Server(NamedTuple):
+    """A server that has started: what that took until it listened, and until it was idle.
+
+    `listening` is in seconds, `processor` in those of a core.
+    """
+
+    port: int
+    pid: int
+    listening: float
+    processor: float
+
+
 @contextmanager
-def serving(kind: str, store: str) -> Iterator[int]:
-    """Run a server in a process of its own; yield its port once its start is over."""
+def serving(kind: str, store: str) -> Iterator[Server]:
+    """Run a server in a process and a session of its own; yield it once its start is over."""
     program = [sys.executable, str(Path(__file__).parent / "servers.py"), kind, store]
     if kind == "Fastify":
         program = ["node", f"{os.environ[NODE]}/server.js", store, SECRET]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+    began = perf_counter()
+    with subprocess.Popen(
+        program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as server:
         assert server.stdout
         try:
             port = int(json.loads(server.stdout.readline()))
-            _until_idle(psutil.Process(server.pid))
-            yield port
+            listening = perf_counter() - began
+            yield Server(port, server.pid, listening, _until_idle(psutil.Process(server.pid)))
         finally:
             server.terminate()
 
 
-def _until_idle(server: psutil.Process) -> None:
-    """Wait until a server and its processes, which start after it listens, have nothing to do."""
+def _until_idle(server: psutil.Process) -> float:
+    """Wait until a server and its processes have nothing to do, and return the time they took."""
     used, before = _processor(server), -inf
     while used - before > _IDLE * _LOOK:
         sleep(_LOOK)
         used, before = _processor(server), used
+    return before
 
 
 def _processor(server: psutil.Process) -> float:

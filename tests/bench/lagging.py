@@ -20,8 +20,8 @@ CONNECTIONS = 16
 def lag(store: str, make: MakeStore) -> Iterator[Result]:
     """Measure the p99 in milliseconds, as another process sees the view."""
     url = make()
-    with serving("ours", url) as port:
-        answered, seen = asyncio.run(_watched(port, url))
+    with serving("ours", url) as server:
+        answered, seen = asyncio.run(_watched(server.port, url))
     lags = [seen[position] - at for position, at in answered.items() if position in seen]
     assert len(lags) > RATE, f"expected answers at {RATE}/s, got {len(lags)} in {SECONDS} s"
     achieved = len(answered) / SECONDS

@@ -1,8 +1,9 @@
 """Measuring beside something: the same machine, the same minutes, in turns; medians and ratios."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -80,3 +81,15 @@ def percentile(values: list[float], share: float) -> float:
     """Give a percentile by nearest rank."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def megabytes(session: int) -> float:
+    """Sum up the memory of a session's processes; what several share counts once."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                lines = (process / "smaps_rollup").read_text().splitlines()
+                found += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found / 1024

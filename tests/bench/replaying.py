@@ -4,11 +4,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from time import process_time, sleep
 
-from measuring import Beside, Result, in_turns, timed
+from measuring import Beside, Result, in_turns, megabytes, timed
 from stores import MakeStore
 from traffic import received_webhooks
 
@@ -78,27 +76,15 @@ def _by_one_process(url: str) -> float:
 
 
 def _replayed(url: str, peaks: list[float]) -> float:
-    words = [sys.executable, "-c", "from dixa_state.cli import main; main()"]
+    words = [sys.executable, "-m", "dixa_state"]
     words += ["replay", "--json", "--store", url]
     with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as replaying:
         peak = 0.0
         while replaying.poll() is None:
-            peak = max(peak, _megabytes(replaying.pid))
+            peak = max(peak, megabytes(replaying.pid))
             sleep(0.05)
         assert replaying.stdout
         assert replaying.returncode == 0
         told = json.loads(replaying.stdout.read())
     peaks.append(peak)
     return EVENTS / float(told["seconds"])
-
-
-def _megabytes(session: int) -> float:
-    """Sum up the memory of a session's processes; what several share counts once."""
-    found = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                lines = (process / "smaps_rollup").read_text().splitlines()
-                found += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return found / 1024
