@@ -72,7 +72,7 @@ class LastReported(Struct, gc=False, frozen=True):
 
 
 class PastValues(Struct, gc=False, frozen=True):
-    """The values that each field has had, by their keys; nobody and no queue are `NOBODY`.
+    """The values that each field has had, by their keys; nobody and no queue are the empty one.
 
     A snapshot that is a moment stale can only contain one of these.
     """
@@ -83,7 +83,9 @@ class PastValues(Struct, gc=False, frozen=True):
     subject: frozenset[str] = frozenset()
 
 
-NOBODY = ""
+def past_key(value: User | Queue | None) -> str:
+    """Return the key by which a value is kept that a field has had."""
+    return (value and value.key) or ""
 
 
 class _Fields(Struct, gc=False):
@@ -168,19 +170,20 @@ class Conversation(_Fields, frozen=True):  # type: ignore[misc]  # msgspec allow
     """
 
 
-class Draft(_Fields):
+class Draft(_Fields, kw_only=True):
     """A conversation while events are folded into it, which change it in place.
 
     Only a fold has one, and nobody else sees it. `agreed` is a snapshot in which there is nothing
-    new, until a fact changes a field.
+    new, until a fact changes a field; `grace` is how stale a snapshot may be.
     """
 
+    grace: timedelta
     agreed: Snapshot | None = None
 
     @classmethod
-    def of(cls, state: Conversation) -> Self:
+    def of(cls, state: Conversation, grace: timedelta) -> Self:
         """Return a draft that begins as this state."""
-        return cls(*astuple(state))
+        return cls(*astuple(state), grace=grace)
 
     def finish(self, events: Sequence[Event]) -> Conversation:
         """Return the state after these events, which were folded into it in this order."""
@@ -191,7 +194,7 @@ class Draft(_Fields):
         self.version += len(events)
         self.position = max([self.position, *(event.position for event in events)])
         self.late += sum(event.late for event in events)
-        return Conversation(*astuple(self)[:-1])
+        return Conversation(*astuple(self)[:-2])  # without the two fields of a draft alone
 
     def report(self, **times: datetime) -> None:
         """Record when fields were last reported."""
@@ -213,27 +216,22 @@ def missed(state: Conversation) -> list[Loss]:
 
 
 def change_status(
-    draft: Draft,
-    event: Event,
-    rule: TransitionRule,
-    grace: timedelta,
-    *,
-    snapshot_status: Status | None = None,
+    draft: Draft, event: Event, rule: TransitionRule, snapshot_status: Status | None = None
 ) -> None:
     """Apply an event about the status; `snapshot_status` takes the place of what the rule says."""
     if snapshot_status is not None and snapshot_status != rule.to:
         to = interpret_status(draft.life, snapshot_status)
         rule = replace(rule, to=to, repeat="nothing")
     before, visits = draft.life, draft.visits
-    life = retract_inferred(before, event, rule.to, grace)
-    if life is not before or is_one_ending(before, event, rule, grace):
+    life = retract_inferred(before, event, rule.to, draft.grace)
+    if life is not before or is_one_ending(before, event, rule, draft.grace):
         visits = resume_visit(visits, "closed", before.since)
     with_agent = draft.assignee is not None and _agent_in_snapshot(event)
-    life = apply_rule(life, event, rule, grace, with_agent=with_agent)
+    life = apply_rule(life, event, rule, draft.grace, with_agent=with_agent)
     if life.transitions != before.transitions:
         visits = _with_end(visits, event, life)
     elif rule is REOPENED and life.losses is not before.losses:
-        visits = lose_end(visits, event.at, grace)
+        visits = lose_end(visits, event.at, draft.grace)
     draft.life, draft.visits = life, visits
 
 
@@ -250,18 +248,11 @@ def _with_end(visits: Visits, event: Event, life: Lifecycle) -> Visits:
     return leave_queue(visits, since, "closed") if life.status == "closed" else visits
 
 
-def infer_life(draft: Draft, event: Event, life: Lifecycle) -> None:
-    """Set the lifecycle that a snapshot implies; a close ends the queue visit."""
-    draft.life = life
-    if life.status in ENDED:
-        draft.visits = leave_queue(draft.visits, event.at, "closed", inferred=True)
-
-
-def set_requester(draft: Draft, event: Event, requester: User | None, grace: timedelta) -> None:
+def set_requester(draft: Draft, event: Event, requester: User | None) -> None:
     """Make this end user the requester, and keep the one before."""
     before = draft.requester
     if same(requester, before):
-        draft.losses = without_inferred(draft.losses, event.at, "requester", grace)
+        draft.losses = without_inferred(draft.losses, event.at, "requester", draft.grace)
     elif before is not None:
         draft.earlier_requesters = (*draft.earlier_requesters, before)
     draft.requester = requester
@@ -269,20 +260,14 @@ def set_requester(draft: Draft, event: Event, requester: User | None, grace: tim
     draft.past_values = _with_past(draft.past_values, "requester", requester, before)
 
 
-def set_assignee(
-    draft: Draft,
-    event: Event,
-    agent: User | UnsetType | None,
-    how: How,
-    grace: timedelta,
-) -> None:
+def set_assignee(draft: Draft, event: Event, agent: User | UnsetType | None, how: How) -> None:
     """Assign the conversation to an agent, or to nobody; an agent ends the queue visit."""
     inferred, reported_at = how == "inferred", draft.last_reported.assignee
     draft.report(assignee=event.at)
     if isinstance(agent, UnsetType):
         return
     if same(agent, draft.assignee) and not inferred:
-        losses = without_inferred(draft.losses, event.at, "assignee", grace)
+        losses = without_inferred(draft.losses, event.at, "assignee", draft.grace)
         if losses is not draft.losses and draft.visits and draft.visits[-1].left_inferred:
             # the snapshot that showed the assignment a moment before had ended the visit
             since = draft.assignments[-1].since
@@ -292,11 +277,11 @@ def set_assignee(
         draft.visits = leave_queue(draft.visits, event.at, "assigned", inferred=inferred)
     before = _before_history(reported_at, event, inferred=inferred)
     draft.past_values = _with_past(draft.past_values, "assignee", agent, *before)
-    draft.assignments = assign(draft.assignments, event, agent, how, grace)
+    draft.assignments = assign(draft.assignments, event, agent, how, draft.grace)
     draft.assignee = agent
 
 
-def unassign(draft: Draft, event: Event, agent: User | None, grace: timedelta) -> None:
+def unassign(draft: Draft, event: Event, agent: User | None) -> None:
     """End the assignment to this agent, unless the conversation has passed on to another one.
 
     Where the agent is not named, or is not the assignee, the snapshot decides.
@@ -304,7 +289,7 @@ def unassign(draft: Draft, event: Event, agent: User | None, grace: timedelta) -
     assignee, reported_at = draft.assignee, draft.last_reported.assignee
     in_snapshot = event.snapshot.assignee if event.snapshot else UNSET
     # one transfer sends both an assignment and the end of the one before, in either order
-    just_passed_on = reported_at is not None and event.at - reported_at <= grace
+    just_passed_on = reported_at is not None and event.at - reported_at <= draft.grace
     if agent is None:
         if assignee is not None and isinstance(in_snapshot, User) and same(in_snapshot, assignee):
             return
@@ -314,16 +299,11 @@ def unassign(draft: Draft, event: Event, agent: User | None, grace: timedelta) -
             return
         if not just_passed_on:
             draft.losses += prove_loss(event, "unexpected", "assignee", reported_at)
-    set_assignee(draft, event, None, "assigned", grace)
+    set_assignee(draft, event, None, "assigned")
 
 
 def set_queue(
-    draft: Draft,
-    event: Event,
-    queue: Queue | UnsetType | None,
-    grace: timedelta,
-    *,
-    inferred: bool = False,
+    draft: Draft, event: Event, queue: Queue | UnsetType | None, *, inferred: bool = False
 ) -> None:
     """Set the queue of the conversation, where the event names one."""
     reported_at = draft.last_reported.queue
@@ -333,8 +313,8 @@ def set_queue(
     if not same(queue, draft.queue):
         draft.queue_history = (*draft.queue_history, QueueInterval(queue, event.at, inferred))
     elif not inferred:
-        draft.queue_history = _explained(draft.queue_history, event, grace)
-        draft.losses = without_inferred(draft.losses, event.at, "queue", grace)
+        draft.queue_history = _explained(draft.queue_history, event, draft.grace)
+        draft.losses = without_inferred(draft.losses, event.at, "queue", draft.grace)
     before = _before_history(reported_at, event, inferred=inferred)
     draft.past_values = _with_past(draft.past_values, "queue", queue, *before)
     draft.queue = queue
@@ -349,22 +329,18 @@ def _explained(
     return (*history[:-1], QueueInterval(history[-1].queue, event.at))
 
 
-def transfer_to_agent(
-    draft: Draft, event: Event, agent: User | UnsetType | None, grace: timedelta
-) -> None:
+def transfer_to_agent(draft: Draft, event: Event, agent: User | UnsetType | None) -> None:
     """Transfer to an agent, and to the queue that the event's own snapshot contains."""
     snapshot = event.snapshot
     draft.transfers += 1
     agent = _destination(agent, snapshot.assignee if snapshot else UNSET)
-    set_assignee(draft, event, agent, "transferred", grace)
+    set_assignee(draft, event, agent, "transferred")
     if snapshot is None or snapshot.queue is UNSET or same(snapshot.queue, draft.queue):
         return  # what it only confirms is no report on the field
-    set_queue(draft, event, snapshot.queue, grace)
+    set_queue(draft, event, snapshot.queue)
 
 
-def transfer_to_queue(
-    draft: Draft, event: Event, queue: Queue | UnsetType | None, grace: timedelta
-) -> None:
+def transfer_to_queue(draft: Draft, event: Event, queue: Queue | UnsetType | None) -> None:
     """Transfer to a queue, where it waits from then on, and to whom the own snapshot contains.
 
     A transfer that names nothing comes here too: it was one to an agent, where the snapshot shows
@@ -374,17 +350,17 @@ def transfer_to_queue(
     agent = snapshot.assignee if snapshot else UNSET
     queue = _destination(queue, snapshot.queue if snapshot else UNSET)
     if agent and not same(agent, draft.assignee) and queue and same(queue, draft.queue):
-        transfer_to_agent(draft, event, agent, grace)
+        transfer_to_agent(draft, event, agent)
         return
     visits = draft.visits
     draft.transfers += 1
     if agent is not UNSET and not same(agent, draft.assignee):
-        set_assignee(draft, event, agent, "transferred", grace)
+        set_assignee(draft, event, agent, "transferred")
     if queue:
-        visits = enter_queue(visits, queue, event.at, "transferred", grace)
+        visits = enter_queue(visits, queue, event.at, "transferred", draft.grace)
     else:
         visits = leave_queue(visits, event.at, "transferred")
-    set_queue(draft, event, queue, grace)
+    set_queue(draft, event, queue)
     draft.visits = visits
 
 
@@ -402,15 +378,15 @@ def _destination(
     return in_snapshot
 
 
-def set_tag(draft: Draft, event: Event, tag: str | None, grace: timedelta, *, added: bool) -> None:
+def set_tag(draft: Draft, event: Event, tag: str | None, *, added: bool) -> None:
     """Add or remove a tag, as an event about tags reports it."""
     if tag is None:
         return
     if (tag in draft.tags) != added:
-        _change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred=False))
+        change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred=False))
         return
     draft.report_tag(tag, event.at)
-    losses = without_inferred(draft.losses, event.at, "tags", grace, tag)
+    losses = without_inferred(draft.losses, event.at, "tags", draft.grace, tag)
     if losses is not draft.losses:
         draft.tag_history = _tag_explained(draft.tag_history, event, tag)
     draft.losses = losses
@@ -423,28 +399,17 @@ def _tag_explained(history: tuple[TagChange, ...], event: Event, tag: str) -> tu
     return (*history[:index], *history[index + 1 :], change)
 
 
-def infer_tag(draft: Draft, event: Event, tag: str, *, inferred: bool) -> None:
-    """Add or remove a tag, as a snapshot shows it."""
-    known = draft.last_reported
-    if inferred:
-        after = known.tags.get(tag, known.all_tags)
-        draft.losses += prove_loss(event, "inferred", "tags", after, tag)
-    added = tag not in draft.tags
-    _change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred))
-
-
-def _change_tag(draft: Draft, change: TagChange) -> None:
+def change_tag(draft: Draft, change: TagChange) -> None:
+    """Add or remove a tag."""
     draft.tags ^= {change.tag}
     draft.tag_history = (*draft.tag_history, change)
     draft.report_tag(change.tag, change.at)
 
 
-def set_attributes(
-    draft: Draft, event: Event, attributes: dict[str, Any], grace: timedelta
-) -> None:
+def set_attributes(draft: Draft, event: Event, attributes: dict[str, Any]) -> None:
     """Set exactly these custom attributes."""
     if attributes == draft.custom_attributes:
-        draft.losses = without_inferred(draft.losses, event.at, "custom_attributes", grace)
+        draft.losses = without_inferred(draft.losses, event.at, "custom_attributes", draft.grace)
     draft.custom_attributes = attributes
     draft.report(custom_attributes=event.at)
 
@@ -460,5 +425,5 @@ def _before_history(
 def _with_past(past: PastValues, field: str, *added: User | Queue | None) -> PastValues:
     """Add values that a field has had."""
     values: frozenset[str] = getattr(past, field)
-    new = {(one.key or NOBODY) if one else NOBODY for one in added}
+    new = {past_key(one) for one in added}
     return past if new <= values else replace(past, **{field: values | new})

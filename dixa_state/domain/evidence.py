@@ -12,7 +12,7 @@ was missed, and the event takes the place of the inference.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -20,16 +20,16 @@ from msgspec.structs import replace
 from dixa_state.domain import lifecycle
 from dixa_state.domain.assignment import How
 from dixa_state.domain.conversation import (
-    NOBODY,
     Draft,
-    infer_life,
-    infer_tag,
+    TagChange,
+    change_tag,
+    past_key,
     set_assignee,
     set_attributes,
     set_queue,
     set_requester,
 )
-from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, same
+from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, User, same
 from dixa_state.domain.lifecycle import ENDED
 from dixa_state.domain.losses import prove_loss
 from dixa_state.domain.queueing import Visits, enter_queue, leave_queue
@@ -37,15 +37,17 @@ from dixa_state.domain.queueing import Visits, enter_queue, leave_queue
 GRACE = timedelta(seconds=10)
 """How much later than the last report on a field a snapshot must be to be believed against it."""
 
+PastField = Literal["requester", "queue", "assignee", "subject"]
 
-def apply_snapshot(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+
+def apply_snapshot(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     """Apply the snapshot to each field that the event is not about, where it is credible."""
     _set_undisputed(draft, snapshot)
     differing = _differing(draft, snapshot)
     draft.agreed = None if differing else snapshot
     for field in differing:
         if field not in event.fact.about:
-            _APPLY[field](draft, event, snapshot, grace)
+            _APPLY[field](draft, event, snapshot)
 
 
 def _set_undisputed(draft: Draft, snapshot: Snapshot) -> None:
@@ -92,113 +94,117 @@ def _differing(state: Draft, snapshot: Snapshot) -> list[Field]:
     return differing
 
 
-def _is_credible(
-    event: Event, reported_at: datetime | None, grace: timedelta, value: str, past: frozenset[str]
-) -> bool:
-    return reported_at is None or event.at - reported_at > grace or value not in past
+def _is_later(draft: Draft, event: Event, reported_at: datetime | None) -> bool:
+    return reported_at is None or event.at - reported_at > draft.grace
 
 
-def _prove_loss(draft: Draft, event: Event, field: Field, reported_at: datetime | None) -> None:
+def _is_credible(draft: Draft, event: Event, field: PastField, value: str) -> bool:
+    past: frozenset[str] = getattr(draft.past_values, field)
+    return value not in past or _is_later(draft, event, getattr(draft.last_reported, field))
+
+
+def _believe(draft: Draft, event: Event, field: PastField, value: User | Queue | None) -> bool:
+    """Return whether a value that is not the state's is credible, and prove the loss if it is."""
+    credible = _is_credible(draft, event, field, past_key(value))
+    if credible:
+        _prove_loss(draft, event, field, getattr(draft.last_reported, field))
+    return credible
+
+
+def _prove_loss(
+    draft: Draft, event: Event, field: Field, after: datetime | None, tag: str | None = None
+) -> None:
     """Record that the event about this field was lost; none is sent of what a creation shows."""
     if not isinstance(event.fact, Created):
-        draft.losses += prove_loss(event, "inferred", field, reported_at)
+        draft.losses += prove_loss(event, "inferred", field, after, tag)
 
 
-def _status(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+def _status(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     status = lifecycle.status_from_dixa(snapshot.status)
     if status is None:
         return
-    life = lifecycle.infer_status(draft.life, event, status, grace)
-    if life is not draft.life:
-        infer_life(draft, event, life)
+    life = lifecycle.infer_status(draft.life, event, status, draft.grace)
+    if life is not draft.life and life.status in ENDED:
+        draft.visits = leave_queue(draft.visits, event.at, "closed", inferred=True)
+    draft.life = life
 
 
-def _requester(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
-    requester, reported_at = snapshot.requester, draft.last_reported.requester
+def _requester(draft: Draft, event: Event, snapshot: Snapshot) -> None:
+    requester = snapshot.requester
     if same(requester, draft.requester):
         draft.requester = requester
-        return
-    key = (requester and requester.key) or NOBODY
-    if _is_credible(event, reported_at, grace, key, draft.past_values.requester):
-        _prove_loss(draft, event, "requester", reported_at)
-        set_requester(draft, event, requester, grace)
+    elif _believe(draft, event, "requester", requester):
+        set_requester(draft, event, requester)
 
 
-def _queue(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+def _queue(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     queue = snapshot.queue or None
-    reported_at = draft.last_reported.queue
     if queue is not None and same(queue, draft.queue):
         draft.queue = queue
-        return
-    key = (queue and queue.key) or NOBODY
-    if _is_credible(event, reported_at, grace, key, draft.past_values.queue):
-        _prove_loss(draft, event, "queue", reported_at)
-        draft.visits = _inferred_visits(draft, event, snapshot, queue, grace)
-        set_queue(draft, event, queue, grace, inferred=True)
+    elif _believe(draft, event, "queue", queue):
+        draft.visits = _inferred_visits(draft, event, snapshot, queue)
+        set_queue(draft, event, queue, inferred=True)
 
 
-def _inferred_visits(
-    state: Draft, event: Event, snapshot: Snapshot, queue: Queue | None, grace: timedelta
-) -> Visits:
+def _inferred_visits(state: Draft, event: Event, snapshot: Snapshot, queue: Queue | None) -> Visits:
     """Return the visits after a snapshot showed this queue: none known before, so a new one."""
     if queue is None:
         return leave_queue(state.visits, event.at, "unknown")
     if isinstance(event.fact, Created):
         if snapshot.assignee:  # an agent began it, and nobody waited
             return state.visits
-        return enter_queue(state.visits, queue, event.at, "created", grace)
-    visits = enter_queue(state.visits, queue, event.at, "inferred", grace)
+        return enter_queue(state.visits, queue, event.at, "created", state.grace)
+    visits = enter_queue(state.visits, queue, event.at, "inferred", state.grace)
     if state.assignee is not None or state.life.status in ENDED:
         return leave_queue(visits, event.at, "unknown")
     return visits
 
 
-def _assignee(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
-    agent, reported_at = snapshot.assignee or None, draft.last_reported.assignee
+def _assignee(draft: Draft, event: Event, snapshot: Snapshot) -> None:
+    agent = snapshot.assignee or None
     if agent is not None and same(agent, draft.assignee):
         draft.assignee = agent
-        return
-    key = (agent and agent.key) or NOBODY
-    if _is_credible(event, reported_at, grace, key, draft.past_values.assignee):
-        _prove_loss(draft, event, "assignee", reported_at)
+    elif _believe(draft, event, "assignee", agent):
         how: How = "assigned" if isinstance(event.fact, Created) else "inferred"
-        set_assignee(draft, event, agent, how, grace)
+        set_assignee(draft, event, agent, how)
 
 
-def _subject(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+def _subject(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     subject, past = snapshot.subject or "", draft.past_values
-    if _is_credible(event, draft.last_reported.subject, grace, subject, past.subject):
+    if _is_credible(draft, event, "subject", subject):
         draft.subject = subject
         draft.report(subject=event.at)
         draft.past_values = replace(past, subject=past.subject | {subject})
 
 
-def _tags(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+def _tags(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     """Apply the tags in the snapshot, each judged by the last report on it."""
-    reported = draft.last_reported
+    reported, inferred = draft.last_reported, not isinstance(event.fact, Created)
     for tag in sorted((snapshot.tags or frozenset()) ^ draft.tags):
         reported_at = reported.tags.get(tag)
         # none where the conversation never had the tag: no stale snapshot can contain it
-        if reported_at is None or event.at - reported_at > grace:
-            infer_tag(draft, event, tag, inferred=not isinstance(event.fact, Created))
+        if _is_later(draft, event, reported_at):
+            _prove_loss(draft, event, "tags", reported_at or reported.all_tags, tag)
+            added = tag not in draft.tags
+            change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred))
     draft.report(all_tags=reported.all_tags or event.at)
 
 
-def _attributes(draft: Draft, event: Event, snapshot: Snapshot, grace: timedelta) -> None:
+def _attributes(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     attributes, known = snapshot.custom_attributes or {}, draft.custom_attributes
     reported_at = draft.last_reported.custom_attributes
-    if known and reported_at is not None and event.at - reported_at <= grace:
+    if known and not _is_later(draft, event, reported_at):
         return
     if _given(attributes) != _given(known):  # an attribute without a value is as good as absent
         _prove_loss(draft, event, "custom_attributes", reported_at)
-    set_attributes(draft, event, attributes, grace)
+    set_attributes(draft, event, attributes)
 
 
 def _given(attributes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-_APPLY: dict[Field, Callable[[Draft, Event, Snapshot, timedelta], None]] = {
+_APPLY: dict[Field, Callable[[Draft, Event, Snapshot], None]] = {
     "status": _status,
     "requester": _requester,
     "queue": _queue,

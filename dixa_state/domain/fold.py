@@ -35,18 +35,18 @@ from dixa_state.domain.sla import Attribution, record_evaluation
 
 def evolve(state: Conversation, *events: Event, grace: timedelta = GRACE) -> Conversation:
     """Apply events in event-time order: of each its snapshot, as evidence, and then its fact."""
-    draft = Draft.of(state)
+    draft = Draft.of(state, grace)
     for event in events:
         if event.snapshot is not None and event.snapshot is not draft.agreed:
-            apply_snapshot(draft, event, event.snapshot, grace)
-        _apply_fact(draft, event, event.fact, grace)
+            apply_snapshot(draft, event, event.snapshot)
+        _apply_fact(draft, event, event.fact)
         if event.fact.about:
             draft.agreed = None
     return draft.finish(events)
 
 
 def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the point
-    draft: Draft, event: Event, fact: AnyFact, grace: timedelta
+    draft: Draft, event: Event, fact: AnyFact
 ) -> None:
     match fact:  # the most frequent first: each arm that does not match costs time
         case facts.MessageAdded():
@@ -56,47 +56,45 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
         case facts.DeliveryReported():
             draft.deliveries_failed += fact.fate == "failed"
         case facts.Assigned():
-            set_assignee(draft, event, fact.agent, "assigned", grace)
+            set_assignee(draft, event, fact.agent, "assigned")
         case facts.Enqueued():
-            set_queue(draft, event, fact.queue, grace)
-            draft.visits = enter_queue(draft.visits, draft.queue, event.at, "enqueued", grace)
+            set_queue(draft, event, fact.queue)
+            draft.visits = enter_queue(draft.visits, draft.queue, event.at, "enqueued", draft.grace)
         case facts.Created():
             draft.created_at = draft.created_at or event.at
-            status = _snapshot_status(event)
-            change_status(draft, event, lifecycle.CREATED, grace, snapshot_status=status)
+            change_status(draft, event, lifecycle.CREATED, _snapshot_status(event))
         case facts.Closed():
-            change_status(draft, event, lifecycle.CLOSED, grace)
+            change_status(draft, event, lifecycle.CLOSED)
         case facts.Reopened():
-            change_status(draft, event, lifecycle.REOPENED, grace)
+            change_status(draft, event, lifecycle.REOPENED)
         case facts.FollowUpAdded():
-            change_status(draft, event, lifecycle.FOLLOW_UP_ADDED, grace)
+            change_status(draft, event, lifecycle.FOLLOW_UP_ADDED)
         case facts.FollowUpExpired():
             status = _snapshot_status(event)
             if status == "pending":
                 status = None  # a stale snapshot: what expired cannot still be pending
-            expired = lifecycle.FOLLOW_UP_EXPIRED
-            change_status(draft, event, expired, grace, snapshot_status=status)
+            change_status(draft, event, lifecycle.FOLLOW_UP_EXPIRED, status)
         case facts.Abandoned():
-            set_queue(draft, event, fact.queue, grace)
-            change_status(draft, event, lifecycle.ABANDONED, grace)
+            set_queue(draft, event, fact.queue)
+            change_status(draft, event, lifecycle.ABANDONED)
         case facts.TransferredToQueue():
-            transfer_to_queue(draft, event, fact.queue, grace)
+            transfer_to_queue(draft, event, fact.queue)
         case facts.TransferredToAgent():
-            transfer_to_agent(draft, event, fact.agent, grace)
+            transfer_to_agent(draft, event, fact.agent)
         case facts.Unassigned():
-            unassign(draft, event, fact.agent, grace)
+            unassign(draft, event, fact.agent)
         case facts.NoteAdded():
             draft.notes += 1
         case facts.TagAdded():
-            set_tag(draft, event, fact.tag, grace, added=True)
+            set_tag(draft, event, fact.tag, added=True)
         case facts.TagRemoved():
-            set_tag(draft, event, fact.tag, grace, added=False)
+            set_tag(draft, event, fact.tag, added=False)
         case facts.CustomAttributesUpdated():
-            set_attributes(draft, event, draft.custom_attributes | fact.values, grace)
+            set_attributes(draft, event, draft.custom_attributes | fact.values)
         case facts.EndUserReplaced():
             new = fact.new or draft.requester
             draft.requester = draft.requester or fact.old
-            set_requester(draft, event, new, grace)
+            set_requester(draft, event, new)
         case facts.Rated():
             reopens = draft.life.summary.reopens
             draft.ratings = add_rating(draft.ratings, event.at, fact, reopens)
