@@ -50,10 +50,12 @@ def _sla(status: events.SlaStatus) -> EventType:
     )
 
 
-def _ban(key: str, topic: str, fact: Make) -> EventType:
-    subject: Subject = "enduser" if topic.startswith("enduser.") else "ip"
+def _ban(subject: Subject, *, banned: bool) -> EventType:
+    verb = "banned" if banned else "unbanned"
+    name = f"{verb.title()}{subject.title()}"
+    fact = partial(events.BanReported, banned=banned)
     kind = data.EndUserBanData if subject == "enduser" else data.IpBanData
-    return EventType(key, topic, fact, kind, subject, (key.removeprefix("Agent"),))
+    return EventType(f"Agent{name}", f"{subject}.{verb}", fact, kind, subject, (name,))
 
 
 CATALOG: tuple[EventType, ...] = (
@@ -104,10 +106,10 @@ CATALOG: tuple[EventType, ...] = (
     ),
     EventType("TypingStarted", "typing.started", events.TypingStarted, data.TypingData),
     *(_sla(status) for status in get_args(events.SlaStatus)),
-    _ban("AgentBannedEnduser", "enduser.banned", events.EndUserBanned),
-    _ban("AgentUnbannedEnduser", "enduser.unbanned", events.EndUserUnbanned),
-    _ban("AgentBannedIp", "ip.banned", events.IpBanned),
-    _ban("AgentUnbannedIp", "ip.unbanned", events.IpUnbanned),
+    _ban("enduser", banned=True),
+    _ban("enduser", banned=False),
+    _ban("ip", banned=True),
+    _ban("ip", banned=False),
     *(_delivery(fate) for fate in get_args(events.DeliveryFate)),
 )
 UNKNOWN = EventType("", UNRECOGNISED, events.Unrecognised, data.UnknownData, "unknown")

@@ -7,16 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dixa_state.domain.events import (
-    AnyFact,
-    EndUserBanned,
-    EndUserUnbanned,
-    Event,
-    IpBanned,
-    IpUnbanned,
-    Order,
-    User,
-)
+from dixa_state.domain.events import AnyFact, BanReported, Event, Order, User
 
 BanKind = Literal["enduser", "ip"]
 
@@ -50,13 +41,9 @@ class Ban(Struct, gc=False, frozen=True):
 
 def subject(fact: AnyFact) -> str:
     """Return the key of the end user, or the address, that a fact about a ban concerns."""
-    match fact:
-        case EndUserBanned(user=User() as user) | EndUserUnbanned(user=User() as user):
-            return user.key or ""
-        case IpBanned(address=str() as address) | IpUnbanned(address=str() as address):
-            return address
-        case _:
-            return ""
+    if not isinstance(fact, BanReported):
+        return ""
+    return (fact.user.key if fact.user else fact.address) or ""
 
 
 def fold(state: Ban, events: Iterable[Event]) -> Ban:
@@ -74,22 +61,13 @@ def evolve(state: Ban, event: Event) -> Ban:
         version=state.version + 1,
         position=max(state.position, event.position),
     )
-    match event.fact:
-        case EndUserBanned(user=user):
-            return _changed(state, event, banned=True, user=user)
-        case EndUserUnbanned(user=user):
-            return _changed(state, event, banned=False, user=user)
-        case IpBanned():
-            return _changed(state, event, banned=True)
-        case IpUnbanned():
-            return _changed(state, event, banned=False)
-        case _:
-            return state
-
-
-def _changed(state: Ban, event: Event, *, banned: bool, user: User | None = None) -> Ban:
-    change = BanChange(banned, event.at, event.actor, event.event_id, event.received_at, event.late)
-    state = replace(state, user=user or state.user, history=(*state.history, change))
-    if state.since is not None and state.banned == banned:
+    fact = event.fact
+    if not isinstance(fact, BanReported):
         return state
-    return replace(state, banned=banned, since=event.at, by=event.actor)
+    change = BanChange(
+        fact.banned, event.at, event.actor, event.event_id, event.received_at, event.late
+    )
+    state = replace(state, user=fact.user or state.user, history=(*state.history, change))
+    if state.since is not None and state.banned == fact.banned:
+        return state
+    return replace(state, banned=fact.banned, since=event.at, by=event.actor)

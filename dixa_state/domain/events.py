@@ -285,27 +285,11 @@ class Rated(Fact, frozen=True):
     rank = 90
 
 
-class EndUserBanned(Fact, frozen=True):
-    """An end user was banned."""
+class BanReported(Fact, frozen=True):
+    """An end user or an IP address was banned, or the ban was lifted."""
 
+    banned: bool
     user: User | None = None
-
-
-class EndUserUnbanned(Fact, frozen=True):
-    """The ban on an end user was lifted."""
-
-    user: User | None = None
-
-
-class IpBanned(Fact, frozen=True):
-    """An IP address was banned."""
-
-    address: str | None = None
-
-
-class IpUnbanned(Fact, frozen=True):
-    """The ban on an IP address was lifted."""
-
     address: str | None = None
 
 
@@ -315,8 +299,7 @@ class Unrecognised(Fact, frozen=True):
     fqn: str
 
 
-BanFact = EndUserBanned | EndUserUnbanned | IpBanned | IpUnbanned
-ConversationFact = (
+AnyFact = (
     Created
     | Reopened
     | FollowUpAdded
@@ -339,9 +322,9 @@ ConversationFact = (
     | SlaEvaluationBegan
     | TypingStarted
     | DeliveryReported
+    | BanReported
     | Unrecognised
 )
-AnyFact = ConversationFact | BanFact
 
 
 class Order(Struct, gc=False, frozen=True, order=True, array_like=True):

@@ -100,13 +100,7 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
             draft.ratings = add_rating(draft.ratings, event.at, fact, reopens)
         case facts.TypingStarted():
             draft.typing += 1
-        case (
-            facts.Unrecognised()
-            | facts.EndUserBanned()
-            | facts.EndUserUnbanned()
-            | facts.IpBanned()
-            | facts.IpUnbanned()
-        ):
+        case facts.BanReported() | facts.Unrecognised():
             pass
         case _:
             assert_never(fact)

@@ -96,21 +96,27 @@ LAST_ANSWER = "b754ec8c-7efb-5995-bd3b-5c9407b863ac"
 
 EXPECTED = {
     "agent_banned_enduser": Expected(
-        f"enduser/{ORGANIZATION}/{JON.id}", "enduser.banned", events.EndUserBanned(user=JON), OMAR
+        f"enduser/{ORGANIZATION}/{JON.id}",
+        "enduser.banned",
+        events.BanReported(banned=True, user=JON),
+        OMAR,
     ),
     "agent_banned_ip": Expected(
-        f"ip/{ORGANIZATION}/203.0.113.7", "ip.banned", events.IpBanned(address="203.0.113.7"), OMAR
+        f"ip/{ORGANIZATION}/203.0.113.7",
+        "ip.banned",
+        events.BanReported(banned=True, address="203.0.113.7"),
+        OMAR,
     ),
     "agent_unbanned_enduser": Expected(
         f"enduser/{ORGANIZATION}/{JON.id}",
         "enduser.unbanned",
-        events.EndUserUnbanned(user=JON),
+        events.BanReported(banned=False, user=JON),
         IDA,
     ),
     "agent_unbanned_ip": Expected(
         f"ip/{ORGANIZATION}/203.0.113.7",
         "ip.unbanned",
-        events.IpUnbanned(address="203.0.113.7"),
+        events.BanReported(banned=False, address="203.0.113.7"),
         IDA,
     ),
     "conversation_abandoned": Expected(

@@ -153,13 +153,13 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
     ),
     (
         "agent_banned_enduser",
-        events.EndUserBanned(user=CUSTOMER),
+        events.BanReported(banned=True, user=CUSTOMER),
         user_places("enduser", "endUser", "user", "contact", "requester", user="e1")
         + user_places("banned_user", "bannedEnduser", "customer", user="e1"),
     ),
     (
         "agent_unbanned_ip",
-        events.IpUnbanned(address="2001:db8::1"),
+        events.BanReported(banned=False, address="2001:db8::1"),
         [
             {"ip": ip}
             for ip in ("2001:db8::1", "2001:DB8:0::1", "2001:0db8:0:0:0:0:0:1", "[2001:db8::1]")
@@ -167,7 +167,7 @@ SPELLINGS: list[tuple[str, AnyFact, list[Body]]] = [
     ),
     (
         "agent_banned_ip",
-        events.IpBanned(address=ADDRESS),
+        events.BanReported(banned=True, address=ADDRESS),
         [
             *(
                 {name: ADDRESS}
@@ -435,7 +435,7 @@ def test_a_score_that_is_no_number_is_hidden(score: str) -> None:
 def test_a_ban_of_nobody_that_can_be_told_goes_to_the_organization(name: str, data: Body) -> None:
     body = example(name) | {"data": data}
 
-    assert read_body(body).fact in (events.EndUserBanned(user=None), events.IpBanned(address=None))
+    assert read_body(body).fact == events.BanReported(banned=True)
     stream = identify(json.dumps(body).encode()).stream
     assert stream == f"organization/{body['organization']['id']}"
 
@@ -443,7 +443,7 @@ def test_a_ban_of_nobody_that_can_be_told_goes_to_the_organization(name: str, da
 def test_a_ban_that_names_nobody_is_on_the_requester_of_the_conversation_that_it_shows() -> None:
     fact = read("agent_banned_enduser", {}, shown={"requester": METTE}).fact
 
-    assert fact == events.EndUserBanned(user=user(METTE))
+    assert fact == events.BanReported(banned=True, user=user(METTE))
 
 
 def snapshot(**shown: object) -> Snapshot:

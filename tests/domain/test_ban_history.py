@@ -3,22 +3,22 @@ from story import ANNA, METTE, OMAR, arrived, at, wall
 
 from dixa_state.domain.bans import Ban, BanKind, fold, subject
 from dixa_state.domain.events import (
+    BanReported,
     Created,
-    EndUserBanned,
-    EndUserUnbanned,
     Event,
     Fact,
-    IpBanned,
-    IpUnbanned,
     NoteAdded,
     User,
 )
 
 ADDRESS = "203.0.113.7"
-BAN: dict[BanKind, Fact] = {"enduser": EndUserBanned(user=METTE), "ip": IpBanned(address=ADDRESS)}
+BAN: dict[BanKind, Fact] = {
+    "enduser": BanReported(banned=True, user=METTE),
+    "ip": BanReported(banned=True, address=ADDRESS),
+}
 LIFT: dict[BanKind, Fact] = {
-    "enduser": EndUserUnbanned(user=METTE),
-    "ip": IpUnbanned(address=ADDRESS),
+    "enduser": BanReported(banned=False, user=METTE),
+    "ip": BanReported(banned=False, address=ADDRESS),
 }
 IDS: dict[BanKind, str] = {"enduser": "mette", "ip": ADDRESS}
 kinds = pytest.mark.parametrize("kind", ["enduser", "ip"])
@@ -82,9 +82,9 @@ def test_the_newest_event_shows_the_end_user_best() -> None:
     married = User(id="mette", name="Mette Berg", user_type="Contact")
     ban = ban_after(
         "enduser",
-        at("08:00", EndUserBanned(user=METTE)),
-        at("09:00", EndUserUnbanned(user=married)),
-        at("10:00", EndUserBanned()),
+        at("08:00", BanReported(banned=True, user=METTE)),
+        at("09:00", BanReported(banned=False, user=married)),
+        at("10:00", BanReported(banned=True)),
     )
     assert ban.user == married
 
@@ -92,13 +92,13 @@ def test_the_newest_event_shows_the_end_user_best() -> None:
 @pytest.mark.parametrize(
     ("fact", "name"),
     [
-        (EndUserBanned(user=METTE), "mette"),
-        (EndUserUnbanned(user=User(email="mette@example.com")), "mette@example.com"),
-        (EndUserBanned(), ""),
-        (EndUserBanned(user=User()), ""),
-        (IpBanned(address=ADDRESS), ADDRESS),
-        (IpUnbanned(address=ADDRESS), ADDRESS),
-        (IpUnbanned(), ""),
+        (BanReported(banned=True, user=METTE), "mette"),
+        (BanReported(banned=False, user=User(email="mette@example.com")), "mette@example.com"),
+        (BanReported(banned=True), ""),
+        (BanReported(banned=True, user=User()), ""),
+        (BanReported(banned=True, address=ADDRESS), ADDRESS),
+        (BanReported(banned=False, address=ADDRESS), ADDRESS),
+        (BanReported(banned=False), ""),
         (Created(), ""),
     ],
 )
