@@ -2,23 +2,21 @@
 
 Each struct is read in two ways, which a property holds equal. A body spelled as Dixa documents it
 is decoded by msgspec straight into the struct, in a few microseconds; any name that is not a field
-here fails that, since it may be another spelling of one. Every other body goes through `find`,
-which names the spellings that are accepted. The fact is made in one place, `fact`.
+here fails that, since it may be another spelling of one. Every other body goes through `find`: a
+field is annotated with the spellings of its name that are accepted, as `spelling` reduces them, and
+with how its value is read. The fact is made in one place, `fact`.
 
 Source: Dixa's documentation, page *Webhook payloads*, and published samples. Most `data` is not
-published; the names in `find` are what Dixa's REST API and symmetry suggest.
+published; the spellings are what Dixa's REST API and symmetry suggest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Sequence
+from inspect import get_annotations
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from msgspec import Raw, Struct, field
 
-from dixa_state.dixa.conversation import (
-    Named,
-    in_full,
-    known,
-)
+from dixa_state.dixa.conversation import Named, in_full, known
 from dixa_state.dixa.fields import (
     Fields,
     address_from,
@@ -44,9 +42,35 @@ from dixa_state.domain.events import (
 )
 
 Make = Callable[..., AnyFact]
-Names = Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]]
 
 _UNREAD = Raw()  # documented, and read by no fact
+
+
+class _Spellings(NamedTuple):
+    """How a field is read from a body that is not spelled as documented: best name first."""
+
+    read: Callable[[Any], Any]
+    names: tuple[str, ...]
+
+
+def _user(*names: str) -> _Spellings:
+    return _Spellings(user_from, with_ids(*names))
+
+
+def _queue(*names: str) -> _Spellings:
+    return _Spellings(queue_from, with_ids(*names))
+
+
+def _text(*names: str) -> _Spellings:
+    return _Spellings(text_from, names)
+
+
+def _spellings(struct: type[Struct]) -> dict[str, _Spellings]:
+    return {
+        name: found
+        for name, hint in get_annotations(struct).items()
+        for found in getattr(hint, "__metadata__", ())
+    }
 
 
 def _clean(value: Any) -> Any:
@@ -61,16 +85,19 @@ def _clean(value: Any) -> Any:
 class EventData(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """The `data` of an event: the conversation, who did it, and in subclasses what the event adds.
 
-    `names` has the fields that the fact is made of, each with how it is read and the names that it
-    may have in a body that is not spelled as documented, as `spelling` reduces them. `by` are the
-    names that who did it may have, besides author and actor.
+    `spellings` are those of the fields that the fact is made of. `by` are the names that who did it
+    may have, besides author and actor.
     """
 
-    names: ClassVar[Names] = {}
+    spellings: ClassVar[dict[str, _Spellings]] = {}
     by: ClassVar[tuple[str, ...]] = ()
 
     conversation: Raw = _UNREAD  # but for its snapshot
     author: User | None = None
+
+    def __init_subclass__(cls) -> None:
+        """Collect the spellings."""
+        cls.spellings = cls.spellings | _spellings(cls)
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -84,7 +111,7 @@ class EventData(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
         """Find what the fact is made of."""
         places = cls.places(fields)
         found = {}
-        for name, (read, names) in cls.names.items():
+        for name, (read, names) in cls.spellings.items():
             values = (place.find(read, *names) for place in places)
             found[name] = next((value for value in values if value is not None), None)
         return found
@@ -96,7 +123,7 @@ class EventData(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         """Make the fact, whose class is `make`; what the event does not name may be `shown`."""
-        return make(**{field: _clean(getattr(self, field)) for field in self.names})
+        return make(**{name: _clean(getattr(self, name)) for name in self.spellings})
 
     def actor(self, fqn: str) -> User | None:
         """Return who did what the event is about."""
@@ -126,15 +153,16 @@ class StatusData(EventData, frozen=True):
     by = ("closedby", "openedby", "pendingbyuser", "user", "agent")
 
 
+_NewAgent = Annotated[User | None, _user("agent", "assignee", "newagent", "assignedto", "toagent")]
+_NewQueue = Annotated[Queue | None, _queue("queue", "newqueue", "toqueue")]
+
+
 class AgentData(EventData, frozen=True):
     """Of an assignment: who gets the conversation."""
 
-    names = {
-        "agent": (user_from, with_ids("agent", "assignee", "newagent", "assignedto", "toagent"))
-    }
     by = ("assignedby", "user")
 
-    agent: User | None = None
+    agent: _NewAgent = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(agent=in_full(self.agent, shown.assignee))
@@ -143,18 +171,15 @@ class AgentData(EventData, frozen=True):
 class UnassignedData(EventData, frozen=True):
     """Of an unassignment: from whom the conversation is taken."""
 
-    names = {"agent": (user_from, with_ids("agent", "assignee", "oldagent", "previousagent"))}
     by = ("unassignedby", "user")
 
-    agent: User | None = None
+    agent: Annotated[User | None, _user("agent", "assignee", "oldagent", "previousagent")] = None
 
 
 class QueueData(EventData, frozen=True):
     """Of an event about a queue."""
 
-    names = {"queue": (queue_from, with_ids("queue", "newqueue", "toqueue"))}
-
-    queue: Queue | None = None
+    queue: _NewQueue = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(queue=in_full(self.queue, shown.queue))
@@ -163,16 +188,11 @@ class QueueData(EventData, frozen=True):
 class TransferData(EventData, frozen=True):
     """Of a transfer: to whom, or into which queue; where both are named, into the queue."""
 
-    names = {
-        "destination_type": (text_from, ("destinationtype",)),
-        **AgentData.names,
-        **QueueData.names,
-    }
     by = ("transferredby", "user")
 
-    agent: User | None = None
-    queue: Queue | None = None
-    destination_type: str | None = None
+    agent: _NewAgent = None
+    queue: _NewQueue = None
+    destination_type: Annotated[str | None, _text("destinationtype")] = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         to, agent = self._destination(fqn), known(self.agent)
@@ -195,9 +215,9 @@ class TransferData(EventData, frozen=True):
 class FollowUpExpiredData(EventData, frozen=True):
     """Of a follow-up that expired: who had added it."""
 
-    names = {"user": (user_from, with_ids("pendingbyuser", "pendingby"))}
-
-    user: User | None = field(default=None, name="pendingByUser")
+    user: Annotated[User | None, _user("pendingbyuser", "pendingby")] = field(
+        default=None, name="pendingByUser"
+    )
 
 
 def _content_from(value: object) -> str | None:
@@ -208,22 +228,13 @@ def _content_from(value: object) -> str | None:
 class MessageData(EventData, frozen=True):
     """Of a message; the text stands in its content too."""
 
-    names = {
-        "author": (user_from, with_ids("author", "actor", "user", "sender")),
-        "message_id": (text_from, ("messageid", "id")),
-        "direction": (text_from, ("direction",)),
-        "channel": (text_from, ("channel",)),
-        "text": (text_from, ("text", "body")),
-        "content": (as_it_came(_content_from), ("content",)),
-        "attachments": (attachments_from, ("attachments", "files")),
-    }
-
-    message_id: str | None = None
-    direction: str | None = None
-    channel: str | None = None
-    text: str | None = None
-    content: Any = None
-    attachments: Any = None
+    author: Annotated[User | None, _user("author", "actor", "user", "sender")] = None
+    message_id: Annotated[str | None, _text("messageid", "id")] = None
+    direction: Annotated[str | None, _text("direction")] = None
+    channel: Annotated[str | None, _text("channel")] = None
+    text: Annotated[str | None, _text("text", "body")] = None
+    content: Annotated[Any, _Spellings(as_it_came(_content_from), ("content",))] = None
+    attachments: Annotated[Any, _Spellings(attachments_from, ("attachments", "files"))] = None
     created_at: Raw = _UNREAD
     external_id: Raw = _UNREAD
 
@@ -245,39 +256,27 @@ class MessageData(EventData, frozen=True):
 class NoteData(EventData, frozen=True):
     """Of an internal note."""
 
-    names = {
-        "author": (user_from, with_ids("author", "actor")),
-        "note_id": (text_from, ("noteid", "id")),
-        "text": (text_from, ("text", "body", "note", "message")),
-    }
-
-    note_id: str | None = None
-    text: str | None = None
+    author: Annotated[User | None, _user("author", "actor")] = None
+    note_id: Annotated[str | None, _text("noteid", "id")] = None
+    text: Annotated[str | None, _text("text", "body", "note", "message")] = None
     created_at: Raw = _UNREAD
 
 
 class TagData(EventData, frozen=True):
     """Of a tag added or removed."""
 
-    names = {"tag": (text_from, ("tag", "tagname"))}
-
-    tag: Named | str | None = None
+    tag: Annotated[Named | str | None, _text("tag", "tagname")] = None
 
 
 class RatedData(EventData, frozen=True):
     """Of a rating, or of a comment on one; a published sample nests it in the conversation."""
 
-    names = {
-        "agent": (user_from, with_ids("agent")),
-        "score": (score_from, ("score", "ratingscore", "rating")),
-        "comment": (text_from, ("comment", "ratingcomment", "message")),
-        "type": (text_from, ("type", "ratingtype")),
-    }
-
-    agent: User | None = None
-    score: int | float | None = None
-    comment: str | None = None
-    type: str | None = None
+    agent: Annotated[User | None, _user("agent")] = None
+    score: Annotated[
+        int | float | None, _Spellings(score_from, ("score", "ratingscore", "rating"))
+    ] = None
+    comment: Annotated[str | None, _text("comment", "ratingcomment", "message")] = None
+    type: Annotated[str | None, _text("type", "ratingtype")] = None
 
     @classmethod
     def places(cls, fields: Fields) -> Sequence[Fields]:
@@ -287,14 +286,13 @@ class RatedData(EventData, frozen=True):
 class AttributesData(EventData, frozen=True):
     """Of a change of custom attributes."""
 
-    names = {
-        "custom_attributes": (
+    custom_attributes: Annotated[
+        Any,
+        _Spellings(
             as_it_came(attributes_from),
             ("customattributes", "attributes", "customattribute", "attribute"),
-        )
-    }
-
-    custom_attributes: Any = None
+        ),
+    ] = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         values = attributes_from(self.custom_attributes)
@@ -306,29 +304,20 @@ class AttributesData(EventData, frozen=True):
 class ReplacedData(EventData, frozen=True):
     """Of an end user replaced by another."""
 
-    names = {
-        "new_user": (
-            user_from,
-            with_ids("newuser", "newenduser", "newrequester", "enduser", "user"),
-        ),
-        "old_user": (user_from, with_ids("olduser", "oldenduser", "oldrequester", "previoususer")),
-    }
-
-    new_user: User | None = None
-    old_user: User | None = None
+    new_user: Annotated[
+        User | None, _user("newuser", "newenduser", "newrequester", "enduser", "user")
+    ] = None
+    old_user: Annotated[
+        User | None, _user("olduser", "oldenduser", "oldrequester", "previoususer")
+    ] = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         new = in_full(self.new_user, shown.requester)
         return make(new=new, old=_clean(self.old_user))
 
 
-class Evaluation(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
-    """An SLA evaluation."""
-
-    id: str | None = None
-    policy: Named | str | None = None
-    metric: str | None = None
-    deadline: Any = None
+def _metric_from(value: object) -> str | None:
+    return text_from(value) or Fields(value).find(text_from, "type")
 
 
 _DEADLINE = (
@@ -337,22 +326,24 @@ _DEADLINE = (
 )
 
 
-def _metric_from(value: object) -> str | None:
-    return text_from(value) or Fields(value).find(text_from, "type")
+class Evaluation(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+    """An SLA evaluation."""
+
+    id: Annotated[str | None, _text("id", "evaluationid", "slaevaluationid", "slaid")] = None
+    policy: Annotated[
+        Named | str | None,
+        _text("policy", "slapolicy", "policyname", "slapolicyname", "policyid", "name"),
+    ] = None
+    metric: Annotated[
+        str | None, _Spellings(_metric_from, ("metric", "metrictype", "slametric", "type"))
+    ] = None
+    deadline: Annotated[Any, _Spellings(time_from, _DEADLINE)] = None
 
 
 class SlaData(EventData, frozen=True):
     """Of an SLA evaluation that began or reached an outcome."""
 
-    names = {
-        "id": (text_from, ("id", "evaluationid", "slaevaluationid", "slaid")),
-        "policy": (
-            text_from,
-            ("policy", "slapolicy", "policyname", "slapolicyname", "policyid", "name"),
-        ),
-        "metric": (_metric_from, ("metric", "metrictype", "slametric", "type")),
-        "deadline": (time_from, _DEADLINE),
-    }
+    spellings = _spellings(Evaluation)
 
     sla_evaluation: Evaluation | None = None
 
@@ -384,8 +375,9 @@ class ByAgentData(EventData, frozen=True):
 class TypingData(ByAgentData, frozen=True):
     """Of an agent who types."""
 
-    names = {"agent": (user_from, with_ids("agent"))}
     by = ("agent", "user")
+
+    agent: Annotated[User | None, _user("agent")] = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(agent=_clean(self.agent) or _clean(self.author))
@@ -394,16 +386,10 @@ class TypingData(ByAgentData, frozen=True):
 class EndUserBanData(ByAgentData, frozen=True):
     """Of a ban on an end user: named, or else the requester of the conversation shown."""
 
-    names = {
-        "enduser": (
-            user_from,
-            with_ids(
-                "enduser", "user", "contact", "requester", "banneduser", "bannedenduser", "customer"
-            ),
-        )
-    }
-
-    enduser: User | None = None
+    enduser: Annotated[
+        User | None,
+        _user("enduser", "user", "contact", "requester", "banneduser", "bannedenduser", "customer"),
+    ] = None
 
     def fact(self, make: Make, fqn: str, shown: Snapshot) -> AnyFact:
         return make(user=_clean(self.enduser) or shown.requester)
@@ -412,10 +398,9 @@ class EndUserBanData(ByAgentData, frozen=True):
 class IpBanData(ByAgentData, frozen=True):
     """Of a ban on an IP address."""
 
-    names = {"ip": (text_from, ("ip", "ipaddress", "bannedip", "address", "value"))}
     by = ("agent", "bannedby", "unbannedby", "user")
 
-    ip: str | None = None
+    ip: Annotated[str | None, _text("ip", "ipaddress", "bannedip", "address", "value")] = None
 
     @classmethod
     def places(cls, fields: Fields) -> Sequence[Fields]:
@@ -428,9 +413,7 @@ class IpBanData(ByAgentData, frozen=True):
 class DeliveryData(EventData, frozen=True):
     """Of the fate of an outbound message."""
 
-    names = {"message_id": (text_from, ("messageid", "id"))}
-
-    message_id: str | None = None
+    message_id: Annotated[str | None, _text("messageid", "id")] = None
 
     @classmethod
     def places(cls, fields: Fields) -> Sequence[Fields]:
