@@ -8,7 +8,17 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple, replace
 
 from dixa_state.domain.assignment import Assignment, How, assign
-from dixa_state.domain.events import Abandoned, Created, Event, Order, Queue, Snapshot, User, same
+from dixa_state.domain.events import (
+    Abandoned,
+    Created,
+    Event,
+    Order,
+    Queue,
+    Snapshot,
+    User,
+    is_later,
+    same,
+)
 from dixa_state.domain.lifecycle import (
     ENDED,
     REOPENED,
@@ -289,7 +299,7 @@ def unassign(draft: Draft, event: Event, agent: User | None) -> None:
     assignee, reported_at = draft.assignee, draft.last_reported.assignee
     in_snapshot = event.snapshot.assignee if event.snapshot else UNSET
     # one transfer sends both an assignment and the end of the one before, in either order
-    just_passed_on = reported_at is not None and event.at - reported_at <= draft.grace
+    just_passed_on = not is_later(event, reported_at, draft.grace)
     if agent is None:
         if assignee is not None and isinstance(in_snapshot, User) and same(in_snapshot, assignee):
             return

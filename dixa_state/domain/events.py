@@ -6,7 +6,7 @@ not: a topic, once stored, names its events for ever.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -359,6 +359,11 @@ class Event(Struct, gc=False, frozen=True):
     def order(self) -> Order:
         """Where the fold puts this event."""
         return Order(self.at, self.fact.rank, self.event_id)
+
+
+def is_later(event: Event, reported_at: datetime | None, grace: timedelta) -> bool:
+    """Return whether an event is later than the last report by more than the grace, if any came."""
+    return reported_at is None or event.at - reported_at > grace
 
 
 def mark_late(events: Iterable[Event], newest: Order | None = None) -> list[Event]:

@@ -29,7 +29,7 @@ from dixa_state.domain.conversation import (
     set_queue,
     set_requester,
 )
-from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, User, same
+from dixa_state.domain.events import Created, Event, Field, Queue, Snapshot, User, is_later, same
 from dixa_state.domain.lifecycle import ENDED
 from dixa_state.domain.losses import prove_loss
 from dixa_state.domain.queueing import Visits, enter_queue, leave_queue
@@ -94,13 +94,10 @@ def _differing(state: Draft, snapshot: Snapshot) -> list[Field]:
     return differing
 
 
-def _is_later(draft: Draft, event: Event, reported_at: datetime | None) -> bool:
-    return reported_at is None or event.at - reported_at > draft.grace
-
-
 def _is_credible(draft: Draft, event: Event, field: PastField, value: str) -> bool:
     past: frozenset[str] = getattr(draft.past_values, field)
-    return value not in past or _is_later(draft, event, getattr(draft.last_reported, field))
+    reported_at: datetime | None = getattr(draft.last_reported, field)
+    return value not in past or is_later(event, reported_at, draft.grace)
 
 
 def _believe(draft: Draft, event: Event, field: PastField, value: User | Queue | None) -> bool:
@@ -183,7 +180,7 @@ def _tags(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     for tag in sorted((snapshot.tags or frozenset()) ^ draft.tags):
         reported_at = reported.tags.get(tag)
         # none where the conversation never had the tag: no stale snapshot can contain it
-        if _is_later(draft, event, reported_at):
+        if is_later(event, reported_at, draft.grace):
             _prove_loss(draft, event, "tags", reported_at or reported.all_tags, tag)
             added = tag not in draft.tags
             change_tag(draft, TagChange(tag, added, event.at, event.event_id, inferred))
@@ -193,7 +190,7 @@ def _tags(draft: Draft, event: Event, snapshot: Snapshot) -> None:
 def _attributes(draft: Draft, event: Event, snapshot: Snapshot) -> None:
     attributes, known = snapshot.custom_attributes or {}, draft.custom_attributes
     reported_at = draft.last_reported.custom_attributes
-    if known and not _is_later(draft, event, reported_at):
+    if known and not is_later(event, reported_at, draft.grace):
         return
     if _given(attributes) != _given(known):  # an attribute without a value is as good as absent
         _prove_loss(draft, event, "custom_attributes", reported_at)

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dixa_state.domain.events import Event, User
+from dixa_state.domain.events import Event, User, is_later
 from dixa_state.domain.losses import Loss, prove_loss
 
 Status = Literal["open", "pending", "closed", "abandoned"]
@@ -67,11 +67,6 @@ class Transition(Struct, gc=False, frozen=True):
     def starts_midlife(self) -> bool:
         """Return whether this is where our history starts, but not that of the conversation."""
         return self.irregular == "history_starts_midlife"
-
-    @property
-    def is_upper_bound(self) -> bool:
-        """Return whether the status may have changed earlier than `at`."""
-        return self.inferred or self.starts_midlife
 
 
 class Summary(Struct, gc=False, frozen=True):
@@ -138,14 +133,14 @@ def interpret_status(life: Lifecycle, status: Status) -> Status:
 def is_one_ending(life: Lifecycle, event: Event, rule: TransitionRule, grace: timedelta) -> bool:
     """Return whether CLOSED and ABANDONED were both sent for one ending, in either order."""
     other = {"closed": ABANDONED, "abandoned": CLOSED}.get(life.status or "")
-    return rule is other and not _is_later(life, event, grace)
+    return rule is other and not is_later(event, life.reported_at, grace)
 
 
 def apply_rule(
     life: Lifecycle, event: Event, rule: TransitionRule, grace: timedelta, *, with_agent: bool
 ) -> Lifecycle:
     """Apply an event about the status; `with_agent` where its own snapshot shows an assignee."""
-    at, later = event.at, _is_later(life, event, grace)
+    at, later = event.at, is_later(event, life.reported_at, grace)
     if is_one_ending(life, event, rule, grace):
         if rule.to == "closed":  # abandoned is the more specific word
             return replace(life, reported_at=event.at)
@@ -163,7 +158,7 @@ def infer_status(life: Lifecycle, event: Event, status: Status, grace: timedelta
     if life.status == interpret_status(life, status):
         return life
     had = life.had & (ENDED if status == "closed" else {status})
-    if had and not _is_later(life, event, grace):
+    if had and not is_later(event, life.reported_at, grace):
         return life  # it may be a moment stale, which a status that it never had cannot be
     midlife: Irregularity | None = None if life.transitions else "history_starts_midlife"
     return _with_transition(life, event, TransitionRule(status, frozenset()), irregular=midlife)
@@ -181,10 +176,6 @@ def retract_inferred(life: Lifecycle, event: Event, to: Status, grace: timedelta
     if last.after != ("closed" if to == "abandoned" else to):
         return life
     return _without_last(life)
-
-
-def _is_later(life: Lifecycle, event: Event, grace: timedelta) -> bool:
-    return life.reported_at is None or event.at - life.reported_at > grace
 
 
 def _judge(life: Lifecycle, rule: TransitionRule, with_agent: bool) -> Irregularity | None:  # noqa: FBT001 — private
@@ -263,7 +254,7 @@ def _had(life: Lifecycle, rule: TransitionRule) -> frozenset[Status]:
 
 
 def _summarised(summary: Summary, transition: Transition) -> Summary:
-    closed, bound = transition.after == "closed", transition.is_upper_bound
+    closed, bound = transition.after == "closed", transition.inferred or transition.starts_midlife
     first = closed and summary.first_closed_at is None
     return Summary(
         irregular=summary.irregular
