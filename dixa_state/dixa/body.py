@@ -14,7 +14,7 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic_core import from_json
 
 from dixa_state.dixa.catalog import TYPES, UNKNOWN, UNRECOGNISED, EventType, lookup
-from dixa_state.dixa.conversation import Named, csid_from, decode_snapshot, snapshot_from
+from dixa_state.dixa.conversation import Named, decode_snapshot, snapshot_from
 from dixa_state.dixa.data import EventData
 from dixa_state.dixa.fields import Fields, scalar_from
 from dixa_state.dixa.streams import (
@@ -133,7 +133,7 @@ def _stream(envelope: Envelope, event_type: EventType, organization_id: str | No
 
 def _find_csid(fields: Fields) -> object:
     """Return the csid as it came: from the conversation, or from beside it."""
-    shown = csid_from(Fields(fields.get("conversation")))
+    shown = Fields(fields.get("conversation")).find(lambda value: value, "csid", "id")
     return fields.get("csid", fields.get("conversationid")) if shown is None else shown
 
 

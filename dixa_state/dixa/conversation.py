@@ -117,11 +117,6 @@ def _part(value: object, read: Callable[[object], N | None]) -> N | UnsetType | 
     return (read(value) if isinstance(value, dict) else None) or UNSET
 
 
-def csid_from(conversation: Fields) -> object:
-    """Return the number of a conversation as it came."""
-    return conversation.find(lambda value: value, "csid", "id")
-
-
 def _tag_names(tags: Iterable[Named | str]) -> frozenset[str] | None:
     """Return the names; unless all tags have one, the body does not show which there are."""
     names = [tag if isinstance(tag, str) else tag.name for tag in tags]

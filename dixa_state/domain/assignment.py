@@ -30,38 +30,29 @@ def assign(
     history: tuple[Assignment, ...], event: Event, agent: User | None, how: How, grace: timedelta
 ) -> tuple[Assignment, ...]:
     """Return the history after an assignment to `agent`, or to nobody; a repeat adds nothing."""
-    current = history[-1] if history and history[-1].until is None else None
-    if current is not None:
-        if same(agent, current.agent):
-            return _begin_explained(history, event, how, grace)
-        ended = replace(current, until=event.at, until_inferred=how == "inferred")
+    current = history[-1].agent if history and history[-1].until is None else None
+    if (current or not agent) and same(agent, current):
+        return history if how == "inferred" else _explained(history, event, how, grace)
+    if current:
+        ended = replace(history[-1], until=event.at, until_inferred=how == "inferred")
         history = (*history[:-1], ended)
-    elif agent is None:
-        return _end_explained(history, event, how, grace)
-    if agent is None:
-        return history
-    return (*history, Assignment(agent, event.at, None, how, event.event_id))
+    return (*history, Assignment(agent, event.at, None, how, event.event_id)) if agent else history
 
 
-def _begin_explained(
+def _explained(
     history: tuple[Assignment, ...], event: Event, how: How, grace: timedelta
 ) -> tuple[Assignment, ...]:
-    """Replace an inferred beginning by the event that explains it, if that follows at once."""
-    *earlier, current = history
-    if current.how != "inferred" or how == "inferred" or event.at - current.since > grace:
-        return history
-    if earlier and earlier[-1].until_inferred and earlier[-1].until == current.since:
-        earlier[-1] = replace(earlier[-1], until=event.at, until_inferred=False)
-    return (*earlier, replace(current, since=event.at, how=how, event_id=event.event_id))
-
-
-def _end_explained(
-    history: tuple[Assignment, ...], event: Event, how: How, grace: timedelta
-) -> tuple[Assignment, ...]:
-    """Replace an inferred end by the event that explains it, if that follows at once."""
+    """Replace an inferred beginning, or end, by the event that explains it, if it follows soon."""
     last = history[-1] if history else None
-    if last is None or last.until is None or not last.until_inferred or how == "inferred":
+    if last is None or event.at - (last.until or last.since) > grace:
         return history
-    if event.at - last.until > grace:
+    earlier = history[:-1]
+    if last.until is not None:
+        ended = replace(last, until=event.at, until_inferred=False)
+        return (*earlier, ended) if last.until_inferred else history
+    if last.how != "inferred":
         return history
-    return (*history[:-1], replace(last, until=event.at, until_inferred=False))
+    if earlier and earlier[-1].until_inferred and earlier[-1].until == last.since:
+        ended = replace(earlier[-1], until=event.at, until_inferred=False)
+        earlier = (*earlier[:-1], ended)
+    return (*earlier, replace(last, since=event.at, how=how, event_id=event.event_id))

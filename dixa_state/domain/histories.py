@@ -165,11 +165,9 @@ def encode_chunk(path: str, history: History, number: int) -> bytes:
 
 def with_chunks(state: S, chunks: Sequence[bytes]) -> S:
     """Return a state that holds the chunks of its histories, given in their order, too."""
-    older: dict[str, History] = {}
+    older = Older()
     for encoded in chunks:
         chunk = _decode_chunk(encoded)
         items = _DECODERS[type(state), chunk.history].decode(chunk.items)
-        older[chunk.history] = older.get(chunk.history, ()) + items
-    for path, history in older.items():
-        state = put(state, path, history + get(state, path))
-    return state
+        older.setdefault(chunk.history, []).extend(items)
+    return attach(state, older)

@@ -69,7 +69,9 @@ def upper_bounds(state: Conversation) -> UpperBounds:
     """List which times and durations of a conversation are only upper bounds."""
     summary, midlife = state.life.summary, starts_midlife(state)
     first_closed = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
-    first_assigned = bool(state.assignments) and (midlife or state.assignments[0].how == "inferred")
+    assignments = state.assignments
+    first_assigned = bool(assignments) and (midlife or assignments[0].how == "inferred")
+    inferred = any(one.how == "inferred" or one.until_inferred for one in assignments)
     statuses = inexact_statuses(state, midlife=midlife)
     response = midlife and first_response(state) is not None
     times = {
@@ -83,7 +85,7 @@ def upper_bounds(state: Conversation) -> UpperBounds:
         "first_resolution": first_closed,
         "full_resolution": summary.last_closed_bound,
         "queue_wait": not all(visit.is_exact for visit in state.visits),
-        "assigned": bool(state.assignments) and (bool(statuses) or any(_is_inferred(state))),
+        "assigned": inferred or bool(assignments and statuses),
         **dict.fromkeys(statuses, True),
     }
     return UpperBounds(
@@ -156,10 +158,6 @@ def inexact_statuses(state: Conversation, *, midlife: bool) -> frozenset[Status]
         return life.had
     first = {life.transitions[0].after} if midlife and life.transitions else frozenset()
     return life.summary.inexact | first
-
-
-def _is_inferred(state: Conversation) -> Iterator[bool]:
-    return (one.how == "inferred" or one.until_inferred for one in state.assignments)
 
 
 def _queue_wait(state: Conversation, at: datetime) -> float | None:
