@@ -24,7 +24,7 @@ from dixa_state.dixa.streams import (
     read_csid,
 )
 from dixa_state.domain import bans
-from dixa_state.domain.events import Event, Snapshot
+from dixa_state.domain.events import HIDDEN, Event, Snapshot
 from dixa_state.domain.timestamps import parse_time, shorten
 from dixa_state.errors import InvalidInputError
 
@@ -124,7 +124,7 @@ def _stream(envelope: Envelope, event_type: EventType, organization_id: str | No
                 message = f"data.conversation.{error}"
                 raise UnreadableError("no_csid", message, envelope.event_id) from error
     else:
-        shown = snapshot_from(fields.get("conversation")) or _HIDDEN
+        shown = snapshot_from(fields.get("conversation")) or HIDDEN
         data = event_type.data.read(envelope.data)
         if subject := bans.subject(data.fact(event_type.fact, envelope.event_fqn, shown)):
             return ban_stream(event_type.subject, organization_id, subject)
@@ -152,7 +152,6 @@ class Body(Struct, Generic[D], gc=False, frozen=True):
 
 
 Reading = tuple[Body[EventData], Snapshot | None]
-_HIDDEN = Snapshot()
 
 
 NOT_AS_DOCUMENTED = (MsgspecError, UnicodeDecodeError, RecursionError)
@@ -194,7 +193,7 @@ def make_event(
         event_id=found.event_id,
         topic=topic,
         at=parse_time(found.event_timestamp),
-        fact=data.fact(make, found.event_fqn, snapshot or _HIDDEN),
+        fact=data.fact(make, found.event_fqn, snapshot or HIDDEN),
         actor=data.actor(found.event_fqn),
         snapshot=snapshot,
         received_at=received_at,

@@ -82,7 +82,7 @@ class LastReported(Struct, gc=False, frozen=True):
 
 
 class PastValues(Struct, gc=False, frozen=True):
-    """The values that each field has had, by their keys; nobody and no queue are the empty one.
+    """The values that each field has had, by their `past_key`.
 
     A snapshot that is a moment stale can only contain one of these.
     """
@@ -93,9 +93,9 @@ class PastValues(Struct, gc=False, frozen=True):
     subject: frozenset[str] = frozenset()
 
 
-def past_key(value: User | Queue | None) -> str:
-    """Return the key by which a value is kept that a field has had."""
-    return (value and value.key) or ""
+def past_key(value: User | Queue | str | None) -> str:
+    """Return what a value is remembered by; nobody and no queue are values, too."""
+    return value if isinstance(value, str) else (value and value.key) or ""
 
 
 class _Fields(Struct, gc=False):
@@ -206,6 +206,13 @@ class Draft(_Fields, kw_only=True):
         self.late += sum(event.late for event in events)
         return Conversation(*astuple(self)[:-2])  # without the two fields of a draft alone
 
+    def remember(self, field: str, *values: User | Queue | str | None) -> None:
+        """Record values that a field has had."""
+        past: frozenset[str] = getattr(self.past_values, field)
+        keys = {past_key(value) for value in values}
+        if not keys <= past:
+            self.past_values = replace(self.past_values, **{field: past | keys})
+
     def report(self, **times: datetime) -> None:
         """Record when fields were last reported."""
         self.last_reported = replace(self.last_reported, **times)
@@ -236,17 +243,13 @@ def change_status(
     life = retract_inferred(before, event, rule.to, draft.grace)
     if life is not before or is_one_ending(before, event, rule, draft.grace):
         visits = resume_visit(visits, "closed", before.since)
-    with_agent = draft.assignee is not None and _agent_in_snapshot(event)
+    with_agent = draft.assignee is not None and isinstance(event.shown.assignee, User)
     life = apply_rule(life, event, rule, draft.grace, with_agent=with_agent)
     if life.transitions != before.transitions:
         visits = _with_end(visits, event, life)
     elif rule is REOPENED and life.losses is not before.losses:
         visits = lose_end(visits, event.at, draft.grace)
     draft.life, draft.visits = life, visits
-
-
-def _agent_in_snapshot(event: Event) -> bool:
-    return event.snapshot is not None and isinstance(event.snapshot.assignee, User)
 
 
 def _with_end(visits: Visits, event: Event, life: Lifecycle) -> Visits:
@@ -267,7 +270,7 @@ def set_requester(draft: Draft, event: Event, requester: User | None) -> None:
         draft.earlier_requesters = (*draft.earlier_requesters, before)
     draft.requester = requester
     draft.report(requester=event.at)
-    draft.past_values = _with_past(draft.past_values, "requester", requester, before)
+    draft.remember("requester", requester, before)
 
 
 def set_assignee(draft: Draft, event: Event, agent: User | UnsetType | None, how: How) -> None:
@@ -286,7 +289,7 @@ def set_assignee(draft: Draft, event: Event, agent: User | UnsetType | None, how
     if agent is not None:
         draft.visits = leave_queue(draft.visits, event.at, "assigned", inferred=inferred)
     before = _before_history(reported_at, event, inferred=inferred)
-    draft.past_values = _with_past(draft.past_values, "assignee", agent, *before)
+    draft.remember("assignee", agent, *before)
     draft.assignments = assign(draft.assignments, event, agent, how, draft.grace)
     draft.assignee = agent
 
@@ -297,14 +300,14 @@ def unassign(draft: Draft, event: Event, agent: User | None) -> None:
     Where the agent is not named, or is not the assignee, the snapshot decides.
     """
     assignee, reported_at = draft.assignee, draft.last_reported.assignee
-    in_snapshot = event.snapshot.assignee if event.snapshot else UNSET
+    in_snapshot = event.shown.assignee
     # one transfer sends both an assignment and the end of the one before, in either order
     just_passed_on = not is_later(event, reported_at, draft.grace)
     if agent is None:
         if assignee is not None and isinstance(in_snapshot, User) and same(in_snapshot, assignee):
             return
     elif not same(agent, assignee):
-        draft.past_values = _with_past(draft.past_values, "assignee", agent)
+        draft.remember("assignee", agent)
         if assignee is not None and (just_passed_on or isinstance(in_snapshot, User)):
             return
         if not just_passed_on:
@@ -326,7 +329,7 @@ def set_queue(
         draft.queue_history = _explained(draft.queue_history, event, draft.grace)
         draft.losses = without_inferred(draft.losses, event.at, "queue", draft.grace)
     before = _before_history(reported_at, event, inferred=inferred)
-    draft.past_values = _with_past(draft.past_values, "queue", queue, *before)
+    draft.remember("queue", queue, *before)
     draft.queue = queue
 
 
@@ -341,13 +344,11 @@ def _explained(
 
 def transfer_to_agent(draft: Draft, event: Event, agent: User | UnsetType | None) -> None:
     """Transfer to an agent, and to the queue that the event's own snapshot contains."""
-    snapshot = event.snapshot
+    queue = event.shown.queue
     draft.transfers += 1
-    agent = _destination(agent, snapshot.assignee if snapshot else UNSET)
-    set_assignee(draft, event, agent, "transferred")
-    if snapshot is None or snapshot.queue is UNSET or same(snapshot.queue, draft.queue):
-        return  # what it only confirms is no report on the field
-    set_queue(draft, event, snapshot.queue)
+    set_assignee(draft, event, _destination(agent, event.shown.assignee), "transferred")
+    if queue is not UNSET and not same(queue, draft.queue):  # to confirm one is no report on it
+        set_queue(draft, event, queue)
 
 
 def transfer_to_queue(draft: Draft, event: Event, queue: Queue | UnsetType | None) -> None:
@@ -356,9 +357,7 @@ def transfer_to_queue(draft: Draft, event: Event, queue: Queue | UnsetType | Non
     A transfer that names nothing comes here too: it was one to an agent, where the snapshot shows
     another agent and no other queue.
     """
-    snapshot = event.snapshot
-    agent = snapshot.assignee if snapshot else UNSET
-    queue = _destination(queue, snapshot.queue if snapshot else UNSET)
+    agent, queue = event.shown.assignee, _destination(queue, event.shown.queue)
     if agent and not same(agent, draft.assignee) and queue and same(queue, draft.queue):
         transfer_to_agent(draft, event, agent)
         return
@@ -430,10 +429,3 @@ def _before_history(
     """Return nobody where an event is the first report: then the field had a value before it."""
     first = reported_at is None and not inferred and not isinstance(event.fact, Created)
     return (None,) if first else ()
-
-
-def _with_past(past: PastValues, field: str, *added: User | Queue | None) -> PastValues:
-    """Add values that a field has had."""
-    values: frozenset[str] = getattr(past, field)
-    new = {past_key(one) for one in added}
-    return past if new <= values else replace(past, **{field: values | new})

@@ -86,6 +86,8 @@ class Snapshot(Struct, gc=False, frozen=True):
     attribute_ids: dict[str, str] = {}
 
 
+HIDDEN = Snapshot()
+
 Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "custom_attributes"]
 
 
@@ -359,6 +361,11 @@ class Event(Struct, gc=False, frozen=True):
     def order(self) -> Order:
         """Where the fold puts this event."""
         return Order(self.at, self.fact.rank, self.event_id)
+
+    @property
+    def shown(self) -> Snapshot:
+        """The snapshot, or one that contains nothing."""
+        return self.snapshot or HIDDEN
 
 
 def is_later(event: Event, reported_at: datetime | None, grace: timedelta) -> bool:

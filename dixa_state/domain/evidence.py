@@ -12,10 +12,9 @@ was missed, and the event takes the place of the inference.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from dixa_state.domain import lifecycle
 from dixa_state.domain.assignment import How
@@ -36,8 +35,6 @@ from dixa_state.domain.queueing import Visits, enter_queue, leave_queue
 
 GRACE = timedelta(seconds=10)
 """How much later than the last report on a field a snapshot must be to be believed against it."""
-
-PastField = Literal["requester", "queue", "assignee", "subject"]
 
 
 def apply_snapshot(draft: Draft, event: Event, snapshot: Snapshot) -> None:
@@ -94,15 +91,17 @@ def _differing(state: Draft, snapshot: Snapshot) -> list[Field]:
     return differing
 
 
-def _is_credible(draft: Draft, event: Event, field: PastField, value: str) -> bool:
+def _is_credible(
+    draft: Draft, event: Event, field: Field, value: User | Queue | str | None
+) -> bool:
     past: frozenset[str] = getattr(draft.past_values, field)
     reported_at: datetime | None = getattr(draft.last_reported, field)
-    return value not in past or is_later(event, reported_at, draft.grace)
+    return past_key(value) not in past or is_later(event, reported_at, draft.grace)
 
 
-def _believe(draft: Draft, event: Event, field: PastField, value: User | Queue | None) -> bool:
+def _believe(draft: Draft, event: Event, field: Field, value: User | Queue | None) -> bool:
     """Return whether a value that is not the state's is credible, and prove the loss if it is."""
-    credible = _is_credible(draft, event, field, past_key(value))
+    credible = _is_credible(draft, event, field, value)
     if credible:
         _prove_loss(draft, event, field, getattr(draft.last_reported, field))
     return credible
@@ -167,11 +166,11 @@ def _assignee(draft: Draft, event: Event, snapshot: Snapshot) -> None:
 
 
 def _subject(draft: Draft, event: Event, snapshot: Snapshot) -> None:
-    subject, past = snapshot.subject or "", draft.past_values
+    subject = snapshot.subject or ""
     if _is_credible(draft, event, "subject", subject):
         draft.subject = subject
         draft.report(subject=event.at)
-        draft.past_values = replace(past, subject=past.subject | {subject})
+        draft.remember("subject", subject)
 
 
 def _tags(draft: Draft, event: Event, snapshot: Snapshot) -> None:

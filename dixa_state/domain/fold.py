@@ -24,9 +24,9 @@ from dixa_state.domain.conversation import (
     transfer_to_queue,
     unassign,
 )
-from dixa_state.domain.events import AnyFact, Event, Snapshot
+from dixa_state.domain.events import AnyFact, Event
 from dixa_state.domain.evidence import GRACE, apply_snapshot
-from dixa_state.domain.lifecycle import Status, status_from_dixa
+from dixa_state.domain.lifecycle import status_from_dixa
 from dixa_state.domain.messages import add_message
 from dixa_state.domain.queueing import enter_queue
 from dixa_state.domain.ratings import add_rating
@@ -62,7 +62,7 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
             draft.visits = enter_queue(draft.visits, draft.queue, event.at, "enqueued", draft.grace)
         case facts.Created():
             draft.created_at = draft.created_at or event.at
-            change_status(draft, event, lifecycle.CREATED, _snapshot_status(event))
+            change_status(draft, event, lifecycle.CREATED, status_from_dixa(event.shown.status))
         case facts.Closed():
             change_status(draft, event, lifecycle.CLOSED)
         case facts.Reopened():
@@ -70,7 +70,7 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
         case facts.FollowUpAdded():
             change_status(draft, event, lifecycle.FOLLOW_UP_ADDED)
         case facts.FollowUpExpired():
-            status = _snapshot_status(event)
+            status = status_from_dixa(event.shown.status)
             if status == "pending":
                 status = None  # a stale snapshot: what expired cannot still be pending
             change_status(draft, event, lifecycle.FOLLOW_UP_EXPIRED, status)
@@ -108,12 +108,8 @@ def _apply_fact(  # noqa: C901, PLR0912, PLR0915 — one arm per fact is the poi
 
 def _attribution(state: Draft, event: Event) -> Attribution:
     """Return what an SLA outcome is counted for: what its own event shows, or what is known."""
-    shown = event.snapshot or Snapshot()
+    shown = event.shown
     assignee = state.assignee if shown.assignee is UNSET else shown.assignee
     queue = state.queue if shown.queue is UNSET else shown.queue
     tags = state.tags if shown.tags is None else shown.tags
     return Attribution(queue or None, assignee or None, shown.channel or state.channel, tags)
-
-
-def _snapshot_status(event: Event) -> Status | None:
-    return status_from_dixa(event.snapshot.status) if event.snapshot else None
