@@ -82,7 +82,7 @@ class LastReported(Struct, gc=False, frozen=True):
 
 
 class PastValues(Struct, gc=False, frozen=True):
-    """The values that each field has had, by their `past_key`.
+    """The values that each field has had, each by its `past_key`.
 
     A snapshot that is a moment stale can only contain one of these.
     """
@@ -93,9 +93,9 @@ class PastValues(Struct, gc=False, frozen=True):
     subject: frozenset[str] = frozenset()
 
 
-def past_key(value: User | Queue | str | None) -> str:
-    """Return what a value is remembered by; nobody and no queue are values, too."""
-    return value if isinstance(value, str) else (value and value.key) or ""
+def past_key(value: User | Queue | None) -> str:
+    """Return the key that a value is remembered by; nobody and no queue are values, too."""
+    return (value and value.key) or ""
 
 
 class _Fields(Struct, gc=False):
@@ -180,20 +180,22 @@ class Conversation(_Fields, frozen=True):  # type: ignore[misc]  # msgspec allow
     """
 
 
-class Draft(_Fields, kw_only=True):
+class Draft(_Fields):
     """A conversation while events are folded into it, which change it in place.
 
     Only a fold has one, and nobody else sees it. `agreed` is a snapshot in which there is nothing
     new, until a fact changes a field; `grace` is how stale a snapshot may be.
     """
 
-    grace: timedelta
     agreed: Snapshot | None = None
+    grace: timedelta = timedelta()
 
     @classmethod
     def of(cls, state: Conversation, grace: timedelta) -> Self:
         """Return a draft that begins as this state."""
-        return cls(*astuple(state), grace=grace)
+        draft = cls(*astuple(state))
+        draft.grace = grace
+        return draft
 
     def finish(self, events: Sequence[Event]) -> Conversation:
         """Return the state after these events, which were folded into it in this order."""
@@ -206,12 +208,11 @@ class Draft(_Fields, kw_only=True):
         self.late += sum(event.late for event in events)
         return Conversation(*astuple(self)[:-2])  # without the two fields of a draft alone
 
-    def remember(self, field: str, *values: User | Queue | str | None) -> None:
-        """Record values that a field has had."""
+    def remember(self, field: str, *keys: str) -> None:
+        """Record values that a field has had, by their keys."""
         past: frozenset[str] = getattr(self.past_values, field)
-        keys = {past_key(value) for value in values}
-        if not keys <= past:
-            self.past_values = replace(self.past_values, **{field: past | keys})
+        if not past.issuperset(keys):
+            self.past_values = replace(self.past_values, **{field: past.union(keys)})
 
     def report(self, **times: datetime) -> None:
         """Record when fields were last reported."""
@@ -270,7 +271,7 @@ def set_requester(draft: Draft, event: Event, requester: User | None) -> None:
         draft.earlier_requesters = (*draft.earlier_requesters, before)
     draft.requester = requester
     draft.report(requester=event.at)
-    draft.remember("requester", requester, before)
+    draft.remember("requester", past_key(requester), past_key(before))
 
 
 def set_assignee(draft: Draft, event: Event, agent: User | UnsetType | None, how: How) -> None:
@@ -289,7 +290,7 @@ def set_assignee(draft: Draft, event: Event, agent: User | UnsetType | None, how
     if agent is not None:
         draft.visits = leave_queue(draft.visits, event.at, "assigned", inferred=inferred)
     before = _before_history(reported_at, event, inferred=inferred)
-    draft.remember("assignee", agent, *before)
+    draft.remember("assignee", past_key(agent), *before)
     draft.assignments = assign(draft.assignments, event, agent, how, draft.grace)
     draft.assignee = agent
 
@@ -307,7 +308,7 @@ def unassign(draft: Draft, event: Event, agent: User | None) -> None:
         if assignee is not None and isinstance(in_snapshot, User) and same(in_snapshot, assignee):
             return
     elif not same(agent, assignee):
-        draft.remember("assignee", agent)
+        draft.remember("assignee", past_key(agent))
         if assignee is not None and (just_passed_on or isinstance(in_snapshot, User)):
             return
         if not just_passed_on:
@@ -329,7 +330,7 @@ def set_queue(
         draft.queue_history = _explained(draft.queue_history, event, draft.grace)
         draft.losses = without_inferred(draft.losses, event.at, "queue", draft.grace)
     before = _before_history(reported_at, event, inferred=inferred)
-    draft.remember("queue", queue, *before)
+    draft.remember("queue", past_key(queue), *before)
     draft.queue = queue
 
 
@@ -425,7 +426,7 @@ def set_attributes(draft: Draft, event: Event, attributes: dict[str, Any]) -> No
 
 def _before_history(
     reported_at: datetime | None, event: Event, *, inferred: bool
-) -> tuple[None, ...]:
+) -> tuple[str, ...]:
     """Return nobody where an event is the first report: then the field had a value before it."""
     first = reported_at is None and not inferred and not isinstance(event.fact, Created)
-    return (None,) if first else ()
+    return (past_key(None),) if first else ()

@@ -91,20 +91,14 @@ def _differing(state: Draft, snapshot: Snapshot) -> list[Field]:
     return differing
 
 
-def _is_credible(
-    draft: Draft, event: Event, field: Field, value: User | Queue | str | None
-) -> bool:
-    past: frozenset[str] = getattr(draft.past_values, field)
-    reported_at: datetime | None = getattr(draft.last_reported, field)
-    return past_key(value) not in past or is_later(event, reported_at, draft.grace)
-
-
 def _believe(draft: Draft, event: Event, field: Field, value: User | Queue | None) -> bool:
     """Return whether a value that is not the state's is credible, and prove the loss if it is."""
-    credible = _is_credible(draft, event, field, value)
-    if credible:
-        _prove_loss(draft, event, field, getattr(draft.last_reported, field))
-    return credible
+    reported_at: datetime | None = getattr(draft.last_reported, field)
+    later = is_later(event, reported_at, draft.grace)
+    if not later and past_key(value) in getattr(draft.past_values, field):
+        return False
+    _prove_loss(draft, event, field, reported_at)
+    return True
 
 
 def _prove_loss(
@@ -166,8 +160,8 @@ def _assignee(draft: Draft, event: Event, snapshot: Snapshot) -> None:
 
 
 def _subject(draft: Draft, event: Event, snapshot: Snapshot) -> None:
-    subject = snapshot.subject or ""
-    if _is_credible(draft, event, "subject", subject):
+    subject, reported_at = snapshot.subject or "", draft.last_reported.subject
+    if subject not in draft.past_values.subject or is_later(event, reported_at, draft.grace):
         draft.subject = subject
         draft.report(subject=event.at)
         draft.remember("subject", subject)
