@@ -68,7 +68,7 @@ def durations(state: Conversation, at: datetime) -> Durations:
 def upper_bounds(state: Conversation) -> UpperBounds:
     """List which times and durations of a conversation are only upper bounds."""
     summary, midlife = state.life.summary, starts_midlife(state)
-    first_closed = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
+    first_closed = is_first_close_bound(state, midlife=midlife)
     assignments = state.assignments
     first_assigned = bool(assignments) and (midlife or assignments[0].how == "inferred")
     inferred = any(one.how == "inferred" or one.until_inferred for one in assignments)
@@ -92,6 +92,12 @@ def upper_bounds(state: Conversation) -> UpperBounds:
         frozenset(name for name, bound in times.items() if bound),
         frozenset(name for name, bound in lasting.items() if bound),
     )
+
+
+def is_first_close_bound(state: Conversation, *, midlife: bool) -> bool:
+    """Return whether it may have been closed before the first close that is known."""
+    summary = state.life.summary
+    return summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
 
 
 def starts_midlife(state: Conversation) -> bool:

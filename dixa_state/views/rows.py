@@ -15,6 +15,7 @@ from dixa_state.domain.metrics import (
     first_response,
     full_resolution,
     inexact_statuses,
+    is_first_close_bound,
     starts_midlife,
 )
 from dixa_state.domain.sla import Attribution
@@ -97,7 +98,7 @@ def _conversation(stream: str, state: Conversation) -> tables.ConversationRow:
     summary, midlife = state.life.summary, starts_midlife(state)
     ended, response = _optional_micros(summary.ended_at), first_response(state)
     inexact = inexact_statuses(state, midlife=midlife)
-    first_bound = summary.first_closed_at is not None and (midlife or summary.first_closed_bound)
+    first_bound = is_first_close_bound(state, midlife=midlife)
     queue, agent, requester = state.queue, state.assignee, state.requester
     held = state.assignments[-1] if state.assignments else None
     return tables.ConversationRow(
