@@ -91,34 +91,31 @@ HIDDEN = Snapshot()
 Field = Literal["status", "requester", "queue", "assignee", "subject", "tags", "custom_attributes"]
 
 
+def _about(*fields: Field) -> frozenset[Field]:
+    return frozenset(fields)
+
+
 class Fact(Struct, gc=False, frozen=True):
     """The content of an event: `about` are the fields on which it is the authority.
 
     `rank` orders facts of one instant: creation first, the rating last.
     """
 
-    about: ClassVar[frozenset[Field]] = frozenset()
+    about: ClassVar[frozenset[Field]] = _about()
     rank: ClassVar[int] = 50
-
-
-_STATUS: frozenset[Field] = frozenset({"status"})
-_ASSIGNEE: frozenset[Field] = frozenset({"assignee"})
-_QUEUE: frozenset[Field] = frozenset({"queue"})
-_TAGS: frozenset[Field] = frozenset({"tags"})
-_ASSIGNEE_AND_QUEUE: frozenset[Field] = frozenset({"assignee", "queue"})
 
 
 class Created(Fact, frozen=True):
     """The conversation began."""
 
-    about = _STATUS
+    about = _about("status")
     rank = 0
 
 
 class Reopened(Fact, frozen=True):
     """The conversation was opened again."""
 
-    about = _STATUS
+    about = _about("status")
     rank = 5
 
 
@@ -126,7 +123,7 @@ class FollowUpExpired(Fact, frozen=True):
     """The follow-up that `user` had added ran out."""
 
     user: User | None = None
-    about = _STATUS
+    about = _about("status")
     rank = 6
 
 
@@ -134,7 +131,7 @@ class TransferredToQueue(Fact, frozen=True):
     """The conversation was transferred to a queue."""
 
     queue: Queue | UnsetType | None = UNSET
-    about = _ASSIGNEE_AND_QUEUE
+    about = _about("assignee", "queue")
     rank = 10
 
 
@@ -142,7 +139,7 @@ class TransferredToAgent(Fact, frozen=True):
     """The conversation was transferred to an agent."""
 
     agent: User | UnsetType | None = UNSET
-    about = _ASSIGNEE_AND_QUEUE
+    about = _about("assignee", "queue")
     rank = 10
 
 
@@ -150,7 +147,7 @@ class Unassigned(Fact, frozen=True):
     """The conversation was taken from `agent`."""
 
     agent: User | None = None
-    about = _ASSIGNEE
+    about = _about("assignee")
     rank = 15
 
 
@@ -158,7 +155,7 @@ class Enqueued(Fact, frozen=True):
     """The conversation entered a queue."""
 
     queue: Queue | UnsetType | None = UNSET
-    about = _QUEUE
+    about = _about("queue")
     rank = 20
 
 
@@ -166,7 +163,7 @@ class Assigned(Fact, frozen=True):
     """The conversation was given to `agent`."""
 
     agent: User | UnsetType | None = UNSET
-    about = _ASSIGNEE
+    about = _about("assignee")
     rank = 30
 
 
@@ -213,14 +210,14 @@ class TagAdded(Fact, frozen=True):
     """A tag was put on the conversation."""
 
     tag: str | None = None
-    about = _TAGS
+    about = _about("tags")
 
 
 class TagRemoved(Fact, frozen=True):
     """A tag was taken off the conversation."""
 
     tag: str | None = None
-    about = _TAGS
+    about = _about("tags")
     rank = 49  # tags swapped in one instant: the old one goes first
 
 
@@ -228,7 +225,7 @@ class CustomAttributesUpdated(Fact, frozen=True):
     """Custom attributes got these values."""
 
     values: dict[str, Any]
-    about: ClassVar[frozenset[Field]] = frozenset({"custom_attributes"})
+    about = _about("custom_attributes")
 
 
 class EndUserReplaced(Fact, frozen=True):
@@ -236,7 +233,7 @@ class EndUserReplaced(Fact, frozen=True):
 
     new: User | None = None
     old: User | None = None
-    about: ClassVar[frozenset[Field]] = frozenset({"requester"})
+    about = _about("requester")
 
 
 class TypingStarted(Fact, frozen=True):
@@ -258,14 +255,14 @@ class DeliveryReported(Fact, frozen=True):
 class FollowUpAdded(Fact, frozen=True):
     """The conversation waits for a follow-up."""
 
-    about = _STATUS
+    about = _about("status")
     rank = 60
 
 
 class Closed(Fact, frozen=True):
     """The conversation was closed."""
 
-    about = _STATUS
+    about = _about("status")
     rank = 80
 
 
@@ -273,7 +270,7 @@ class Abandoned(Fact, frozen=True):
     """The conversation ended without an agent; `queue` is where it had waited."""
 
     queue: Queue | UnsetType | None = UNSET
-    about: ClassVar[frozenset[Field]] = frozenset({"status", "queue"})
+    about = _about("status", "queue")
     rank = 85
 
 
