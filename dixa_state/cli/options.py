@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial, wraps
-from time import monotonic
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -14,7 +13,6 @@ import click
 from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from rich.progress import Progress
 
 from dixa_state.bootstrap import open_place, open_tracker, open_views, require_lasting
 from dixa_state.cli.output import progress_bar, say
@@ -26,8 +24,7 @@ from dixa_state.questions.periods import read_moment
 from dixa_state.questions.question import describe_errors
 from dixa_state.settings import Settings, require_known
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.generations import Progress as Reached
-from dixa_state.views.generations import Views
+from dixa_state.views.generations import Progress, Views
 from dixa_state.views.projector import Projector
 from dixa_state.views.replay import replay
 
@@ -200,19 +197,19 @@ def viewed(store: str | None) -> Iterator[tuple[ConversationTracker, Views]]:
                 rebuild(tracker, views, store)
             begun = views.progress().position
         if total > begun:
-            with counting("Projecting", total - begun) as advance:
-                Projector(tracker, views).catch_up(lambda position: advance(position - begun))
+            with progress_bar("Projecting", total - begun) as move:
+                Projector(tracker, views).catch_up(lambda position: move(position - begun))
         yield tracker, views
 
 
-def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Reached:
+def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Progress:
     """Rebuild all views, with a progress bar."""
     settings = read_settings()
     total = tracker.event_recorder.max_notification_id() or 0
     worker = partial(open_place, store or settings.store, grace=settings.grace)
     say(f"building the views of {total:,} events")
-    with counting("Replaying", total) as advance:
-        return replay(tracker, views, worker, advance)
+    with progress_bar("Replaying", total) as move:
+        return replay(tracker, views, worker, move)
 
 
 @contextmanager
@@ -232,20 +229,6 @@ def opened_reader(
     else:
         with opened(store, secrets=secrets) as tracker:
             yield Reader(tracker, open_views(tracker.event_recorder))
-
-
-@contextmanager
-def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar that counts events, and give what moves it to a number of them."""
-    started = monotonic()
-    with progress_bar(description, total) as bar:
-        yield lambda done: move(bar, done, done, started)
-
-
-def move(bar: Progress, completed: float, events: int, started: float) -> None:
-    """Move a bar on."""
-    rate = events / max(monotonic() - started, 1e-9)
-    bar.update(bar.task_ids[0], completed=completed, events=events, rate=rate)
 
 
 def read_secrets(settings: Settings) -> Secrets:

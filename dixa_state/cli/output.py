@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from time import monotonic
 from typing import Any, TypeVar
 
 import click
@@ -171,8 +172,11 @@ def plain(value: object) -> str:
 
 
 @contextmanager
-def progress_bar(description: str, total: int | None) -> Iterator[Progress]:
-    """Show how far a long work is; only where somebody can see it."""
+def progress_bar(description: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """Show how far a long work is, where somebody can see it, and yield what moves the bar.
+
+    That takes what is done, and the number of events where something else is counted.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -180,7 +184,13 @@ def progress_bar(description: str, total: int | None) -> Iterator[Progress]:
         TextColumn("{task.fields[events]:,} events, {task.fields[rate]:,.0f}/s"),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console, started = Console(stderr=True), monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        progress.add_task(description, total=total, events=0, rate=0.0)
-        yield progress
+        task = progress.add_task(description, total=total, events=0, rate=0.0)
+
+        def move(done: float, events: int | None = None) -> None:
+            count = done if events is None else events
+            rate = count / max(monotonic() - started, 1e-9)
+            progress.update(task, completed=done, events=count, rate=rate)
+
+        yield move

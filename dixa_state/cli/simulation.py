@@ -5,13 +5,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from time import monotonic
 from typing import IO, Any
 
 import click
 from pydantic_core import to_json
 
-from dixa_state.cli.options import TIME, move
+from dixa_state.cli.options import TIME
 from dixa_state.cli.output import progress_bar
 from dixa_state.cli.sending import open_target, send_all, with_secret
 from dixa_state.simulate import Plan, Record, Simulated, bodies, json_line, pretty_json
@@ -110,10 +109,10 @@ def _line_by_line(truths: IO[bytes]) -> Record:
 
 def _watched(plan: Plan, simulated: Iterable[Simulated]) -> Iterator[Simulated]:
     """Show how much of the simulated time has passed, and how many bodies it gave."""
-    number, started, whole = 0, monotonic(), (plan.end - plan.start).total_seconds()
-    with progress_bar("Simulating", int(whole)) as bar:
+    number, whole = 0, (plan.end - plan.start).total_seconds()
+    with progress_bar("Simulating", int(whole)) as move:
         for number, item in enumerate(simulated, 1):
             if number % _EVERY == 0:
-                move(bar, (item.at - plan.start).total_seconds(), number, started)
+                move((item.at - plan.start).total_seconds(), number)
             yield item
-        move(bar, whole, number, started)
+        move(whole, number)

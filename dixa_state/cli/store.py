@@ -10,14 +10,7 @@ import click
 
 from dixa_state.bootstrap import dialect, open_views
 from dixa_state.cli import tables
-from dixa_state.cli.options import (
-    NUMBER,
-    move,
-    opened,
-    read_settings,
-    with_json,
-    with_store,
-)
+from dixa_state.cli.options import NUMBER, opened, read_settings, with_json, with_store
 from dixa_state.cli.output import (
     plain,
     print_body,
@@ -77,13 +70,13 @@ def reading_progress(
     """Show how much of the sources has been read, and yield what counts more bodies."""
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(size or 0 for size in sizes)
-    started, done = monotonic(), 0
-    with progress_bar(description, total) as bar:
+    done = 0
+    with progress_bar(description, total) as move:
 
         def advance(more: int) -> None:
             nonlocal done
             done += more
-            move(bar, sum(source.consumed for source in sources), done, started)
+            move(sum(source.consumed for source in sources), done)
 
         yield advance
 

@@ -9,7 +9,6 @@ import click
 from dixa_state.bootstrap import open_place, open_views
 from dixa_state.cli import tables
 from dixa_state.cli.options import (
-    counting,
     opened,
     read_secrets,
     read_settings,
@@ -17,7 +16,7 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
-from dixa_state.cli.output import print_fields, print_json, print_table, say
+from dixa_state.cli.output import print_fields, print_json, print_table, progress_bar, say
 from dixa_state.errors import StoreError
 from dixa_state.views.verify import Finding, verify
 
@@ -66,8 +65,8 @@ def verify_command(store: str | None, *, as_json: bool) -> int:
     with opened(store) as tracker:
         views = open_views(tracker.event_recorder)
         events, _ = tracker.event_recorder.count_events()
-        with counting("Verifying", events) as advance:
-            found = list(verify((tracker, views), worker, advance, read_secrets(settings)))
+        with progress_bar("Verifying", events) as move:
+            found = list(verify((tracker, views), worker, move, read_secrets(settings)))
         waiting = tracker.event_recorder.last_position() - views.progress().position
         with suppress(StoreError):  # those who may only read verify too
             views.set_verified(tracker.now(), len(found))
