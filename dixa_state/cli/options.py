@@ -185,21 +185,17 @@ def opened(
         yield tracker
 
 
-@contextmanager
-def viewed(store: str | None) -> Iterator[tuple[ConversationTracker, Views]]:
-    """Open the tracker and its views, and bring these up to date if no projector is running."""
-    with opened(store) as tracker:
-        views = open_views(tracker.event_recorder)
+def _update(tracker: ConversationTracker, views: Views, store: str | None) -> None:
+    """Bring the views up to date if no projector is running."""
+    begun = views.progress().position
+    total = tracker.event_recorder.max_notification_id() or 0
+    if total - begun > FAR_BEHIND:
+        with suppress(StoreError):  # another is at it, or an event that only can be skipped
+            rebuild(tracker, views, store)
         begun = views.progress().position
-        total = tracker.event_recorder.max_notification_id() or 0
-        if total - begun > FAR_BEHIND:
-            with suppress(StoreError):  # another is at it, or an event that only can be skipped
-                rebuild(tracker, views, store)
-            begun = views.progress().position
-        if total > begun:
-            with progress_bar("Projecting", total - begun) as move:
-                Projector(tracker, views).catch_up(lambda position: move(position - begun))
-        yield tracker, views
+    if total > begun:
+        with progress_bar("Projecting", total - begun) as move:
+            Projector(tracker, views).catch_up(lambda position: move(position - begun))
 
 
 def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Progress:
@@ -223,12 +219,11 @@ def opened_reader(
 
     `secrets` are for the commands that judge signatures: no other fails by a wrong one.
     """
-    if project:
-        with viewed(store) as (tracker, views):
-            yield Reader(tracker, views)
-    else:
-        with opened(store, secrets=secrets) as tracker:
-            yield Reader(tracker, open_views(tracker.event_recorder))
+    with opened(store, secrets=secrets) as tracker:
+        views = open_views(tracker.event_recorder)
+        if project:
+            _update(tracker, views, store)
+        yield Reader(tracker, views)
 
 
 def read_secrets(settings: Settings) -> Secrets:
