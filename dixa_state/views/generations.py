@@ -15,18 +15,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 from eventsourcing.persistence import IntegrityError, Tracking, TrackingRecorder
 
 from dixa_state.errors import SchemaError
-from dixa_state.fold import Poison
 from dixa_state.views import reporting
 from dixa_state.views.sql import state_column, views_indexes, views_statements, views_tables
-from dixa_state.views.tables import (
-    KEYS,
-    TABLES,
-    VIEW_VERSION,
-    Row,
-    from_micros,
-    group,
-    micros,
-)
+from dixa_state.views.tables import ALL_TABLES, VIEW_VERSION, Row, from_micros, group, micros
 
 Rows = list[tuple[Any, ...]]
 Role = Literal["projector", "replay"]
@@ -80,15 +71,10 @@ class Connection(Protocol):
     def run(self, sql: str, **parameters: Any) -> Rows:
         """Run one statement and return its rows; parameters are written `:name`."""
 
-    def script(self, sql: str) -> None:
-        """Run several statements without parameters."""
+    def insert(self, prefix: str, table: str, rows: Sequence[Row]) -> None:
+        """Insert rows in bulk into a table of the generation with this prefix."""
 
-    def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
-        """Insert rows in bulk."""
-
-    def delete(
-        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
-    ) -> None:
+    def delete(self, prefix: str, table: str, rows: Sequence[Row]) -> None:
         """Delete the rows with the keys of these."""
 
     def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
@@ -215,9 +201,9 @@ class Views(TrackingRecorder, ABC):
 
     def create(self, connection: Connection, generation: int, *, indexes: bool = True) -> None:
         """Create the tables of a generation."""
-        connection.script(views_tables(self.dialect, prefix(generation)))
-        for index in self.indexes(generation) if indexes else ():
-            connection.run(index)
+        tables = views_tables(self.dialect, prefix(generation))
+        for statement in [*tables, *(self.indexes(generation) if indexes else ())]:
+            connection.run(statement)
 
     def indexes(self, generation: int) -> list[str]:
         """Return the statements that create the indexes of a generation."""
@@ -225,7 +211,7 @@ class Views(TrackingRecorder, ABC):
 
     def drop(self, connection: Connection, generation: int) -> None:
         """Drop the tables of a generation."""
-        for table in [*TABLES, "poison"]:
+        for table in ALL_TABLES:
             connection.run(f"DROP TABLE IF EXISTS {prefix(generation)}{table}")
 
     def publish(self, connection: Connection, generation: int) -> None:
@@ -234,7 +220,7 @@ class Views(TrackingRecorder, ABC):
         if live and live.view_version != VIEW_VERSION:  # their columns may be others now
             for statement in reporting.drop_statements(self.dialect):
                 connection.run(statement)
-        for table in [*TABLES, "poison"]:
+        for table in ALL_TABLES:
             connection.run(f"DROP VIEW IF EXISTS {table}")
             columns = self._columns(table, prefix(generation))
             rows = f"SELECT {columns} FROM {prefix(generation)}{table} AS t"  # noqa: S608
@@ -243,7 +229,7 @@ class Views(TrackingRecorder, ABC):
             connection.run(statement)
 
     def _columns(self, table: str, prefix: str) -> str:
-        names = TABLES[table]._fields if table in TABLES else Poison._fields
+        names = ALL_TABLES[table]._fields
         state = f"{state_column(self.dialect, prefix)} AS state"
         return ", ".join(state if name == "state" else f"t.{name}" for name in names)
 
@@ -252,9 +238,9 @@ class Views(TrackingRecorder, ABC):
     ) -> None:
         """Delete rows by their keys, and insert others."""
         for table, some in group(old).items():
-            connection.delete(f"{prefix(generation)}{table}", TABLES[table], KEYS[table], some)
+            connection.delete(prefix(generation), table, some)
         for table, some in group(new).items():
-            connection.insert(f"{prefix(generation)}{table}", TABLES[table], some)
+            connection.insert(prefix(generation), table, some)
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Advance the position without rows, as the library's contract has it."""

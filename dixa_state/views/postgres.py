@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 from threading import Lock, local
 from time import monotonic, sleep
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -21,7 +21,7 @@ from dixa_state.store.postgres import (
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column
-from dixa_state.views.tables import TABLES, BanRow, ConversationRow, Row
+from dixa_state.views.tables import KEYS, TABLES, BanRow, ConversationRow, Row, columns
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
@@ -45,7 +45,6 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL statement_timeout = {timeout};
 LOCK TABLE conversations IN ACCESS SHARE MODE
 """
-_TYPES = {str: "text", int: "int8", float: "float8", bool: "bool", bytes: "bytea"}
 
 
 class PostgresViews(Views):
@@ -202,17 +201,12 @@ class _PostgresConnection:
         self._cursor.execute(with_percent(sql).encode(), parameters)
         return self._cursor.fetchall() if self._cursor.description else []
 
-    def script(self, sql: str) -> None:
-        self._cursor.execute(sql.encode())
-
-    def delete(
-        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        types = dict(zip(row_type._fields, _COLUMN_TYPES[row_type], strict=True))
+    def delete(self, prefix: str, table: str, rows: Sequence[Row]) -> None:
+        key, types = KEYS[table], _COLUMN_TYPES[table]
         listed = ", ".join(f"%b::{types[column]}[]" for column in key)
-        same = " AND ".join(f"{table}.{column} = old.{column}" for column in key)
+        same = " AND ".join(f"{prefix}{table}.{column} = old.{column}" for column in key)
         self._cursor.execute(
-            f"DELETE FROM {table} USING unnest({listed}) AS old ({', '.join(key)}) "  # noqa: S608
+            f"DELETE FROM {prefix}{table} USING unnest({listed}) AS old ({', '.join(key)}) "  # noqa: S608
             f"WHERE {same}".encode(),
             [[getattr(row, column) for row in rows] for column in key],
         )
@@ -222,24 +216,21 @@ class _PostgresConnection:
         is_few = len(rows) <= _FEW and size <= _FEW_BYTES
         return self._cursor.connection.pipeline() if is_few else nullcontext()
 
-    def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
-        columns = ", ".join(row_type._fields)
+    def insert(self, prefix: str, table: str, rows: Sequence[Row]) -> None:
+        types = _COLUMN_TYPES[table]
+        into = f"{prefix}{table} ({', '.join(types)})"
         if self._cursor.connection.info.pipeline_status:  # there is no COPY in a pipeline
-            values = ", ".join(f"%b::{name}" for name in _COLUMN_TYPES[row_type])
-            insert = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
+            values = ", ".join(f"%b::{name}" for name in types.values())
+            insert = f"INSERT INTO {into} VALUES ({values})"  # noqa: S608
             self._cursor.executemany(insert.encode(), rows)
             return
-        copy = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+        copy = f"COPY {into} FROM STDIN (FORMAT BINARY)"
         with self._cursor.copy(copy.encode()) as target:
-            target.set_types(_COLUMN_TYPES[row_type])
+            target.set_types(list(types.values()))
             for row in rows:
                 target.write_row(row)
 
 
-def _column_types(row_type: type[Row]) -> list[str]:
-    hints = get_type_hints(row_type)
-    plain = (next(iter(get_args(hint)), hint) for hint in hints.values())
-    return [_TYPES[hint] for hint in plain]
-
-
-_COLUMN_TYPES = {row_type: _column_types(row_type) for row_type in TABLES.values()}
+_COLUMN_TYPES = {
+    table: {column.name: column.type.lower() for column in columns(table)} for table in TABLES
+}

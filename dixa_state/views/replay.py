@@ -25,7 +25,7 @@ from dixa_state.views.generations import (
 from dixa_state.views.projector import Projector
 from dixa_state.views.ranges import Place, Range, fold_range, on_all_cores, split
 from dixa_state.views.rows import rows
-from dixa_state.views.tables import TABLES, VIEW_VERSION, Row, group
+from dixa_state.views.tables import VIEW_VERSION, Row, group
 
 Report = Callable[[int], None]
 """Called after each range with the number of events folded so far."""
@@ -114,7 +114,7 @@ def _load(views: Views, building: Progress, built: Built) -> None:
     require_foldable(built.poison)
     with views.transaction(write=True) as connection:
         for table, some in built.rows.items():
-            connection.insert(f"{building.prefix}{table}", TABLES[table], some)
+            connection.insert(building.prefix, table, some)
 
 
 def build_range(building: Progress, place: Place, part: Range) -> Built:

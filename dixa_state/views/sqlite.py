@@ -13,7 +13,7 @@ from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.sqlite import SqliteRecorder, rows_of, transaction, translated
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column, views_tables
-from dixa_state.views.tables import TABLES, Row, group
+from dixa_state.views.tables import KEYS, TABLES, Row, group
 
 LEASE = 5.0
 """Seconds after which the lease of a process that does not renew it is free."""
@@ -96,12 +96,13 @@ def temporary_views(rows: Iterable[Row]) -> Iterator[Connection]:
     """Open a database of these rows; SQLite keeps it in memory, or in a file if it is large."""
     with closing(sqlite3.connect("", isolation_level=None)) as database:
         connection = _SqliteConnection(database.cursor())
-        connection.script(views_tables("sqlite", ""))
+        for statement in views_tables("sqlite", ""):
+            connection.run(statement)
         connection.run("BEGIN")
         following = iter(rows)
         while some := list(islice(following, _BATCH)):
             for table, found in group(some).items():
-                connection.insert(table, TABLES[table], found)
+                connection.insert("", table, found)
         connection.run("COMMIT")
         yield connection
 
@@ -144,24 +145,18 @@ class _SqliteConnection:
     def count(self, sql: str, **parameters: Any) -> int:
         return self._cursor.execute(sql, parameters).rowcount
 
-    def script(self, sql: str) -> None:
-        for statement in sql.split(";\n"):
-            self._cursor.execute(statement)
-
-    def delete(
-        self, table: str, row_type: type[Row], key: Sequence[str], rows: Sequence[Row]
-    ) -> None:
+    def delete(self, prefix: str, table: str, rows: Sequence[Row]) -> None:
+        key = KEYS[table]
         same = " AND ".join(f"{column} = ?" for column in key)
         keys = [tuple(getattr(row, column) for column in key) for row in rows]
-        self._cursor.executemany(f"DELETE FROM {table} WHERE {same}", keys)  # noqa: S608
-        del row_type
+        self._cursor.executemany(f"DELETE FROM {prefix}{table} WHERE {same}", keys)  # noqa: S608
 
     def pipelined(self, rows: Sequence[Row]) -> AbstractContextManager[object]:
         del rows
         return nullcontext()
 
-    def insert(self, table: str, row_type: type[Row], rows: Sequence[Row]) -> None:
-        columns = row_type._fields
+    def insert(self, prefix: str, table: str, rows: Sequence[Row]) -> None:
+        columns = TABLES[table]._fields
         places = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+        sql = f"INSERT INTO {prefix}{table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
         self._cursor.executemany(sql, rows)

@@ -1,4 +1,4 @@
-"""The tables of the views: each row type names its columns.
+"""The tables of the views: each row type names the columns and their types.
 
 Times are microseconds since 1970 in UTC, durations seconds, intervals half-open: [since, until),
 still running where `until` is None.
@@ -7,7 +7,9 @@ still running where `until` is None.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, get_args, get_type_hints
+
+from dixa_state.fold import Poison
 
 VIEW_VERSION = 4
 """Incremented when the meaning of the rows changes; views of another version must be replayed."""
@@ -286,6 +288,9 @@ TABLES: dict[str, type[Row]] = {
     "histories": HistoryRow,
     "bans": BanRow,
 }
+ALL_TABLES: dict[str, type[Row]] = {**TABLES, "poison": Poison}
+"""Beside them the events that could not be folded: skipped, shown, tried again by a replay."""
+
 TABLE_OF = {row_type: name for name, row_type in TABLES.items()}
 KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TABLES, ("stream", "number")),
@@ -295,8 +300,34 @@ KEYS: dict[str, tuple[str, ...]] = {
     "words": ("word", "stream"),
     "histories": ("stream", "history", "number"),
     "bans": ("stream",),
+    "poison": ("position",),
 }
 """The primary key of each table."""
+
+_SQL_TYPES = {
+    str: "TEXT",
+    int: "BIGINT",
+    float: "DOUBLE PRECISION",
+    bool: "BOOLEAN",
+    bytes: "BYTEA",
+}
+
+
+class Column(NamedTuple):
+    """A column: its type in SQL, and whether a row may have no value there."""
+
+    name: str
+    type: str
+    optional: bool
+
+
+def columns(table: str) -> list[Column]:
+    """Return the columns of a table."""
+    hints = get_type_hints(ALL_TABLES[table])
+    return [
+        Column(name, _SQL_TYPES[next(iter(get_args(hint)), hint)], optional=bool(get_args(hint)))
+        for name, hint in hints.items()
+    ]
 
 
 def group(made: Iterable[Row]) -> dict[str, list[Row]]:

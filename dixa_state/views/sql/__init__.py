@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 from dixa_state.store.sql import named_statements
+from dixa_state.views.tables import ALL_TABLES, KEYS, columns
 
 _INDEX = re.compile(
     r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE (?P<rows>[^;]+))?;$",
@@ -19,10 +20,24 @@ def views_statements() -> Mapping[str, str]:
     return named_statements(_read("views.sql"))
 
 
-def views_tables(dialect: str, prefix: str) -> str:
-    """Return the script that creates the tables of one generation of the views."""
-    text = 'TEXT COLLATE "C"' if dialect == "postgres" else "TEXT"
-    return _read("schema.sql").replace("{v}", prefix).replace("{text}", text)
+@cache
+def views_tables(dialect: str, prefix: str) -> tuple[str, ...]:
+    """Return the statements that create the tables of one generation of the views."""
+    return tuple(_create_table(dialect, prefix, table) for table in ALL_TABLES)
+
+
+def _create_table(dialect: str, prefix: str, table: str) -> str:
+    key, lines = KEYS[table], []
+    for name, kind, optional in columns(table):
+        # texts in keys, and those that pages are sorted by, must sort by bytes
+        is_sorted = kind == "TEXT" and name in ("stream", *key) and dialect == "postgres"
+        collation = ' COLLATE "C"' if is_sorted else ""
+        constraint = " PRIMARY KEY" if key == (name,) else "" if optional else " NOT NULL"
+        lines.append(f"{name} {kind}{collation}{constraint}")
+    if len(key) > 1:
+        lines.append(f"PRIMARY KEY ({', '.join(key)})")
+    listed = ",\n    ".join(lines)
+    return f"CREATE TABLE {prefix}{table} (\n    {listed}\n)"
 
 
 def views_indexes(prefix: str) -> str:
