@@ -23,8 +23,6 @@ from dixa_state.views.ranges import Place, Range, on_all_cores, read_range, spli
 from dixa_state.views.rows import has_views, rows
 from dixa_state.views.tables import TABLES, Row, group
 
-Rows = dict[str, list[tuple[Any, ...]]]
-
 
 class Finding(NamedTuple):
     """A difference: where, what was expected, and what was found."""
@@ -92,21 +90,23 @@ def check_range(secrets: Secrets, place: Place, part: Range) -> tuple[int, list[
         findings += _stored(tracker, events, secrets)
         made += _rows(tracker, [event for event in events if event.id <= reached])
     expected = group(made)
-    for table in TABLES:
-        findings += _compared(table, expected.get(table, []), actual[table])
+    for table, found in actual.items():
+        findings += _compared(table, set(expected.get(table, [])), found)
     return count, findings
 
 
-def _view_rows(connection: Connection, part: Range, prefix: str) -> Rows:
-    return {
-        table: connection.run(
+def _view_rows(connection: Connection, part: Range, prefix: str) -> dict[str, set[Any]]:
+    found = {}
+    for table, row_type in TABLES.items():
+        sql = (
             f"SELECT {', '.join(row_type._fields)} FROM {prefix}{table} "  # noqa: S608 — names of ours
-            "WHERE stream >= :low AND stream < :high",
-            low=part.low,
-            high=part.high,
+            "WHERE stream >= :low AND stream < :high"
         )
-        for table, row_type in TABLES.items()
-    }
+        got = connection.run(sql, low=part.low, high=part.high)
+        # drivers return bytes in several types
+        plain = ((bytes(v) if isinstance(v, memoryview) else v for v in row) for row in got)
+        found[table] = set(map(row_type._make, plain))
+    return found
 
 
 def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Iterable[Row]:
@@ -118,34 +118,21 @@ def _rows(tracker: ConversationTracker, events: Sequence[Notification]) -> Itera
         yield from rows(stream, state)
 
 
-def _compared(
-    table: str, expected: Sequence[tuple[Any, ...]], got: Sequence[tuple[Any, ...]]
-) -> Iterator[Finding]:
-    made, found = {_plain(row) for row in expected}, {_plain(row) for row in got}
-    for row in sorted(made - found, key=repr):
-        yield Finding(f"{table} of {_stream(table, row)}", _spelled(table, row), "no such row")
-    for row in sorted(found - made, key=repr):
-        yield Finding(f"{table} of {_stream(table, row)}", "no such row", _spelled(table, row))
+def _compared(table: str, expected: set[Any], found: set[Any]) -> Iterator[Finding]:
+    for row in sorted(expected - found, key=repr):
+        yield Finding(f"{table} of {row.stream}", _spelled(row), "no such row")
+    for row in sorted(found - expected, key=repr):
+        yield Finding(f"{table} of {row.stream}", "no such row", _spelled(row))
 
 
-def _spelled(table: str, row: tuple[Any, ...]) -> str:
+def _spelled(row: Row) -> str:
     """Return the values of a row by their columns; those that have none are left out."""
-    named = zip(TABLES[table]._fields, row, strict=True)
     texts = (
         f"{name} {value.decode('utf-8', 'replace') if isinstance(value, bytes) else value}"
-        for name, value in named
+        for name, value in row._asdict().items()
         if name != "stream" and value is not None
     )
     return shorten(", ".join(texts), 300)
-
-
-def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a comparable row: drivers return bytes in several types."""
-    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
-
-
-def _stream(table: str, row: tuple[Any, ...]) -> str:
-    return str(row[TABLES[table]._fields.index("stream")])
 
 
 def _stored(
