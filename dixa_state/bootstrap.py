@@ -50,17 +50,14 @@ def open_tracker(
 
 def open_recorder(store: str, *, create: bool = True) -> EventRecorder:
     """Open the event store at a URL."""
-    scheme = store.partition(":")[0]
-    if scheme == "sqlite":
-        return SqliteRecorder(_sqlite_path(store, create=create), create=create)
-    if scheme in _POSTGRES:
-        from dixa_state.store.postgres import PostgresRecorder  # noqa: PLC0415
-
-        _require_readable(store)
-        return PostgresRecorder(store, create=create)
     if store == TEMPORARY and create:
         return TemporaryRecorder()
-    raise _unknown(store)
+    if dialect(store) == "sqlite":
+        return SqliteRecorder(_sqlite_path(store, create=create), create=create)
+    from dixa_state.store.postgres import PostgresRecorder  # noqa: PLC0415
+
+    _require_readable(store)
+    return PostgresRecorder(store, create=create)
 
 
 def require_lasting(store: str) -> None:
@@ -95,15 +92,13 @@ def open_place(store: str, *, grace: timedelta = GRACE) -> tuple[ConversationTra
 
 def dialect(store: str) -> str:
     """Return the SQL dialect of a store."""
-    scheme = store.partition(":")[0]
-    if scheme == "sqlite":
-        return "sqlite"
-    if scheme in _POSTGRES:
-        return "postgres"
-    raise _unknown(store)
-
-
-_POSTGRES = ("postgresql", "postgres")
+    match store.partition(":")[0]:
+        case "sqlite":
+            return "sqlite"
+        case "postgresql" | "postgres":
+            return "postgres"
+        case _:
+            raise _unknown(store)
 
 
 def _unknown(store: str) -> InvalidInputError:
