@@ -2,12 +2,12 @@
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
+from threading import Event
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,7 +17,7 @@ from dixa_state.bootstrap import open_reader, open_tracker
 from dixa_state.dixa.signature import sign
 from dixa_state.domain.timestamps import format_time, parse_time
 from dixa_state.settings import Settings
-from dixa_state.simulate import Plan, Simulated, bodies, pretty_json
+from dixa_state.simulate import Plan, bodies, pretty_json
 from dixa_state.simulate.plan import MONDAY, STORIES
 from dixa_state.store.events import Webhook
 
@@ -73,13 +73,9 @@ def webhooks(secret: bytes, now: datetime, speed: float) -> Iterator[Webhook]:
         stories=tuple(STORIES),
     )
     for simulated in bodies(plan):
-        yield _signed(Simulated(clock.real(simulated.at), clock.retimed(simulated.body)), secret)
-
-
-def _signed(simulated: Simulated, secret: bytes) -> Webhook:
-    body, at = pretty_json(simulated.body), simulated.at
-    signature = sign(body, secret, t=round(at.timestamp() * 1_000))
-    return Webhook(body, at, signature=signature)
+        at, body = clock.real(simulated.at), pretty_json(clock.retimed(simulated.body))
+        signature = sign(body, secret, t=round(at.timestamp() * 1_000))
+        yield Webhook(body, at, signature=signature)
 
 
 def store_history(store: str, coming: Iterator[Webhook], now: datetime) -> Webhook | None:
@@ -111,41 +107,21 @@ def temporary_settings(port: int) -> Iterator[tuple[Settings, bytes]]:
         yield settings, secret
 
 
-class Traffic:
-    """Sends webhooks over HTTP as Dixa does, each when it is due."""
-
-    def __init__(self, address: str, coming: Iterator[Webhook]) -> None:
-        self._url = f"{address}/webhooks/dixa"
-        self._coming = coming
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="traffic", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        with httpx.Client(timeout=_TIMEOUT) as client:
-            for webhook in self._coming:
-                due = (webhook.received_at - datetime.now(UTC)).total_seconds()
-                if self._stop.wait(max(due, 0)):
+def send_when_due(address: str, coming: Iterable[Webhook], stop: Event) -> None:
+    """Send webhooks over HTTP as Dixa does, each when it is due, until `stop` is set."""
+    with httpx.Client(base_url=address, timeout=_TIMEOUT) as client:
+        for webhook in coming:
+            due = (webhook.received_at - datetime.now(UTC)).total_seconds()
+            if stop.wait(max(due, 0)):
+                return
+            while not _sent(client, webhook):
+                if stop.wait(_PAUSE):
                     return
-                while not self._sent(client, webhook):
-                    if self._stop.wait(_PAUSE):
-                        return
 
-    def _sent(self, client: httpx.Client, webhook: Webhook) -> bool:
-        headers = {
-            "Content-Type": "application/json",
-            "X-Dixa-Signature": webhook.signature or "",
-        }
-        try:
-            return client.post(self._url, content=webhook.body, headers=headers).is_success
-        except httpx.TransportError:
-            return False
+
+def _sent(client: httpx.Client, webhook: Webhook) -> bool:
+    headers = {"Content-Type": "application/json", "X-Dixa-Signature": webhook.signature or ""}
+    try:
+        return client.post("/webhooks/dixa", content=webhook.body, headers=headers).is_success
+    except httpx.TransportError:
+        return False

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from select import select
+from threading import Event, Thread
 
 import click
 
@@ -88,7 +89,7 @@ def demo(port: int, speed: float) -> None:
     twice or never.
     """
     from dixa_state.cli.demo import (  # noqa: PLC0415
-        Traffic,
+        send_when_due,
         store_history,
         temporary_settings,
         webhooks,
@@ -99,10 +100,10 @@ def demo(port: int, speed: float) -> None:
         now = datetime.now(UTC)
         coming = webhooks(secret, now, speed)
         following = store_history(settings.store, coming, now)
-        with (
-            open_service(settings) as (address, run, _),
-            closing(Traffic(address, chain([following] if following else [], coming))) as traffic,
-        ):
+        rest = chain([following] if following else [], coming)
+        with open_service(settings) as (address, run, _):
+            stop = Event()
+            traffic = Thread(target=send_when_due, args=(address, rest, stop), daemon=True)
 
             def begin() -> None:
                 traffic.start()
@@ -110,7 +111,12 @@ def demo(port: int, speed: float) -> None:
                 for line in DEMO:
                     say(line.format(address=address, csid=FIRST_CSID, store=settings.store))
 
-            run(begin)
+            try:
+                run(begin)
+            finally:
+                stop.set()
+                if traffic.is_alive():
+                    traffic.join()
 
 
 @contextmanager
