@@ -22,8 +22,8 @@ from dixa_state.cli.options import (
 from dixa_state.cli.output import (
     FIRST_ROWS,
     print_body,
-    print_fields,
     print_json,
+    print_one,
     print_rows,
     print_table,
     say_rest,
@@ -40,10 +40,7 @@ def status(given: Given, store: str | None, *, as_json: bool) -> None:
     """Print the state of one conversation, now or at a moment."""
     with opened_reader(store, project=False) as reader:
         state = reader.ask(asked(questions.OneConversation, given))
-    if as_json:
-        print_json(state)
-    else:
-        print_fields(tables.status_fields(state))
+    print_one(state, tables.status_fields(state), as_json=as_json)
 
 
 @click.command("list")
@@ -124,10 +121,7 @@ def why(given: Given, store: str | None, *, as_json: bool) -> None:
     """
     with opened_reader(store, project=False, secrets=read_secrets(read_settings())) as reader:
         cause = reader.ask(asked(questions.Why, given))
-    if as_json:
-        print_json(cause)
-    else:
-        print_fields(tables.cause_fields(labelled(cause)))
+    print_one(cause, tables.cause_fields(labelled(cause)), as_json=as_json)
 
 
 @click.command()
@@ -225,11 +219,9 @@ def stats(
             print_rows(tables.DAYS, tables.day_row, days, as_json=as_json)
             return
         found = reader.ask(asked(questions.Stats, given))
-    if as_json:
-        print_json(found)
-        return
-    print_fields(tables.stats_fields(found))
-    print_table(*tables.measures(found))
+    print_one(found, tables.stats_fields(found), as_json=as_json)
+    if not as_json:
+        print_table(*tables.measures(found))
 
 
 @click.command()

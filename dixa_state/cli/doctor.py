@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from dixa_state.bootstrap import dialect, redacted
 from dixa_state.cli.options import opened_reader, read_secrets, read_settings, with_json, with_store
-from dixa_state.cli.output import print_fields, print_json, say
+from dixa_state.cli.output import print_one, say
 from dixa_state.cli.tables import span
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import DixaStateError
@@ -40,10 +40,8 @@ def doctor(store: str | None, *, as_json: bool) -> int:
     settings = read_settings()
     found = list(_diagnose(settings, store or settings.store))
     problems = [problem for *_, problem in found if problem]
-    if as_json:
-        print_json({**{name: value for name, value, _ in found}, "problems": problems})
-    else:
-        print_fields((name, value) for name, value, _ in found)
+    fields = [(name, value) for name, value, _ in found]
+    print_one({**dict(fields), "problems": problems}, fields, as_json=as_json)
     for problem in problems:
         say(f"problem: {problem}")
     return FAILED if problems else 0

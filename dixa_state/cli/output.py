@@ -124,6 +124,14 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     _print(table)
 
 
+def print_one(document: Any, fields: Iterable[tuple[str, object]], *, as_json: bool) -> None:
+    """Print a document: as JSON, or as the fields that people read."""
+    if as_json:
+        print_json(document)
+    else:
+        print_fields(fields)
+
+
 def print_body(document: Any, *, as_json: bool) -> None:
     """Print a document with a `body`, which follows the other fields after an empty line."""
     if as_json:

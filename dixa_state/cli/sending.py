@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dixa_state.cli.options import read_secrets, read_settings, with_json
-from dixa_state.cli.output import print_fields, print_json, say
+from dixa_state.cli.output import print_one, say
 from dixa_state.cli.store import read_sources, reading_progress
 from dixa_state.cli.tables import count_fields
 from dixa_state.dixa.signature import parse_secrets
@@ -84,10 +84,7 @@ def send_all(
     finally:
         seconds = round(monotonic() - started, 3)
         document = {**counts, "seconds": seconds}
-        if as_json:
-            print_json(document)
-        else:
-            print_fields(count_fields(document))
+        print_one(document, count_fields(document), as_json=as_json)
         for reason, count in reasons.most_common(_SHOWN):
             say(f"{count:,} {reason}")
     return FAILED if counts["refused"] else 0

@@ -14,8 +14,8 @@ from dixa_state.cli.options import NUMBER, opened, read_settings, with_json, wit
 from dixa_state.cli.output import (
     plain,
     print_body,
-    print_fields,
     print_json,
+    print_one,
     print_rows,
     progress_bar,
     say,
@@ -90,10 +90,8 @@ def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
         "quarantined": report.quarantined,
         "seconds": round(seconds, 3),
     }
-    if as_json:
-        print_json(counts)
-    elif not failed:
-        print_fields(tables.count_fields(counts))
+    if as_json or not failed:
+        print_one(counts, tables.count_fields(counts), as_json=as_json)
     for item in report.set_aside:
         say(f"quarantined {item.quarantine_id}: {item.origin}: {item.reason}")
     if report.quarantined > len(report.set_aside):

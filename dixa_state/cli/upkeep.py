@@ -16,7 +16,7 @@ from dixa_state.cli.options import (
     with_json,
     with_store,
 )
-from dixa_state.cli.output import print_fields, print_json, print_table, progress_bar, say
+from dixa_state.cli.output import print_json, print_one, print_table, progress_bar, say
 from dixa_state.errors import StoreError
 from dixa_state.views.verify import Finding, verify
 
@@ -42,10 +42,7 @@ def replay_command(store: str | None, *, as_json: bool) -> None:
         "seconds": round(seconds, 3),
         "events_per_second": round(shown.position / seconds),
     }
-    if as_json:
-        print_json(document)
-    else:
-        print_fields(tables.count_fields(document))
+    print_one(document, tables.count_fields(document), as_json=as_json)
 
 
 @click.command("verify")
