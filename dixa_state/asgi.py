@@ -5,14 +5,11 @@ Apart from `bootstrap`, so that the library and the other commands need not load
 
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import TypeVar
-
-from pydantic import SecretStr
 
 from dixa_state.bootstrap import open_place, open_tracker, open_views, require_lasting
 from dixa_state.dixa.signature import parse_secrets
@@ -26,8 +23,6 @@ from dixa_state.web.processes import ServiceProcess
 from dixa_state.web.projection import Run, elsewhere, projector_process
 from dixa_state.web.reader_process import answer_readers
 from dixa_state.web.service import Service
-
-T = TypeVar("T")
 
 _log = logging.getLogger("dixa_state.web")
 
@@ -82,13 +77,13 @@ def open_policy(settings: Settings) -> Policy:
     """
     tolerance = settings.signature_tolerance
     policy = Policy(
-        secrets=_parsed("webhook_secrets", parse_secrets, settings),
+        secrets=settings.parsed("webhook_secrets", parse_secrets),
         allow_unsigned=settings.allow_unsigned,
         tolerance=None if tolerance is None else timedelta(seconds=tolerance),
-        authorizations=_parsed("webhook_authorization", parse_authorizations, settings),
+        authorizations=settings.parsed("webhook_authorization", parse_authorizations),
         tokens=(
-            *_parsed("write_tokens", partial(parse_tokens, may_write=True), settings),
-            *_parsed("api_tokens", parse_tokens, settings),
+            *settings.parsed("write_tokens", partial(parse_tokens, may_write=True)),
+            *settings.parsed("api_tokens", parse_tokens),
         ),
         max_body=settings.max_body,
     )
@@ -108,11 +103,3 @@ def _require_safe(settings: Settings, policy: Policy) -> None:
             "DIXA_STATE_API_TOKENS: expected a token of your choice, since others can reach "
             f"{settings.host}, got none; without one, only 127.0.0.1 may be listened on"
         )
-
-
-def _parsed(name: str, parse: Callable[[str], T], settings: Settings) -> T:
-    secret: SecretStr | None = getattr(settings, name)
-    try:
-        return parse(secret.get_secret_value() if secret else "")
-    except InvalidInputError as error:
-        raise InvalidInputError(f"DIXA_STATE_{name.upper()}: {error}") from error

@@ -1,10 +1,10 @@
 """Settings: from `DIXA_STATE_…` in the environment, or from `.env`; flags go before both."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dixa_state.errors import InvalidInputError
 
 PREFIX = "DIXA_STATE_"
+T = TypeVar("T")
 
 
 class Settings(BaseSettings):
@@ -113,6 +114,14 @@ class Settings(BaseSettings):
     def grace(self) -> timedelta:
         """The grace as the fold takes it."""
         return timedelta(seconds=self.snapshot_grace)
+
+    def parsed(self, name: str, parse: Callable[[str], T]) -> T:
+        """Return a secret setting as `parse` reads it; `InvalidInputError` names the setting."""
+        secret: SecretStr | None = getattr(self, name)
+        try:
+            return parse(secret.get_secret_value() if secret else "")
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{PREFIX}{name.upper()}: {error}") from error
 
 
 def require_known(names: Iterable[str]) -> None:

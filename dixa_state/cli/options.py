@@ -228,11 +228,10 @@ def opened_reader(
 
 def read_secrets(settings: Settings) -> Secrets:
     """Read the webhook secrets, where there are any."""
-    given = settings.webhook_secrets
     try:
-        return parse_secrets(given.get_secret_value()) if given else Secrets()
+        return settings.parsed("webhook_secrets", parse_secrets)
     except InvalidInputError as error:
-        raise click.UsageError(f"DIXA_STATE_WEBHOOK_SECRETS: {error}") from error
+        raise click.UsageError(str(error)) from error
 
 
 def read_settings() -> Settings:

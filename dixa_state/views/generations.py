@@ -136,9 +136,9 @@ class Views(TrackingRecorder, ABC):
         )
         return {stream: bytes(state) for stream, state in found}
 
-    def statement(self, name: str, generation: int = 0) -> str:
-        """Return a statement of `views.sql` on the tables of a generation."""
-        return _statement(name, generation, self.dialect)
+    def statement(self, name: str, generation: int = 0, *, hold: bool = False) -> str:
+        """Return a statement of `views.sql` on a generation; `hold` locks what it reads."""
+        return _statement(name, generation, lock=hold and self.many_writers)
 
     def progress(self, name: str = LIVE) -> Progress:
         """Return the progress of a generation.
@@ -156,8 +156,7 @@ class Views(TrackingRecorder, ABC):
         self, connection: Connection, name: str = LIVE, *, hold: bool = False
     ) -> Progress | None:
         """Read the progress of a generation; `hold` locks it against other projectors."""
-        statement = self.statement("progress_held" if hold else "progress")
-        found = connection.run(statement, name=name)
+        found = connection.run(self.statement("progress", hold=hold), name=name)
         return Progress(*found[0]) if found else None
 
     def set_progress(self, connection: Connection, name: str, progress: Progress) -> None:
@@ -257,10 +256,9 @@ class Views(TrackingRecorder, ABC):
 
 
 @cache
-def _statement(name: str, generation: int, dialect: str) -> str:
-    locked = "FOR UPDATE" if dialect == "postgres" else ""
-    sql = views_statements()[name]
-    return sql.replace("{v}", prefix(generation)).replace("{for_update}", locked)
+def _statement(name: str, generation: int, *, lock: bool) -> str:
+    sql = views_statements()[name].replace("{v}", prefix(generation))
+    return sql.replace("{for_update}", " FOR UPDATE" if lock else "")
 
 
 def _required(found: Progress | None) -> Progress:

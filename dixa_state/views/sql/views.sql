@@ -2,13 +2,7 @@
 SELECT at.generation, at.view_version, at.position, COALESCE(
     (SELECT made.position FROM projection AS made WHERE made.name = at.name || '.grace'),
     CASE at.position WHEN 0 THEN -1 ELSE -2 END
-) FROM projection AS at WHERE at.name = :name;
-
--- progress_held: the same, held against other projectors until the transaction ends
-SELECT at.generation, at.view_version, at.position, COALESCE(
-    (SELECT made.position FROM projection AS made WHERE made.name = at.name || '.grace'),
-    CASE at.position WHEN 0 THEN -1 ELSE -2 END
-) FROM projection AS at WHERE at.name = :name {for_update};
+) FROM projection AS at WHERE at.name = :name{for_update};
 
 -- set_progress: enter a generation under a name: views (the live one), building, or retired
 INSERT INTO projection (name, generation, view_version, position)
