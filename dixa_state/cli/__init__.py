@@ -36,7 +36,7 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:  # noqa: PLR0911 — one return for each way to end
+def run(arguments: list[str]) -> int:
     """Run one command and give its exit code."""
     try:
         code = commands.main(arguments, prog_name=program(), standalone_mode=False)
@@ -53,16 +53,13 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 — one return for each w
     except (BrokenPipeError, SystemExit):  # whoever reads, such as `head`, has seen enough
         sys.stderr.close()
         return 0
-    except OSError as error:
-        say(f"dixa-state: {error}")
-        return FAILED
-    except DixaStateError as error:
+    except (OSError, DixaStateError) as error:
         say(f"dixa-state: {error}")
         return _exit_code(error)
     return code if isinstance(code, int) else 0
 
 
-def _exit_code(error: DixaStateError) -> int:
+def _exit_code(error: Exception) -> int:
     if isinstance(error, NotFoundError):
         return NOT_FOUND
     return WRONG_USAGE if isinstance(error, AmbiguousError | InvalidInputError) else FAILED

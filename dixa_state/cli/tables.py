@@ -320,14 +320,16 @@ def day_row(day: questions.DailyCounts) -> Row:
 
 def ban_row(ban: questions.Ban) -> Row:
     """Return the row of a ban."""
-    return _who(ban), "yes" if ban.banned else "no", clock(ban.since), person(ban.by) or ""
+    return _ban(ban, ban.since, ban.by, banned=ban.banned)
 
 
 def ban_history(ban: questions.Ban) -> Iterator[Row]:
     """Yield the row of each change in the history of a ban."""
-    for change in ban.history:
-        done = "yes" if change.banned else "no"
-        yield _who(ban), done, clock(change.at), person(change.by) or ""
+    return (_ban(ban, one.at, one.by, banned=one.banned) for one in ban.history)
+
+
+def _ban(ban: questions.Ban, at: datetime | None, by: User | None, *, banned: bool) -> Row:
+    return person(ban.user) or ban.id, "yes" if banned else "no", clock(at), person(by) or ""
 
 
 def quarantine_row(item: QuarantinedWebhook) -> Row:
@@ -350,10 +352,6 @@ def clock(time: Any) -> str | None:
         return None
     shown = time.replace(microsecond=time.microsecond // 1_000 * 1_000)
     return format_time(shown).replace("T", " ").removesuffix("Z").removesuffix(".000")
-
-
-def _who(ban: questions.Ban) -> str:
-    return person(ban.user) or ban.id
 
 
 def _change(name: str, before: Any, after: Any) -> str:

@@ -148,9 +148,9 @@ class Views(TrackingRecorder, ABC):
         found = self.select(self.statement("progress"), name=name)
         return _required(Progress(*found[0]) if found else None)
 
-    def require_progress(self, connection: Connection, name: str = LIVE) -> Progress:
-        """Return the same inside a transaction."""
-        return _required(self.read_progress(connection, name))
+    def require_progress(self, connection: Connection) -> Progress:
+        """Return the progress of the live generation inside a transaction, as `progress` does."""
+        return _required(self.read_progress(connection))
 
     def read_progress(
         self, connection: Connection, name: str = LIVE, *, hold: bool = False

@@ -10,7 +10,7 @@ from eventsourcing.persistence import Notification
 
 from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.errors import PermissionDeniedError, StoreUnavailableError
-from dixa_state.fold import FoldResult, State
+from dixa_state.fold import FoldResult
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import LIVE, Connection, Progress, Views
 from dixa_state.views.rows import changed_rows, has_views
@@ -188,16 +188,15 @@ class Projector:
 
     def _states(self, prefix: str, streams: Sequence[str]) -> dict[str, FoldResult]:
         """Read the states of streams from the tables that hold them."""
-        found: dict[str, State] = {}
+        found: dict[str, FoldResult] = {}
         conversations = [stream for stream in streams if stream.startswith("conversation/")]
         if conversations:
-            rows = self._views.states(prefix, "conversations", conversations)
-            found |= {stream: decode_conversation(bytes(state)) for stream, state in rows}
-        if len(conversations) < len(streams):
-            others = [stream for stream in streams if not stream.startswith("conversation/")]
-            rows = self._views.states(prefix, "bans", others)
-            found |= {stream: decode_ban(bytes(state)) for stream, state in rows}
-        return {stream: FoldResult(state) for stream, state in found.items()}
+            for stream, state in self._views.states(prefix, "conversations", conversations):
+                found[stream] = FoldResult(decode_conversation(bytes(state)))
+        if others := set(streams).difference(conversations):
+            for stream, state in self._views.states(prefix, "bans", sorted(others)):
+                found[stream] = FoldResult(decode_ban(bytes(state)))
+        return found
 
     def _next(self, position: int) -> list[Notification]:
         """Read the events after a position, as many as a batch may hold."""

@@ -1,7 +1,8 @@
 """The rows of a state: a pure function, so that live rows and rebuilt ones are equal."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from dixa_state.dixa.fields import spelling
@@ -9,7 +10,6 @@ from dixa_state.domain import histories, sla
 from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.lifecycle import ENDED, status_from_dixa
-from dixa_state.domain.losses import Loss
 from dixa_state.domain.metrics import (
     first_resolution,
     first_response,
@@ -334,31 +334,24 @@ def _current(state: Conversation) -> Attribution:
     return Attribution(state.queue, state.assignee, state.channel, state.tags)
 
 
-def _missed_of_status(stream: str, state: Conversation) -> Iterator[tables.MissedRow]:
-    """Yield those of the status with odd numbers, so that one more renumbers none of the others."""
-    for place, loss in enumerate(state.life.losses):
-        yield _missed(stream, state, loss, 2 * place + 1)
-
-
-def _missed_of_fields(stream: str, state: Conversation) -> Iterator[tables.MissedRow]:
-    for place, loss in enumerate(state.losses):
-        yield _missed(stream, state, loss, 2 * place + 2)
-
-
-def _missed(stream: str, state: Conversation, loss: Loss, number: int) -> tables.MissedRow:
-    return tables.MissedRow(
-        stream=stream,
-        number=number,
-        organization_id=storable(state.organization_id),
-        csid=state.csid,
-        proof=loss.proof,
-        field=loss.field,
-        detail=storable(loss.detail),
-        event_id=storable(loss.event_id) or "",
-        topic=loss.topic,
-        after=micros(loss.after),
-        at=micros(loss.at),
-    )
+def _missed(
+    history: str, first: int, stream: str, state: Conversation
+) -> Iterator[tables.MissedRow]:
+    """Yield the losses of a history, numbered by twos so that one more renumbers no others."""
+    for place, loss in enumerate(histories.get(state, history)):
+        yield tables.MissedRow(
+            stream=stream,
+            number=2 * place + first,
+            organization_id=storable(state.organization_id),
+            csid=state.csid,
+            proof=loss.proof,
+            field=loss.field,
+            detail=storable(loss.detail),
+            event_id=storable(loss.event_id) or "",
+            topic=loss.topic,
+            after=micros(loss.after),
+            at=micros(loss.at),
+        )
 
 
 def _ratings(stream: str, state: Conversation) -> Iterator[tables.RatingRow]:
@@ -378,17 +371,10 @@ def _ratings(stream: str, state: Conversation) -> Iterator[tables.RatingRow]:
         )
 
 
-def _texts(state: Conversation) -> Sequence[str | None]:
-    requester: Any = state.requester
-    return (
-        str(state.csid),
-        state.subject,
-        *((requester.name, requester.email, requester.phone) if requester else ()),
-    )
-
-
 def _words(stream: str, state: Conversation) -> Iterator[Row]:
-    for word in sorted(words(_texts(state))):
+    known = state.requester
+    texts = (known.name, known.email, known.phone) if known else ()
+    for word in sorted(words([str(state.csid), state.subject, *texts])):
         yield tables.WordRow(word, stream)
 
 
@@ -445,8 +431,8 @@ _PARTS = (
     _Part(_sla_evaluations, "sla", first_change_in=_first_sla_change),
     _Part(_sla_tags, "sla", first_change_in=_first_sla_change),
     _Part(_ratings, "ratings"),
-    _Part(_missed_of_status, "life.losses", numbers=2),
-    _Part(_missed_of_fields, "losses", numbers=2),
+    _Part(partial(_missed, "life.losses", 1), "life.losses", numbers=2),
+    _Part(partial(_missed, "losses", 2), "losses", numbers=2),
     _Part(_words, None, ("subject", "requester")),
 )
 
