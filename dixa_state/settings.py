@@ -15,6 +15,10 @@ PREFIX = "DIXA_STATE_"
 T = TypeVar("T")
 
 
+def _file_of(setting: str) -> Any:
+    return Field(None, description=f"a file that holds `{PREFIX}{setting}`")
+
+
 class Settings(BaseSettings):
     """What can be set from outside; what is secret shows in no message and no repr."""
 
@@ -60,19 +64,11 @@ class Settings(BaseSettings):
         description="addresses of proxies, comma-separated, whose `X-Forwarded-For` is the client "
         "in the log; without one, it is whoever connects",
     )
-    store_file: Path | None = Field(None, description="a file that holds `DIXA_STATE_STORE`")
-    webhook_secrets_file: Path | None = Field(
-        None, description="a file that holds `DIXA_STATE_WEBHOOK_SECRETS`"
-    )
-    webhook_authorization_file: Path | None = Field(
-        None, description="a file that holds `DIXA_STATE_WEBHOOK_AUTHORIZATION`"
-    )
-    api_tokens_file: Path | None = Field(
-        None, description="a file that holds `DIXA_STATE_API_TOKENS`"
-    )
-    write_tokens_file: Path | None = Field(
-        None, description="a file that holds `DIXA_STATE_WRITE_TOKENS`"
-    )
+    store_file: Path | None = _file_of("STORE")
+    webhook_secrets_file: Path | None = _file_of("WEBHOOK_SECRETS")
+    webhook_authorization_file: Path | None = _file_of("WEBHOOK_AUTHORIZATION")
+    api_tokens_file: Path | None = _file_of("API_TOKENS")
+    write_tokens_file: Path | None = _file_of("WRITE_TOKENS")
     host: str = Field("127.0.0.1", description="the address that is listened on")
     port: int = Field(8000, ge=0, le=65_535, description="the port; 0 takes any that is free")
     root_path: str = Field(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 from pydantic import SecretStr
@@ -29,7 +29,7 @@ HISTORY = timedelta(hours=27)
 
 _DAYS = 14
 _CONVERSATIONS_A_DAY = 400
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_TIME = re.compile(rb'(?<=")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?=")')
 _TIMEOUT = 30.0
 _PAUSE = 0.5
 
@@ -45,17 +45,12 @@ class Clock(NamedTuple):
         since = (at - BUSIEST) / timedelta(milliseconds=1) / self.speed
         return self.now + timedelta(milliseconds=int(since))
 
-    def retimed(self, value: Any) -> Any:
-        """Return a part of a body with every time in it in real time."""
-        match value:
-            case dict():
-                return {name: self.retimed(each) for name, each in value.items()}
-            case list():
-                return [self.retimed(each) for each in value]
-            case str() if _TIME.fullmatch(value):
-                return format_time(self.real(parse_time(value)))
-            case _:
-                return value
+    def retimed(self, body: bytes) -> bytes:
+        """Return a body with every time in it in real time."""
+        return _TIME.sub(self._retimed, body)
+
+    def _retimed(self, found: re.Match[bytes]) -> bytes:
+        return format_time(self.real(parse_time(found[0].decode()))).encode()
 
 
 def webhooks(secret: bytes, now: datetime, speed: float) -> Iterator[Webhook]:
@@ -73,7 +68,7 @@ def webhooks(secret: bytes, now: datetime, speed: float) -> Iterator[Webhook]:
         stories=tuple(STORIES),
     )
     for simulated in bodies(plan):
-        at, body = clock.real(simulated.at), pretty_json(clock.retimed(simulated.body))
+        at, body = clock.real(simulated.at), clock.retimed(pretty_json(simulated.body))
         signature = sign(body, secret, t=round(at.timestamp() * 1_000))
         yield Webhook(body, at, signature=signature)
 
