@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from operator import attrgetter
 
 from dixa_state.dixa.fields import spelling
 from dixa_state.domain import histories, sla
@@ -24,6 +24,12 @@ from dixa_state.views import tables
 from dixa_state.views.tables import EPOCH, Row, micros
 from dixa_state.views.texts import attribute_text, findable, in_capitals, storable, words
 
+Make = Callable[[str, Conversation, int], Iterator[Row]]
+"""Makes the rows of a stream and its state, those of the items from a place on."""
+
+FirstChange = Callable[[Conversation, Conversation], int | None]
+"""Finds the place from which the rows of two states differ, None if none do."""
+
 
 def has_views(stream: str) -> bool:
     """Return whether a stream has rows in the views."""
@@ -37,8 +43,8 @@ def rows(stream: str, state: Conversation | Ban) -> Iterator[Row]:
         yield from _chunks(stream, state)
         return
     yield _conversation(stream, state)
-    for part in _PARTS:
-        yield from part.make(stream, state, 0)
+    for make, _ in _PARTS:
+        yield from make(stream, state, 0)
     yield from _chunks(stream, state)
 
 
@@ -50,11 +56,11 @@ def changed_rows(
         return list(rows(stream, before)) if before else [], list(rows(stream, after))
     old, new = _changed_chunks(stream, before, after)
     if isinstance(before, Conversation) and isinstance(after, Conversation):
-        for part in _PARTS:
-            start = part.first_change(before, after)
+        for make, first_change in _PARTS:
+            start = first_change(before, after)
             if start is not None:
-                old.update(part.make(stream, before, start))
-                new += part.make(stream, after, start)
+                old.update(make(stream, before, start))
+                new += make(stream, after, start)
     row = _ban(stream, after) if isinstance(after, Ban) else _conversation(stream, after)
     # every event changes the row of the state itself
     return [row, *old.difference(new)], [row, *(one for one in new if one not in old)]
@@ -161,8 +167,8 @@ def _foreign_status(text: str | None) -> str | None:
     return None if status_from_dixa(text) else findable(spelling(text or "") or None)
 
 
-def _transitions(stream: str, state: Conversation) -> Iterator[tables.TransitionRow]:
-    moves = state.life.transitions
+def _transitions(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    moves = state.life.transitions[start:]
     ends = [*(micros(move.at) for move in moves[1:]), None]
     for move, until in zip(moves, ends, strict=False):
         yield tables.TransitionRow(
@@ -182,8 +188,8 @@ def _transitions(stream: str, state: Conversation) -> Iterator[tables.Transition
         )
 
 
-def _assignments(stream: str, state: Conversation) -> Iterator[tables.AssignmentRow]:
-    for number, hold in enumerate(state.assignments, start=1):
+def _assignments(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, hold in enumerate(state.assignments[start:], start + 1):
         agent = hold.agent
         yield tables.AssignmentRow(
             stream,
@@ -197,17 +203,17 @@ def _assignments(stream: str, state: Conversation) -> Iterator[tables.Assignment
         )
 
 
-def _queue_intervals(stream: str, state: Conversation) -> Iterator[tables.QueueIntervalRow]:
-    stays = state.queue_history
+def _queue_intervals(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    stays = state.queue_history[start:]
     ends = [*(micros(stay.since) for stay in stays[1:]), None]
-    for number, (stay, until) in enumerate(zip(stays, ends, strict=False), start=1):
+    for number, (stay, until) in enumerate(zip(stays, ends, strict=False), start + 1):
         if stay.queue is not None:
             key, name = findable(stay.queue.key), findable(stay.queue.name)
             yield tables.QueueIntervalRow(stream, number, key, name, micros(stay.since), until)
 
 
-def _queue_visits(stream: str, state: Conversation) -> Iterator[tables.QueueVisitRow]:
-    for number, visit in enumerate(state.visits, start=1):
+def _queue_visits(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, visit in enumerate(state.visits[start:], start + 1):
         yield tables.QueueVisitRow(
             stream=stream,
             number=number,
@@ -221,8 +227,8 @@ def _queue_visits(stream: str, state: Conversation) -> Iterator[tables.QueueVisi
         )
 
 
-def _responses(stream: str, state: Conversation) -> Iterator[tables.ResponseRow]:
-    for number, one in enumerate(state.messages.responses, start=1):
+def _responses(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, one in enumerate(state.messages.responses[start:], start + 1):
         agent = one.agent
         yield tables.ResponseRow(
             stream=stream,
@@ -234,16 +240,16 @@ def _responses(stream: str, state: Conversation) -> Iterator[tables.ResponseRow]
         )
 
 
-def _tags(stream: str, state: Conversation) -> Iterator[tables.TagRow]:
-    for number, tag, since, until in _tag_intervals(state):
+def _tags(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, tag, since, until in _tag_intervals(state, start):
         key = findable(state.tag_ids.get(tag))
         yield tables.TagRow(stream, number, findable(tag) or "", key, since, until)
 
 
-def _tag_intervals(state: Conversation) -> Iterator[tuple[int, str, int, int | None]]:
+def _tag_intervals(state: Conversation, start: int) -> Iterator[tuple[int, str, int, int | None]]:
     """Yield the intervals of tags, each with the number of the change that it began with."""
     began: dict[str, tuple[int, int]] = {}
-    for number, change in enumerate(state.tag_history, start=1):
+    for number, change in enumerate(state.tag_history[start:], start + 1):
         at = micros(change.at)
         if change.added:
             began[change.tag] = number, at
@@ -273,7 +279,7 @@ def _first_tag_change(before: Conversation, after: Conversation) -> int | None:
     return start
 
 
-def _attributes(stream: str, state: Conversation) -> Iterator[tables.AttributeRow]:
+def _attributes(stream: str, state: Conversation, _start: int) -> Iterator[Row]:
     found = sorted(
         (name, text)
         for name, value in state.custom_attributes.items()
@@ -285,8 +291,8 @@ def _attributes(stream: str, state: Conversation) -> Iterator[tables.AttributeRo
         yield tables.AttributeRow(stream, number, findable(name) or "", key, findable(text) or "")
 
 
-def _sla_evaluations(stream: str, state: Conversation) -> Iterator[tables.SlaEvaluationRow]:
-    for number, evaluation in enumerate(state.sla, start=1):
+def _sla_evaluations(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, evaluation in enumerate(state.sla[start:], start + 1):
         counted = evaluation.attribution or _current(state)
         queue, agent = counted.queue, counted.assignee
         yield tables.SlaEvaluationRow(
@@ -311,8 +317,8 @@ def _sla_evaluations(stream: str, state: Conversation) -> Iterator[tables.SlaEva
         )
 
 
-def _sla_tags(stream: str, state: Conversation) -> Iterator[tables.SlaTagRow]:
-    for number, evaluation in enumerate(state.sla, start=1):
+def _sla_tags(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, evaluation in enumerate(state.sla[start:], start + 1):
         counted = evaluation.attribution or _current(state)
         for tag in sorted({findable(tag) or "" for tag in counted.tags}):
             yield tables.SlaTagRow(stream, number, tag)
@@ -335,10 +341,10 @@ def _current(state: Conversation) -> Attribution:
 
 
 def _missed(
-    history: str, first: int, stream: str, state: Conversation
-) -> Iterator[tables.MissedRow]:
+    history: str, first: int, stream: str, state: Conversation, start: int
+) -> Iterator[Row]:
     """Yield the losses of a history, numbered by twos so that one more renumbers no others."""
-    for place, loss in enumerate(histories.get(state, history)):
+    for place, loss in enumerate(histories.get(state, history)[start:], start):
         yield tables.MissedRow(
             stream=stream,
             number=2 * place + first,
@@ -354,8 +360,8 @@ def _missed(
         )
 
 
-def _ratings(stream: str, state: Conversation) -> Iterator[tables.RatingRow]:
-    for number, rating in enumerate(state.ratings, start=1):
+def _ratings(stream: str, state: Conversation, start: int) -> Iterator[Row]:
+    for number, rating in enumerate(state.ratings[start:], start + 1):
         agent = rating.agent
         yield tables.RatingRow(
             stream=stream,
@@ -371,70 +377,48 @@ def _ratings(stream: str, state: Conversation) -> Iterator[tables.RatingRow]:
         )
 
 
-def _words(stream: str, state: Conversation) -> Iterator[Row]:
+def _words(stream: str, state: Conversation, _start: int) -> Iterator[Row]:
     known = state.requester
     texts = (known.name, known.email, known.phone) if known else ()
     for word in sorted(words([str(state.csid), state.subject, *texts])):
         yield tables.WordRow(word, stream)
 
 
-class _Part(NamedTuple):
-    """How the rows of a table are made, and what they depend on.
+def _in_history(path: str) -> FirstChange:
+    """Return what finds the first item of a history whose row differs."""
 
-    `history` is where they come from item by item: then those of the items that two states share
-    are not made. All are where one of `fields` differs. An item takes `numbers` numbers.
-    """
-
-    rows: Callable[[str, Conversation], Iterator[Row]]
-    history: str | None
-    fields: tuple[str, ...] = ()
-    first_change_in: Callable[[Conversation, Conversation], int | None] | None = None
-    numbers: int = 1
-
-    def make(self, stream: str, state: Conversation, start: int) -> Iterator[Row]:
-        """Make the rows of the items from a place on."""
-        if not start or self.history is None:
-            return self.rows(stream, state)
-        items = histories.get(state, self.history)[start:]
-        made = self.rows(stream, histories.put(state, self.history, items))
-        return (_renumbered(row, start * self.numbers) for row in made)
-
-    def first_change(self, before: Conversation, after: Conversation) -> int | None:
-        """Return the place from which the rows of two states differ, None if none do."""
-        for field in self.fields:
-            if getattr(before, field) != getattr(after, field):
-                return 0
-        if self.history is None:
-            return None
-        if self.first_change_in is not None:
-            return self.first_change_in(before, after)
-        one, other = histories.get(before, self.history), histories.get(after, self.history)
+    def first_change(before: Conversation, after: Conversation) -> int | None:
+        one, other = histories.get(before, path), histories.get(after, path)
         if one is other:
             return None
         # the row of the item before holds when the next one began
         return max(histories.common_prefix(one, other) - 1, 0)
 
-
-def _renumbered(row: Any, start: int) -> Row:
-    renumbered: Row = row._replace(number=row.number + start) if hasattr(row, "number") else row
-    return renumbered
+    return first_change
 
 
-_PARTS = (
-    _Part(_transitions, "life.transitions"),
-    _Part(_assignments, "assignments"),
-    _Part(_queue_intervals, "queue_history"),
-    _Part(_queue_visits, "visits"),
-    _Part(_responses, "messages.responses"),
-    _Part(_tags, "tag_history", first_change_in=_first_tag_change),
-    _Part(_attributes, None, ("custom_attributes", "attribute_ids")),
-    _Part(_sla_evaluations, "sla", first_change_in=_first_sla_change),
-    _Part(_sla_tags, "sla", first_change_in=_first_sla_change),
-    _Part(_ratings, "ratings"),
-    _Part(partial(_missed, "life.losses", 1), "life.losses", numbers=2),
-    _Part(partial(_missed, "losses", 2), "losses", numbers=2),
-    _Part(_words, None, ("subject", "requester")),
+def _in_fields(*names: str) -> FirstChange:
+    """Return what makes all rows anew where one of the fields differs."""
+    values = attrgetter(*names)
+    return lambda before, after: None if values(before) == values(after) else 0
+
+
+_PARTS: tuple[tuple[Make, FirstChange], ...] = (
+    (_transitions, _in_history("life.transitions")),
+    (_assignments, _in_history("assignments")),
+    (_queue_intervals, _in_history("queue_history")),
+    (_queue_visits, _in_history("visits")),
+    (_responses, _in_history("messages.responses")),
+    (_tags, _first_tag_change),
+    (_attributes, _in_fields("custom_attributes", "attribute_ids")),
+    (_sla_evaluations, _first_sla_change),
+    (_sla_tags, _first_sla_change),
+    (_ratings, _in_history("ratings")),
+    (partial(_missed, "life.losses", 1), _in_history("life.losses")),
+    (partial(_missed, "losses", 2), _in_history("losses")),
+    (_words, _in_fields("subject", "requester")),
 )
+"""How the rows of each table are made, and from which on those of two states differ."""
 
 
 def _ban(stream: str, state: Ban) -> tables.BanRow:
