@@ -219,18 +219,14 @@ class Views(TrackingRecorder, ABC):
         if live and live.view_version != VIEW_VERSION:  # their columns may be others now
             for statement in reporting.drop_statements(self.dialect):
                 connection.run(statement)
-        for table in ALL_TABLES:
+        state = f"{state_column(self.dialect, prefix(generation))} AS state"
+        for table, row_type in ALL_TABLES.items():
+            columns = (state if name == "state" else f"t.{name}" for name in row_type._fields)
+            rows = f"SELECT {', '.join(columns)} FROM {prefix(generation)}{table} AS t"  # noqa: S608
             connection.run(f"DROP VIEW IF EXISTS {table}")
-            columns = self._columns(table, prefix(generation))
-            rows = f"SELECT {columns} FROM {prefix(generation)}{table} AS t"  # noqa: S608
             connection.run(f"CREATE VIEW {table} AS {rows}")
         for statement in reporting.create_statements(self.dialect, prefix(generation)):
             connection.run(statement)
-
-    def _columns(self, table: str, prefix: str) -> str:
-        names = ALL_TABLES[table]._fields
-        state = f"{state_column(self.dialect, prefix)} AS state"
-        return ", ".join(state if name == "state" else f"t.{name}" for name in names)
 
     def replace(
         self, connection: Connection, generation: int, old: Sequence[Row], new: Sequence[Row]
