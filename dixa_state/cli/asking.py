@@ -14,8 +14,6 @@ from dixa_state.cli.options import (
     asked,
     opened_reader,
     options_of,
-    read_secrets,
-    read_settings,
     with_json,
     with_store,
 )
@@ -97,7 +95,7 @@ def events(
     """
     if ("csid" in given) == (position is not None) or (raw and position is None):
         raise click.UsageError("expected a CSID, or --position N, which may have --raw")
-    with opened_reader(store, project=False, secrets=read_secrets(read_settings())) as reader:
+    with opened_reader(store, project=False, judging=True) as reader:
         if position is None:
             found = reader.every(asked(questions.StoredEvents, given))
             print_rows(tables.EVENTS, tables.event_row, found, as_json=as_json)
@@ -119,7 +117,7 @@ def why(given: Given, store: str | None, *, as_json: bool) -> None:
     FIELD is one of `status --json`, or a part of one: status, assignee, times.first_closed_at,
     custom_attributes.NAME, tags.NAME.
     """
-    with opened_reader(store, project=False, secrets=read_secrets(read_settings())) as reader:
+    with opened_reader(store, project=False, judging=True) as reader:
         cause = reader.ask(asked(questions.Why, given))
     print_one(cause, tables.cause_fields(labelled(cause)), as_json=as_json)
 

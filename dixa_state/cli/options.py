@@ -172,13 +172,14 @@ with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @contextmanager
 def opened(
-    store: str | None,
-    *,
-    create: bool = False,
-    secrets: Secrets = Secrets(),  # noqa: B008 — frozen
+    store: str | None, *, create: bool = False, judging: bool = False
 ) -> Iterator[ConversationTracker]:
-    """Open the tracker that the settings and `--store` name."""
+    """Open the tracker that the settings and `--store` name.
+
+    `judging` is for the commands that judge signatures: no other fails by a wrong secret.
+    """
     settings = read_settings()
+    secrets = read_secrets(settings) if judging else Secrets()
     url = store or settings.store
     require_lasting(url)
     with open_tracker(url, create=create, grace=settings.grace, secrets=secrets) as tracker:
@@ -210,16 +211,10 @@ def rebuild(tracker: ConversationTracker, views: Views, store: str | None) -> Pr
 
 @contextmanager
 def opened_reader(
-    store: str | None,
-    *,
-    project: bool = True,
-    secrets: Secrets = Secrets(),  # noqa: B008 — frozen
+    store: str | None, *, project: bool = True, judging: bool = False
 ) -> Iterator[Reader]:
-    """Open a reader; with `project`, on views that are up to date.
-
-    `secrets` are for the commands that judge signatures: no other fails by a wrong one.
-    """
-    with opened(store, secrets=secrets) as tracker:
+    """Open a reader; with `project`, on views that are up to date."""
+    with opened(store, judging=judging) as tracker:
         views = open_views(tracker.event_recorder)
         if project:
             _update(tracker, views, store)

@@ -114,14 +114,11 @@ class _Lease:
 
     def take(self) -> bool:
         with self._views.transaction(write=True) as connection:
-            now = int(
-                time() * 1_000_000
-            )  # read under the write lock, which may have been waited for
+            now = int(time() * 1_000_000)  # under the write lock, which may have been waited for
             until = now + int(LEASE * 1_000_000)
             sql = self._views.statement("take_lease")
-            taken = connection.count(
-                sql, role=self._role, holder=self._holder, now=now, until=until
-            )
+            given = {"role": self._role, "holder": self._holder, "now": now, "until": until}
+            taken = connection.count(sql, **given)
         self._renewed = monotonic()
         return taken == 1
 
