@@ -82,21 +82,22 @@ def reading_progress(
 
 
 def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
-    failed = not report.read and report.failures  # then a table of zeros says nothing
+    read, quarantined = report.counts.total(), report.counts["quarantined"]
+    failed = not read and report.failures  # then a table of zeros says nothing
     counts = {
-        "read": report.read,
-        "appended": report.appended,
-        "duplicates": report.duplicates,
-        "quarantined": report.quarantined,
+        "read": read,
+        "appended": report.counts["appended"],
+        "duplicates": report.counts["duplicate"],
+        "quarantined": quarantined,
         "seconds": round(seconds, 3),
     }
     if as_json or not failed:
         print_one(counts, tables.count_fields(counts), as_json=as_json)
-    for item in report.set_aside:
-        say(f"quarantined {item.quarantine_id}: {item.origin}: {item.reason}")
-    if report.quarantined > len(report.set_aside):
-        say(f"… and {report.quarantined - len(report.set_aside):,} more")
-    if report.quarantined:
+    for origin, outcome in report.set_aside:
+        say(f"quarantined {outcome.quarantine_id}: {origin}: {outcome.reason}")
+    if quarantined > len(report.set_aside):
+        say(f"… and {quarantined - len(report.set_aside):,} more")
+    if quarantined:
         say("see them with `dixa-state quarantine list`, one with `quarantine show ID`")
     for failure in report.failures:
         say(f"dixa-state: {failure}")

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
-
-from msgspec import Struct
+from typing import NamedTuple
 
 from dixa_state.dixa.body import UnreadableError, identify
 from dixa_state.domain.timestamps import shorten
@@ -16,23 +15,15 @@ from dixa_state.store.events import Webhook
 from dixa_state.tracker import ConversationTracker
 
 
-class SetAside(Struct, frozen=True):
-    """A body that went to quarantine, and where it stood."""
+class Report(NamedTuple):
+    """The bodies of an ingest by their outcome, and where those stood that went to quarantine.
 
-    origin: str
-    quarantine_id: int | None
-    reason: str | None
+    `set_aside` are the first of these; `failures` the files that could not be read to their end.
+    """
 
-
-class Report(Struct, frozen=True):
-    """The counts of an ingest; `failures` are the files that could not be read to their end."""
-
-    read: int
-    appended: int
-    duplicates: int
-    quarantined: int
-    set_aside: tuple[SetAside, ...]
-    failures: tuple[str, ...]
+    counts: Counter[str]
+    set_aside: list[tuple[str, Outcome]]
+    failures: list[str]
 
 
 SHOWN = 20
@@ -53,34 +44,18 @@ def ingest(
     Raises `StoreUnavailableError` if the store fails; what was kept before stays, and a second
     ingest of the same files goes on from there, since duplicates are recognised.
     """
-    kinds: Counter[str] = Counter()
-    set_aside: list[SetAside] = []
-    failures: list[str] = []
+    report = Report(Counter(), [], [])
     for source in sources:
         bodies = source if anyway else begun_with_webhooks(source)
-        for batch in batches(until_broken(bodies, failures), lambda body: len(body.raw)):
+        for batch in batches(until_broken(bodies, report.failures), lambda body: len(body.raw)):
             now = datetime.now(UTC)
             outcomes = tracker.append_many([Webhook(body.raw, now) for body in batch])
-            kinds.update(outcome.kind for outcome in outcomes)
-            room = SHOWN - len(set_aside)
-            set_aside += _named(batch, outcomes)[:room]
+            for body, outcome in zip(batch, outcomes, strict=True):
+                report.counts[outcome.kind] += 1
+                if outcome.kind == "quarantined" and len(report.set_aside) < SHOWN:
+                    report.set_aside.append((body.origin, outcome))
             progress(len(batch))
-    return Report(
-        read=kinds.total(),
-        appended=kinds["appended"],
-        duplicates=kinds["duplicate"],
-        quarantined=kinds["quarantined"],
-        set_aside=tuple(set_aside),
-        failures=tuple(failures),
-    )
-
-
-def _named(batch: list[Body], outcomes: list[Outcome]) -> list[SetAside]:
-    return [
-        SetAside(body.origin, outcome.quarantine_id, outcome.reason)
-        for body, outcome in zip(batch, outcomes, strict=True)
-        if outcome.kind == "quarantined"
-    ]
+    return report
 
 
 def begun_with_webhooks(source: Source) -> Iterator[Body]:

@@ -46,7 +46,7 @@ def disk(store: str, make: MakeStore) -> Iterator[Result]:
 
 def _ingested(url: str, file: Path) -> float:
     with open_tracker(url) as tracker, timed() as seconds:
-        assert ingest_files(tracker, [Source(str(file))]).appended == EVENTS
+        assert ingest_files(tracker, [Source(str(file))]).counts["appended"] == EVENTS
     return EVENTS / seconds()
 
 
