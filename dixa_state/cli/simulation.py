@@ -1,6 +1,5 @@
 """The command that makes webhooks up."""
 
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +12,8 @@ from pydantic_core import to_json
 from dixa_state.cli.options import TIME
 from dixa_state.cli.output import progress_bar
 from dixa_state.cli.sending import open_target, send_all, with_secret
-from dixa_state.simulate import Plan, Record, Simulated, bodies, json_line, pretty_json
+from dixa_state.simulate import Plan, Simulated, bodies, json_line, pretty_json
+from dixa_state.simulate.data import Document
 from dixa_state.simulate.plan import MONDAY, STORIES, USUAL_STORIES
 
 _EVERY = 5_000
@@ -73,18 +73,19 @@ def simulate(
     target = open_target(address, secret) if address else None
     plan = Plan(**options)
     with _opened(out) as lines, _opened(truth) as truths:
-        made = _watched(plan, bodies(plan, _line_by_line(truths) if truths else None))
-        written = (_written(simulated, lines) for simulated in made)
+        record = (lambda document: truths.write(to_json(document) + b"\n")) if truths else None
+        written = _written(_watched(plan, bodies(plan, record)), lines)
         if target:
-            return send_all((pretty_json(simulated.body) for simulated in written), target)
+            return send_all(map(pretty_json, written), target)
         deque(written, maxlen=0)
     return 0
 
 
-def _written(simulated: Simulated, lines: IO[bytes] | None) -> Simulated:
-    if lines:
-        lines.write(json_line(simulated.body) + b"\n")
-    return simulated
+def _written(made: Iterable[Simulated], lines: IO[bytes] | None) -> Iterator[Document]:
+    for simulated in made:
+        if lines:
+            lines.write(json_line(simulated.body) + b"\n")
+        yield simulated.body
 
 
 def _same_place(out: str | None, truth: str) -> bool:
@@ -96,15 +97,7 @@ def _same_place(out: str | None, truth: str) -> bool:
 
 
 def _opened(place: str | None) -> AbstractContextManager[IO[bytes] | Any]:
-    if place is None:
-        return nullcontext()
-    if place == "-":
-        return nullcontext(sys.stdout.buffer)
-    return Path(place).open("wb")
-
-
-def _line_by_line(truths: IO[bytes]) -> Record:
-    return lambda document: truths.write(to_json(document) + b"\n")
+    return nullcontext() if place is None else click.open_file(Path(place), "wb")
 
 
 def _watched(plan: Plan, simulated: Iterable[Simulated]) -> Iterator[Simulated]:
