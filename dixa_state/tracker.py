@@ -6,11 +6,7 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from eventsourcing.application import Application
-from eventsourcing.persistence import (
-    Mapper,
-    Notification,
-    StoredEvent,
-)
+from eventsourcing.persistence import Mapper, Notification, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 from msgspec import Struct
 from msgspec.json import Decoder

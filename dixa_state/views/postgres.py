@@ -12,12 +12,7 @@ from psycopg.rows import TupleRow
 
 from dixa_state.errors import StoreUnavailableError
 from dixa_state.store.deadline import Deadline, current_deadline
-from dixa_state.store.postgres import (
-    PostgresRecorder,
-    reconnecting,
-    translated,
-    unavailable,
-)
+from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated, unavailable
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column

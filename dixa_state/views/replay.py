@@ -13,15 +13,7 @@ from typing import NamedTuple
 from dixa_state.errors import LockTimeoutError, StoreError
 from dixa_state.fold import Poison, require_foldable
 from dixa_state.tracker import ConversationTracker
-from dixa_state.views.generations import (
-    BUILDING,
-    LIVE,
-    RETIRED,
-    Connection,
-    Lead,
-    Progress,
-    Views,
-)
+from dixa_state.views.generations import BUILDING, LIVE, RETIRED, Connection, Lead, Progress, Views
 from dixa_state.views.projector import Projector
 from dixa_state.views.ranges import Place, Range, fold_range, on_all_cores, split
 from dixa_state.views.rows import rows
