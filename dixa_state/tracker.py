@@ -21,6 +21,7 @@ from dixa_state.domain.bans import Ban
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.events import Event
 from dixa_state.domain.evidence import GRACE
+from dixa_state.domain.lifecycle import Transition
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import AmbiguousError, InvalidInputError, NotFoundError
 from dixa_state.fold import (
@@ -281,6 +282,21 @@ class ConversationTracker(Application[str]):
         if not isinstance(state, Conversation):
             raise self._nothing_yet(csid, stored)
         return state
+
+    def transitions(
+        self,
+        csid: int,
+        *,
+        organization: str | None = None,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        up_to: int | None = None,
+    ) -> tuple[Transition, ...]:
+        """List the lifecycle transitions of a conversation, oldest first."""
+        state = self.conversation(
+            csid, organization=organization, as_of=as_of, known_at=known_at, up_to=up_to
+        )
+        return state.life.transitions
 
     def timeline(
         self,

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import inf
 from threading import Lock, local
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -16,7 +16,7 @@ from dixa_state.store.postgres import PostgresRecorder, reconnecting, translated
 from dixa_state.store.sql import with_percent
 from dixa_state.views.generations import Connection, Role, Rows, Views
 from dixa_state.views.sql import state_column
-from dixa_state.views.tables import KEYS, TABLES, BanRow, ConversationRow, Row, columns
+from dixa_state.views.tables import KEYS, TABLES, BanRow, ConversationRow, Row
 
 _LOCKS: dict[Role, int] = {"projector": 0x6C656164, "replay": 0x7265706C}
 _POLL = 0.2
@@ -40,6 +40,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL statement_timeout = {timeout};
 LOCK TABLE conversations IN ACCESS SHARE MODE
 """
+_TYPES = {str: "text", int: "int8", float: "float8", bool: "bool", bytes: "bytea"}
 
 
 class PostgresViews(Views):
@@ -226,6 +227,9 @@ class _PostgresConnection:
                 target.write_row(row)
 
 
-_COLUMN_TYPES = {
-    table: {column.name: column.type.lower() for column in columns(table)} for table in TABLES
-}
+def _column_types(row_type: type[Row]) -> dict[str, str]:
+    hints = get_type_hints(row_type).items()
+    return {name: _TYPES[next(iter(get_args(hint)), hint)] for name, hint in hints}
+
+
+_COLUMN_TYPES = {table: _column_types(row_type) for table, row_type in TABLES.items()}

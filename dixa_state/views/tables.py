@@ -1,4 +1,4 @@
-"""The tables of the views: each row type names the columns and their types.
+"""The tables of the views: each row type names its columns.
 
 Times are microseconds since 1970 in UTC, durations seconds, intervals half-open: [since, until),
 still running where `until` is None.
@@ -7,7 +7,7 @@ still running where `until` is None.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, get_args, get_type_hints
+from typing import NamedTuple
 
 from dixa_state.fold import Poison
 
@@ -300,34 +300,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "words": ("word", "stream"),
     "histories": ("stream", "history", "number"),
     "bans": ("stream",),
-    "poison": ("position",),
 }
 """The primary key of each table."""
-
-_SQL_TYPES = {
-    str: "TEXT",
-    int: "BIGINT",
-    float: "DOUBLE PRECISION",
-    bool: "BOOLEAN",
-    bytes: "BYTEA",
-}
-
-
-class Column(NamedTuple):
-    """A column: its type in SQL, and whether a row may have no value there."""
-
-    name: str
-    type: str
-    optional: bool
-
-
-def columns(table: str) -> list[Column]:
-    """Return the columns of a table."""
-    hints = get_type_hints(ALL_TABLES[table])
-    return [
-        Column(name, _SQL_TYPES[next(iter(get_args(hint)), hint)], optional=bool(get_args(hint)))
-        for name, hint in hints.items()
-    ]
 
 
 def group(made: Iterable[Row]) -> dict[str, list[Row]]:

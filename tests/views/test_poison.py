@@ -56,6 +56,7 @@ def test_what_asks_for_a_conversation_by_name_names_the_event(poisoned: tuple[st
     reader = Reader(*place)
     for ask in (
         lambda: tracker.conversation(CSID),
+        lambda: tracker.transitions(CSID),
         lambda: list(tracker.timeline(CSID)),
         lambda: reader.ask(OneConversation(csid=CSID)),
         lambda: reader.ask(Conversations(as_of=LATER)),

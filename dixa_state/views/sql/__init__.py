@@ -6,7 +6,6 @@ from functools import cache
 from importlib.resources import files
 
 from dixa_state.store.sql import named_statements
-from dixa_state.views.tables import ALL_TABLES, KEYS, columns
 
 _INDEX = re.compile(
     r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE (?P<rows>[^;]+))?;$",
@@ -23,21 +22,9 @@ def views_statements() -> Mapping[str, str]:
 @cache
 def views_tables(dialect: str, prefix: str) -> tuple[str, ...]:
     """Return the statements that create the tables of one generation of the views."""
-    return tuple(_create_table(dialect, prefix, table) for table in ALL_TABLES)
-
-
-def _create_table(dialect: str, prefix: str, table: str) -> str:
-    key, lines = KEYS[table], []
-    for name, kind, optional in columns(table):
-        # texts in keys, and those that pages are sorted by, must sort by bytes
-        is_sorted = kind == "TEXT" and name in ("stream", *key) and dialect == "postgres"
-        collation = ' COLLATE "C"' if is_sorted else ""
-        constraint = " PRIMARY KEY" if key == (name,) else "" if optional else " NOT NULL"
-        lines.append(f"{name} {kind}{collation}{constraint}")
-    if len(key) > 1:
-        lines.append(f"PRIMARY KEY ({', '.join(key)})")
-    listed = ",\n    ".join(lines)
-    return f"CREATE TABLE {prefix}{table} (\n    {listed}\n)"
+    text = 'TEXT COLLATE "C"' if dialect == "postgres" else "TEXT"
+    script = _read("schema.sql").replace("{v}", prefix).replace("{text}", text)
+    return tuple(script.split(";\n")[:-1])
 
 
 def views_indexes(prefix: str) -> str:
