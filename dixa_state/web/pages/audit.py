@@ -55,8 +55,7 @@ async def show_audit(
     kind: Annotated[Kind, Query(alias="list")] = "transitions",
 ) -> Response:
     """Return the page."""
-    reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request, kind))
+    return await service.run_query(request, lambda: _page(service.reader, request, kind))
 
 
 @router.get("/audit.csv")
@@ -66,7 +65,7 @@ async def download(
     kind: Annotated[Kind, Query(alias="list")] = "transitions",
 ) -> Response:
     """Return what the page lists, all of it, as CSV."""
-    view = View(request, service.tracker.now(), "/audit")
+    view = View(request, "/audit")
     named = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
     listed = _listed(view, kind)
     items = await service.run_query(request, lambda: service.reader.every(listed))
@@ -80,9 +79,9 @@ def _listed(view: View, kind: Kind, *more: str) -> PagedQuestion[Any]:
 
 
 def _page(reader: Reader, request: Request, kind: Kind) -> Response:
-    view = View(request, reader.now())
+    view = View(request)
     return page(
-        request,
+        view,
         f"{kind}.html",
         page=labelled(reader.ask(_listed(view, kind, "pageKey", "pageLimit"))),
         kind=kind,

@@ -47,14 +47,13 @@ class Tile(NamedTuple):
 @router.get("/")
 async def show_board(service: TheService, request: Request, by: Group = "queue") -> Response:
     """Return the page."""
-    reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request, by))
+    return await service.run_query(request, lambda: _page(service.reader, request, by))
 
 
 @router.get("/find")
 async def find(request: Request, text: str = "") -> Response:
     """Redirect to the conversation of a number, or to those that have these words."""
-    view, number = View(request, request.app.state.service.tracker.now()), text.strip().lstrip("#")
+    view, number = View(request), text.strip().lstrip("#")
     if number.isascii() and number.isdigit():
         return RedirectResponse(view.url(f"/conversations/{number[:20]}"), 303)
     return RedirectResponse(view.url("/", text=text or None, status=ANY), 303)
@@ -72,7 +71,7 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
     last_event_id: Annotated[str, Header(pattern=r"^(\d{1,18}-\d{1,9})?$")] = "",
 ) -> Response:
     """Stream what changes on an open board: its rows, its numbers, and how many rows are new."""
-    view = View(request, service.tracker.now(), "/", ("rows", "after", "several"))
+    view = View(request, "/", ("rows", "after", "several"))
     position, _, new = last_event_id.partition("-")
     start = await first_position(service, int(position or after))
     listed = list_question(view)
@@ -121,13 +120,13 @@ COLUMNS = (
 
 
 def _page(reader: Reader, request: Request, by: Group) -> Response:
-    view = View(request, reader.now())
+    view = View(request)
     asked = list_question(view)
     counts = reader.ask(Current(organization=asked.organization, by=by, since=view.midnight()))
     found = reader.ask(asked)
     several = len({one.organization_id for one in found.items}) > 1
     return page(
-        request,
+        view,
         "board.html",
         asked=asked,
         tiles=tiles(counts, view),

@@ -68,12 +68,11 @@ async def show_conversation(
     service: TheService, request: Request, csid: int, shown: Annotated[Shown, Query()]
 ) -> Response:
     """Return the page."""
-    reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request, csid, shown))
+    return await service.run_query(request, lambda: _page(service.reader, request, csid, shown))
 
 
 def _page(reader: Reader, request: Request, csid: int, shown: Shown) -> Response:
-    view = View(request, reader.now())
+    view = View(request)
     asked = question(OneConversation, view, ("as_of", "known_at", "organization"), csid=csid)
     named = {"csid": csid, "organization": asked.organization}
     steps = list(reader.every(Timeline(**named)))
@@ -89,7 +88,7 @@ def _page(reader: Reader, request: Request, csid: int, shown: Shown) -> Response
     steps, state, before, now, cause = labelled((steps, state, before, now, cause))
     entries, start = list(_entries(steps, shown.depth)), shown.start
     return page(
-        request,
+        view,
         "conversation.html",
         now=now,
         asked=asked,

@@ -73,22 +73,21 @@ class View:
     """One rendering for one reader: links below the service's own path, times in the zone."""
 
     def __init__(
-        self,
-        request: Request,
-        now: datetime,
-        path: str | None = None,
-        apart: Collection[str] = (),
+        self, request: Request, path: str | None = None, apart: Collection[str] = ()
     ) -> None:
         """Render for this request, or for the page at `path` if it asks for a part of one.
 
         `apart` are parameters of the request that are none of the page's.
         """
+        service: Service = request.app.state.service
         self._request = request
-        self.now = now
+        self.now = service.tracker.now()
         self.zone = _zone(request.cookies.get(ZONE_COOKIE))
         self.path = path or request.url.path
         given = request.query_params.multi_items()
         self.query = [(name, value) for name, value in given if value and name not in apart]
+        self.moments: dict[str, str] = {}
+        """Times that links to other pages of a list have, whatever text the address has."""
 
     @property
     def _root(self) -> str:
@@ -118,7 +117,7 @@ class View:
     def here(self, path: str | None = None, /, **changes: Any) -> str:
         """Return this address with some values changed; None takes one away, and so its page."""
         gone = {*(name.rstrip("_") for name in changes), "pageKey"}
-        fixed = self._request.state.moments if "pageKey" in changes else {}
+        fixed = self.moments if "pageKey" in changes else {}
         kept: dict[str, list[str]] = {}
         for name, value in self.query:
             if name not in gone:
@@ -139,10 +138,6 @@ class View:
     def given(self, name: str) -> list[str]:
         """Return the values of a parameter of this address."""
         return [value for key, value in self.query if key == name]
-
-    def fix(self, moments: dict[str, str]) -> None:
-        """Use these times in links to other pages of a list, whatever text the address has."""
-        self._request.state.moments = getattr(self._request.state, "moments", {}) | moments
 
     def midnight(self) -> datetime:
         """Return when the reader's day began."""
@@ -218,13 +213,10 @@ _templates.globals["row_id"] = row_id
 _templates.filters.update(span=span, words=words, moment=moment, event=event)
 
 
-def page(request: Request, template: str, status_code: int = 200, **values: Any) -> Response:
+def page(view: View, template: str, status_code: int = 200, **values: Any) -> Response:
     """Return a page."""
-    service: Service = request.app.state.service
-    view = View(request, service.tracker.now())
-    return HTMLResponse(
-        _templates.get_template(template).render(v=view, **values), status_code, headers=HEADERS
-    )
+    html = _templates.get_template(template).render(v=view, **values)
+    return HTMLResponse(html, status_code, headers=HEADERS)
 
 
 HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Vary": "Cookie"}
@@ -258,7 +250,7 @@ def question(kind: type[Q], view: View, only: Iterable[str] | None = None, **fix
     except ValidationError as error:
         message, _ = describe_errors(error.errors())
         raise InvalidInputError(message) from error
-    view.fix(moments(asked))
+    view.moments |= moments(asked)
     return asked
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from dixa_state.web.bodies import headers_of
-from dixa_state.web.pages.frame import page
+from dixa_state.web.pages.frame import View, page
 from dixa_state.web.pages.session import SameOrigin, session_of, sign_in, sign_out
 from dixa_state.web.service import TheService
 
@@ -21,7 +21,7 @@ async def show_login(service: TheService, request: Request, to: str = "/") -> Re
     policy = service.policy
     if session_of(request, policy, service.tracker.now()):
         return _redirect(request, to)
-    return page(request, "login.html", to=to, message=None, needed=bool(policy.tokens))
+    return page(View(request), "login.html", to=to, message=None, needed=bool(policy.tokens))
 
 
 @router.post("/login", dependencies=[SameOrigin])
@@ -36,7 +36,7 @@ async def login(service: TheService, request: Request) -> Response:
     if not service.policy.tokens or not service.policy.may_read(token.strip()):
         message = "That token may not read. Ask whoever runs this service for one."
         needed = bool(service.policy.tokens)
-        return page(request, "login.html", 401, to=to, message=message, needed=needed)
+        return page(View(request), "login.html", 401, to=to, message=message, needed=needed)
     response = _redirect(request, to)
     sign_in(request, response, token.strip(), service.tracker.now())
     return response

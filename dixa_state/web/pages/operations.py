@@ -28,14 +28,14 @@ async def show_operations(
     service: TheService, request: Request, writes: MayWrite, outcome: Outcome | None = None
 ) -> Response:
     """Return the page; `outcome` is what became of a body that was in quarantine."""
-    found, reader = await readiness(service), service.reader
+    found = await readiness(service)
 
     def render() -> Response:
         return page(
-            request,
+            View(request),
             "operations.html",
             readiness=found,
-            report=reader.ask(Operations()),
+            report=service.reader.ask(Operations()),
             received=dict.fromkeys(_OUTCOMES, 0) | _totals(service.metrics, "received", "outcome"),
             refused=_totals(service.metrics, "refused", "reason"),
             bars=_bars(service.metrics),
@@ -65,8 +65,8 @@ async def settle(
         return outcomes[0].kind
 
     outcome = await service.executor.run(change)
-    view = View(request, tracker.now())
-    return RedirectResponse(view.url("/operations", outcome=outcome) + "#quarantine", 303)
+    url = View(request).url("/operations", outcome=outcome)
+    return RedirectResponse(f"{url}#quarantine", 303)
 
 
 class Bar(NamedTuple):

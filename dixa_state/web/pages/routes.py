@@ -31,13 +31,12 @@ def for_reader(request: Request, error: Response) -> Response:
     """Return an error as a page if a person asked; who has to sign in first is sent there."""
     if not wants_page(request):
         return error
+    view = View(request)
     if error.status_code == _UNAUTHENTICATED:
-        view = View(request, request.app.state.service.tracker.now())
         asked = f"{view.path}?{urlencode(view.query)}" if view.query else view.path
         return RedirectResponse(view.url("/login", to=asked), 303)
     message = from_json(bytes(error.body))["error"]["message"]
-    response = page(
-        request, "error.html", error.status_code, message=message, status=error.status_code
-    )
+    status = error.status_code
+    response = page(view, "error.html", status, message=message, status=status)
     response.headers.update({name: error.headers[name] for name in _KEPT if name in error.headers})
     return response

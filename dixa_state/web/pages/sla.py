@@ -30,12 +30,11 @@ async def show_sla(
     service: TheService, request: Request, by: By = "queue", period: Period = "-7d"
 ) -> Response:
     """Return the page."""
-    reader = service.reader
-    return await service.run_query(request, lambda: _page(reader, request, by, period))
+    return await service.run_query(request, lambda: _page(service.reader, request, by, period))
 
 
 def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
-    view = View(request, reader.now())
+    view = View(request)
     compare = next(earlier for name, _, earlier in PERIODS if name == period)
     during = {"since": period, "time_zone": str(view.zone)}
     compared = {**during, "compare": compare, "by": None}
@@ -45,7 +44,7 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
     listed = question(SlaEvaluations, view, _FILTERS, **during) if view.given("status") else None
     running = {state: _running(reader, view, state) for state in RUNNING}
     return page(
-        request,
+        view,
         "sla.html",
         running=labelled(running),
         shares=reader.ask(question(Attainment, view, only, **compared | {"by": by})).items,
