@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -27,6 +28,7 @@ class QueryExecutor:
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self._lock = Lock()
         self.count = 0
         """The number of queries that wait or run."""
 
@@ -40,26 +42,17 @@ class QueryExecutor:
             raise OverloadedError(f"{self.count} queries wait or run already")
         deadline = Deadline(QUERY_TIMEOUT)
         job = self._threads.submit(_run, query, deadline)
-        self.count += 1
-        job.add_done_callback(_on_loop(self._end, asyncio.get_running_loop()))
+        self._add(1)
+        job.add_done_callback(lambda _: self._add(-1))
         return await _result(job, deadline, request)
 
     def close(self) -> None:
         """Wait for the last results."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _end(self) -> None:
-        self.count -= 1
-
-
-def _on_loop(
-    callback: Callable[[], None], loop: asyncio.AbstractEventLoop
-) -> Callable[[Future[T]], None]:
-    def call(_job: Future[T]) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(callback)
-
-    return call
+    def _add(self, number: int) -> None:
+        with self._lock:  # a query ends in its thread
+            self.count += number
 
 
 def _run(query: Callable[[], T], deadline: Deadline) -> T:
