@@ -19,6 +19,7 @@ from dixa_state.web import api, description, operations, server_sent_events
 from dixa_state.web.errors import error_response, internal_error, render_error
 from dixa_state.web.middleware import WEBHOOKS, RequestMiddleware, add_log_fields, request_id
 from dixa_state.web.pages import routes as pages
+from dixa_state.web.pages.frame import ASSETS, Assets
 from dixa_state.web.service import Service
 
 RECEIVING = (WEBHOOKS, "/healthz", "/readyz", "/metrics", "/operations")
@@ -93,7 +94,7 @@ def _make_api(service: Service, root_path: str) -> FastAPI:
     app.add_exception_handler(DixaStateError, _error)
     app.add_exception_handler(HTTPException, _error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    pages.include(app)
+    app.mount(ASSETS, Assets())
     description.describe(app, root_path, guarded=bool(service.policy.tokens))
     return app
 

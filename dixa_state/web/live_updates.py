@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from itertools import takewhile
 from threading import Event as Signal
@@ -23,7 +22,6 @@ from dixa_state.domain.conversation import Conversation
 from dixa_state.errors import DixaStateError, OverloadedError, SchemaError
 from dixa_state.questions import Reader, describe
 from dixa_state.questions.changes import changed_conversations
-from dixa_state.views.generations import Views
 from dixa_state.views.rows import rows
 from dixa_state.views.tables import Row, group
 from dixa_state.web.executor import QueryExecutor
@@ -87,17 +85,14 @@ class LiveUpdates:
     It reads nothing while nobody subscribes and nobody waits for a position.
     """
 
-    def __init__(
-        self, reader: Reader, views: Views, executor: QueryExecutor, now: Callable[[], datetime]
-    ) -> None:
-        """Read by `reader`, woken by `views`; those behind read through `executor`."""
+    def __init__(self, reader: Reader, executor: QueryExecutor) -> None:
+        """Read by `reader`, woken by its views; those behind read through `executor`."""
         self._reader = reader
-        self._views = views
         self._executor = executor
-        self._now = now
         self._recent: dict[tuple[str | None, int], Change] = {}  # the one that changed last is last
         self._complete_after = 0
-        self._position = 0
+        self.position = 0
+        """The position of the views when they were last read, which may be long ago."""
         self._moved = asyncio.Event()
         self._users = 0
         self._used = Signal()
@@ -137,15 +132,10 @@ class LiveUpdates:
         """Return whether it follows the views."""
         return self._thread.is_alive()
 
-    @property
-    def position(self) -> int:
-        """The position of the views when they were last read, which may be long ago."""
-        return self._position
-
     async def start(self) -> None:
         """Begin at the position of the views, and to follow once there is somebody for whom to."""
         self._loop = asyncio.get_running_loop()
-        self._position = self._complete_after = await self._executor.run(self._start_position)
+        self.position = self._complete_after = await self._executor.run(self._start_position)
         self._thread.start()
 
     def _start_position(self) -> int:
@@ -157,9 +147,8 @@ class LiveUpdates:
     def end_subscriptions(self) -> None:
         """End every subscription; safe to call from a signal handler."""
         self._closing = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ended.set)
-            self._loop.call_soon_threadsafe(self._wake)
+        self._call(self._ended.set)
+        self._call(self._wake)
 
     async def close(self) -> None:
         """Stop following."""
@@ -172,7 +161,7 @@ class LiveUpdates:
         try:
             async with asyncio.timeout(timeout):
                 with self._in_use():
-                    while self._position < position:
+                    while self.position < position:
                         await self._moved.wait()
         except TimeoutError:
             return False
@@ -223,7 +212,7 @@ class LiveUpdates:
                 last, found = self._step(last)
                 if found < PAGE_SIZE:
                     self._stop.wait(min(_REST + _REST_PER_CHANGE * found, _MAX_REST))
-                    self._views.changed(_PAUSE)
+                    self._reader.views.changed(_PAUSE)
             except DixaStateError as error:
                 _log.warning("live updates wait for the store", extra={"why": str(error)})
                 self._stop.wait(_PAUSE)
@@ -242,7 +231,7 @@ class LiveUpdates:
                 self._call(self._skip, position)
             return position, 0
         changes = self._read(last)
-        if changes or position != self._position:
+        if changes or position != self.position:
             self._call(self._publish, position, changes)
         return (changes[-1].position if changes else last), len(changes)
 
@@ -251,16 +240,14 @@ class LiveUpdates:
         return [self._change(state) for state in changed]
 
     def _change(self, state: Conversation) -> Change:
-        document = to_json(describe(state, now=self._now()), inf_nan_mode="null")
+        document = to_json(describe(state, now=self._reader.now()), inf_nan_mode="null")
         return Change(state.position, document, state)
 
-    def _call(
-        self, callback: Callable[..., None], position: int, changes: Sequence[Change] = ()
-    ) -> None:
-        if self._loop:
-            self._loop.call_soon_threadsafe(callback, position, changes)
+    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
-    def _skip(self, position: int, _changes: Sequence[Change]) -> None:
+    def _skip(self, position: int) -> None:
         self._recent.clear()
         self._complete_after = max(self._complete_after, position)
         self._move(position)
@@ -275,7 +262,7 @@ class LiveUpdates:
         self._move(position)
 
     def _move(self, position: int) -> None:
-        self._position = max(self._position, position)
+        self.position = max(self.position, position)
         self.is_current = self._users > 0
         self._wake()
 

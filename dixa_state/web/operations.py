@@ -4,7 +4,6 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from time import monotonic
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -24,9 +23,6 @@ from dixa_state.web.service import Service, TheService
 
 PROBE_TIMEOUT = 3.0
 """Seconds after which a store that does not answer counts as unreachable."""
-
-PROBE_INTERVAL = 1.0
-"""Seconds for which the result of a probe is returned again."""
 
 _log = logging.getLogger("dixa_state.web")
 
@@ -109,20 +105,10 @@ async def _current(service: Service) -> CurrentCounts | None:
 
 async def readiness(service: Service) -> Readiness:
     """Return the state of the service: all who ask share a probe, for a second after its end."""
-    probe = service.probe
-    if probe is None or (probe.done() and monotonic() - service.probed_at > PROBE_INTERVAL):
-        probe = service.probe = asyncio.create_task(_probe(service))
-    return await asyncio.shield(probe)  # the next one still waits for it when this client has gone
+    return await service.probe.get("readiness", partial(_probe, service))
 
 
 async def _probe(service: Service) -> Readiness:
-    try:
-        return await _readiness(service)
-    finally:
-        service.probed_at = monotonic()
-
-
-async def _readiness(service: Service) -> Readiness:
     problem, measured = service.problem, None
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -25,6 +26,12 @@ from dixa_state.web.receiver import Receiver
 
 T = TypeVar("T")
 
+PROBE_INTERVAL = 1.0
+"""Seconds for which the result of a probe is returned again."""
+
+COUNTS_KEPT = 5.0
+"""Seconds for which boards share their counts."""
+
 POSITION_TIMEOUT = 5.0
 """Seconds that a query waits for the position that it needs."""
 
@@ -32,6 +39,26 @@ STOP_TIMEOUT = 25.0
 """Seconds that the parts have to end once there are no requests any more."""
 
 _log = logging.getLogger("dixa_state.web")
+
+
+class Shared:
+    """Values that are computed once for all who ask meanwhile, or within some seconds after."""
+
+    def __init__(self, seconds: float) -> None:
+        """Keep values for so long."""
+        self._seconds = seconds
+        self._kept: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def get(self, key: Hashable, compute: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return the value of a key, computed now unless it was a moment ago."""
+        task = self._kept.get(key)
+        if task is None:
+            forget = partial(self._kept.pop, key)
+            later = asyncio.get_running_loop().call_later
+            task = self._kept[key] = asyncio.create_task(compute())
+            task.add_done_callback(lambda _: later(self._seconds, forget))
+        value: T = await asyncio.shield(task)  # others wait for it when this client has gone
+        return value
 
 
 class Service:
@@ -50,7 +77,6 @@ class Service:
     ) -> None:
         """Assemble the parts; `running` runs them, and `project` to keep the views up to date."""
         self.tracker = tracker
-        self.views = views
         self.policy = policy
         self.metrics = Metrics()
         self.reader = Reader(tracker, views)
@@ -62,14 +88,14 @@ class Service:
         self.bodies = BodyReader()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
         self.projection = Projection(project or in_thread(Projector(tracker, views)))
-        self.live_updates = LiveUpdates(self.reader, views, resuming, tracker.now)
+        self.live_updates = LiveUpdates(self.reader, resuming)
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None
         self.stuck = False
         self.streams_elsewhere = 0
         """Subscribers to live updates in the process of the readers."""
-        self.probe: asyncio.Task[Any] | None = None
-        self.probed_at = 0.0
+        self.probe = Shared(PROBE_INTERVAL)
+        self.board_counts = Shared(COUNTS_KEPT)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -192,7 +192,7 @@ def test_a_row_that_cannot_be_read_holds_the_streams_up_until_it_is_mended(
     sqlite_server: Running, day_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     sqlite_server.send(day_lines[:1])
-    with sqlite_server.service.views.transaction() as connection:
+    with sqlite_server.service.reader.views.transaction() as connection:
         [(good,)] = connection.run("SELECT state FROM conversations")
     with listening(sqlite_server, after=1) as events:
         change_row(sqlite_server, state=b"\0", position=2)
@@ -204,7 +204,7 @@ def test_a_row_that_cannot_be_read_holds_the_streams_up_until_it_is_mended(
 
 
 def change_row(running: Running, *, state: bytes, position: int) -> None:
-    with running.service.views.transaction(write=True) as connection:
+    with running.service.reader.views.transaction(write=True) as connection:
         sql = "UPDATE v1_conversations SET state = :state, position = :position"
         connection.run(sql, state=state, position=position)
 

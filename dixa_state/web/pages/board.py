@@ -20,7 +20,7 @@ from dixa_state.questions import (
 from dixa_state.questions.current import RUNNING, Group
 from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
-from dixa_state.web.pages.live import Board, Shared, follow, partial
+from dixa_state.web.pages.live import Board, follow, partial
 from dixa_state.web.pages.session import Viewer
 from dixa_state.web.server_sent_events import ServerSentEvents, first_position
 from dixa_state.web.service import TheService
@@ -79,7 +79,7 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
     board = Board(view, asked, frozenset(rows.split()), several, start, int(new or 0), {})
 
     counts = Current(organization=board.asked.organization, by=by, since=view.midnight())
-    shared: Shared = request.app.state.shared
+    shared = service.board_counts
 
     async def count() -> CurrentCounts:
         return await service.executor.run(lambda: service.reader.ask(counts))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -204,6 +204,7 @@ def moment(time: datetime | None) -> str | None:
     return None if time is None else format_time(time)
 
 
+@lru_cache(10_000)  # each open board asks for those of all that changes
 def row_id(organization_id: str | None, csid: int) -> str:
     """Return the id of the row of a conversation; an organization's own id may hold anything."""
     return f"c-{csid}-{sha256(repr(organization_id).encode()).hexdigest()[:8]}"

@@ -4,11 +4,9 @@ A board hears of changes once a second at most, and all boards together ten time
 folded into rows once, and rendered once for all boards with the same filters: webhooks come first.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
 from contextlib import suppress
-from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from dixa_state.domain import conversation as domain
 from dixa_state.errors import DixaStateError
@@ -21,34 +19,11 @@ from dixa_state.web.pages.frame import View, part, row_id
 from dixa_state.web.processes import give_way
 from dixa_state.web.service import Service
 
-T = TypeVar("T")
-
 PAUSE, PAUSE_PER_BOARD = 1.0, 0.1
 """Seconds between two looks at what has changed: at least, and for each that is open."""
 
 MOST_NEW = 100
 """Rows that are counted as new; of more it is said that there are more."""
-
-COUNTS_KEPT = 5.0
-"""Seconds for which boards share their counts."""
-
-
-class Shared:
-    """Values that are computed once for all who ask within some seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        """Keep values for so long."""
-        self._seconds = seconds
-        self._kept: dict[Hashable, tuple[float, asyncio.Task[Any]]] = {}
-
-    async def get(self, key: Hashable, compute: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the value of a key, computed now unless it was a moment ago."""
-        now = monotonic()
-        self._kept = {k: kept for k, kept in self._kept.items() if now - kept[0] < self._seconds}
-        if key not in self._kept:
-            self._kept[key] = now, asyncio.create_task(compute())
-        value: T = await asyncio.shield(self._kept[key][1])
-        return value
 
 
 class Board(NamedTuple):
@@ -85,7 +60,7 @@ async def follow(
     async for changes in service.live_updates.follow(after, MAX_RECENT):
         board.view.now = service.tracker.now()
         conditions = board.asked.conditions(micros(board.view.now))
-        changed = {_row_id(change): change for change in changes}
+        changed = {row_id(*change.conversation): change for change in changes}
         after = changes[-1].position if changes else after
         # Where many are new, one more that is not shown costs neither time nor memory.
         unseen = changed.keys() - board.shown - new if base + len(new) <= MOST_NEW else ()
@@ -143,13 +118,6 @@ def _look(kind: Hashable, conditions: Sequence[Condition], change: Change) -> Lo
         change.shared[kind] = Look(change.state, fits=hold(conditions, change.row, change.rows))
     look: Look = change.shared[kind]
     return look
-
-
-def _row_id(change: Change) -> str:
-    if "row" not in change.shared:
-        change.shared["row"] = row_id(change.state.organization_id, change.state.csid)
-    found: str = change.shared["row"]
-    return found
 
 
 def partial(target: str, html: str, swap: str = "outerHTML") -> str:

@@ -2,13 +2,12 @@
 
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from pydantic_core import from_json
 from starlette.responses import RedirectResponse, Response
 
 from dixa_state.web.pages import audit, board, conversation, login, operations, sla
-from dixa_state.web.pages.frame import ASSETS, Assets, View, page, wants_page
-from dixa_state.web.pages.live import COUNTS_KEPT, Shared
+from dixa_state.web.pages.frame import View, page, wants_page
 
 _UNAUTHENTICATED = 401
 _KEPT = ("allow", "connection", "retry-after")
@@ -19,12 +18,6 @@ ROUTES = tuple(
     for module in (login, board, conversation, audit, sla, operations)
     for route in module.router.routes
 )
-
-
-def include(app: FastAPI) -> None:
-    """Add the files of the pages, and what open pages share."""
-    app.state.shared = Shared(COUNTS_KEPT)
-    app.mount(ASSETS, Assets())
 
 
 def for_reader(request: Request, error: Response) -> Response:
