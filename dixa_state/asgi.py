@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from dixa_state.bootstrap import open_place, open_tracker, open_views, require_lasting
@@ -20,7 +21,7 @@ from dixa_state.web.handover import channel
 from dixa_state.web.logs import configure
 from dixa_state.web.policy import Policy, is_loopback, parse_authorizations, parse_tokens
 from dixa_state.web.processes import ServiceProcess
-from dixa_state.web.projection import Run, elsewhere, projector_process
+from dixa_state.web.projection import Run, elsewhere, project_until_end
 from dixa_state.web.reader_process import answer_readers
 from dixa_state.web.service import Service
 
@@ -51,12 +52,15 @@ def processes(
 ) -> tuple[ServiceProcess[Connection], ServiceProcess[socket.socket]]:
     """Return the processes of the projector and of the readers."""
     return (
-        projector_process(
-            partial(open_place, settings.store, grace=settings.grace),
-            partial(configure, settings.log_format, settings.log_level),
-        ),
+        ServiceProcess("projector", partial(_project, settings), Pipe),
         ServiceProcess("readers", partial(_serve_readers, settings), channel),
     )
+
+
+def _project(settings: Settings, end: Connection) -> None:
+    """Keep the views up to date in this process."""
+    configure(settings.log_format, settings.log_level)
+    project_until_end(partial(open_place, settings.store, grace=settings.grace), end)
 
 
 def _serve_readers(settings: Settings, end: socket.socket) -> None:

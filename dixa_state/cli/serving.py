@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from select import select
 from threading import Event, Thread
@@ -138,7 +139,7 @@ def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     from dixa_state.asgi import open_application, processes  # noqa: PLC0415
     from dixa_state.web.logs import configure  # noqa: PLC0415
     from dixa_state.web.processes import forked  # noqa: PLC0415
-    from dixa_state.web.projection import in_process  # noqa: PLC0415
+    from dixa_state.web.projection import project_apart  # noqa: PLC0415
     from dixa_state.web.reader_process import ReaderProcess  # noqa: PLC0415
     from dixa_state.web.server import (  # noqa: PLC0415
         Server,
@@ -157,7 +158,7 @@ def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     with ExitStack() as stack:
         stack.enter_context(forked(projector, readers, held=[inherited] if inherited else []))
         configure(settings.log_format, settings.log_level)
-        app = stack.enter_context(open_application(settings, in_process(projector)))
+        app = stack.enter_context(open_application(settings, partial(project_apart, projector)))
         listening = stack.enter_context(inherited or listen(settings.host, settings.port))
 
         def run(ready: Callable[[], None]) -> None:

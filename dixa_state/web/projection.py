@@ -9,8 +9,6 @@ import gc
 import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
-from functools import partial
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from threading import Event as Signal
 from threading import Thread
@@ -39,7 +37,6 @@ Run = Callable[[Signal, Report], None]
 """Projects until the signal is set, and reports."""
 
 OpenPlace = Callable[[], tuple[ConversationTracker, Views]]
-Prepare = Callable[[], None]
 
 
 class Projection:
@@ -77,12 +74,9 @@ class Projection:
         self.failure, self.outdated = failure, outdated
 
 
-def in_thread(projector: Projector) -> Run:
-    """Return what projects in the thread that calls it."""
-    return partial(_project, projector)
+def project(projector: Projector, stop: Signal, report: Report) -> None:
+    """Project in this thread until the signal is set."""
 
-
-def _project(projector: Projector, stop: Signal, report: Report) -> None:
     def unavailable(error: StoreUnavailableError) -> None:
         report(str(error))
 
@@ -103,21 +97,8 @@ def elsewhere(stop: Signal, _report: Report) -> None:
     stop.wait()
 
 
-def projector_process(open_place: OpenPlace, prepare: Prepare) -> ServiceProcess[Connection]:
-    """Return the process of the projector.
-
-    It calls `prepare` once, then opens the store by `open_place`. It ends when its pipe does: with
-    the service, however that ends.
-    """
-    return ServiceProcess("projector", partial(_begin, open_place, prepare), Pipe)
-
-
-def in_process(process: ServiceProcess[Connection]) -> Run:
-    """Return what projects in a process of its own."""
-    return partial(_watch, process)
-
-
-def _watch(process: ServiceProcess[Connection], stop: Signal, report: Report) -> None:
+def project_apart(process: ServiceProcess[Connection], stop: Signal, report: Report) -> None:
+    """Run a process that projects until the signal is set; start it again when it ends."""
     while not stop.is_set():
         try:
             code = _run_process(process, stop, report)
@@ -141,10 +122,9 @@ def _run_process(process: ServiceProcess[Connection], stop: Signal, report: Repo
     return running.exitcode
 
 
-def _begin(open_place: OpenPlace, prepare: Prepare, pipe: Connection) -> None:
-    """Project in this process until its pipe ends."""
+def project_until_end(open_place: OpenPlace, pipe: Connection) -> None:
+    """Project in this process until its pipe ends: with the service, however that ends."""
     gc.freeze()  # what is imported by now is no garbage
-    prepare()
     stop = Signal()
     sent: tuple[str | None, bool] | None = None
 
@@ -164,7 +144,7 @@ def _begin(open_place: OpenPlace, prepare: Prepare, pipe: Connection) -> None:
             stop.wait(_PAUSE)
         else:
             with tracker, closing(views):
-                _project(Projector(tracker, views), stop, report)
+                project(Projector(tracker, views), stop, report)
 
 
 def _wait_for_end(pipe: Connection, stop: Signal) -> None:

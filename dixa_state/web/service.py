@@ -21,7 +21,7 @@ from dixa_state.web.inbox import Inbox
 from dixa_state.web.live_updates import LiveUpdates
 from dixa_state.web.metrics import Metrics
 from dixa_state.web.policy import Policy
-from dixa_state.web.projection import Projection, Run, in_thread
+from dixa_state.web.projection import Projection, Run, project
 from dixa_state.web.receiver import Receiver
 
 T = TypeVar("T")
@@ -73,9 +73,9 @@ class Service:
         tracker: ConversationTracker,
         views: Views,
         policy: Policy,
-        project: Run | None = None,
+        run: Run | None = None,
     ) -> None:
-        """Assemble the parts; `running` runs them, and `project` to keep the views up to date."""
+        """Assemble the parts; `running` runs them, and `run` keeps the views up to date."""
         self.tracker = tracker
         self.policy = policy
         self.metrics = Metrics()
@@ -87,7 +87,7 @@ class Service:
         self.inbox = Inbox(tracker.append_many, committed=self.metrics.commits.observe)
         self.bodies = BodyReader()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
-        self.projection = Projection(project or in_thread(Projector(tracker, views)))
+        self.projection = Projection(run or partial(project, Projector(tracker, views)))
         self.live_updates = LiveUpdates(self.reader, resuming)
         self._receiving: asyncio.Task[None] | None = None
         self.failure: DixaStateError | None = None

@@ -126,11 +126,11 @@ def commits_that_are_put_off() -> None:
 def no_second_try() -> None:
     """Let the projector end, silently, when the store is away."""
 
-    def _project(projector: Projector, stop: Signal, report: Report) -> None:
+    def project(projector: Projector, stop: Signal, report: Report) -> None:
         with suppress(StoreUnavailableError):
             projector._lead_once(stop, lambda _position: report(None))
 
-    projection._project = _project
+    projection.project = project
 
 
 BUGS: dict[str, Callable[[], None]] = {

@@ -1,5 +1,7 @@
 """The projector's process: what the service does where it cannot be started, or ends."""
 
+from functools import partial
+from multiprocessing import Pipe
 from multiprocessing.context import SpawnProcess
 from threading import Event as Signal
 from threading import Thread
@@ -8,14 +10,11 @@ from typing import Any, NoReturn
 import pytest
 
 from dixa_state.web import projection
+from dixa_state.web.processes import ServiceProcess
 
 
 def open_nothing() -> NoReturn:
     raise AssertionError("opened in the process of the service")
-
-
-def prepare_nothing() -> None:
-    """Do nothing."""
 
 
 @pytest.fixture
@@ -34,9 +33,9 @@ def failures_of(count: int) -> list[str | None]:
         if len(reported) >= count:
             stop.set()
 
-    process = projection.projector_process(open_nothing, prepare_nothing)  # type: ignore[arg-type]
-    run = projection.in_process(process)
-    watching = Thread(target=run, args=(stop, report))
+    work = partial(projection.project_until_end, open_nothing)  # type: ignore[arg-type]
+    process = ServiceProcess("projector", work, Pipe)
+    watching = Thread(target=projection.project_apart, args=(process, stop, report))
     watching.start()
     watching.join(30)
     assert not watching.is_alive()
