@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from inspect import Parameter, Signature
-from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, NotRequired, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from dixa_state import questions
 from dixa_state.domain.timestamps import shorten
@@ -19,11 +20,20 @@ from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Page, Question, Search, SearchBody
 from dixa_state.questions.question import describe_errors, moments
 from dixa_state.web.access import Reader
-from dixa_state.web.answers import REFUSALS, SEARCH_REFUSALS, Meta, answer
 from dixa_state.web.bodies import headers_of
+from dixa_state.web.errors import REFUSALS, SEARCH_REFUSALS
 from dixa_state.web.service import Service, TheService
 
 MAX_SEARCH_BODY = 256 << 10
+
+
+class Meta(TypedDict):
+    """Where a list goes on, the store position that it is of, and the moment asked for."""
+
+    next: Annotated[NotRequired[str], Field(description="The next page; absent on the last.")]
+    position: Annotated[int, Field(description="The store position that the list is of.")]
+    as_of: Annotated[str | None, Field(description="The moment asked for, in event time.")]
+    known_at: Annotated[str | None, Field(description="The same in receipt time.")]
 
 
 class Route(NamedTuple):
@@ -150,10 +160,10 @@ def _summary(question: type[Question[Any]]) -> str:
 
 def _response_model(question: type[Question[Any]]) -> type[BaseModel]:
     """Return the model of a question's answer: of a list, that of a page."""
-    answer = get_type_hints(question.answer)["return"]
-    if get_origin(answer) is not Page:
-        return cast("type[BaseModel]", answer)
-    item: Any = get_args(answer)[0]
+    model: type[BaseModel] = get_type_hints(question.answer)["return"]
+    if get_origin(model) is not Page:
+        return model
+    item: Any = get_args(model)[0]
     return create_model(
         f"{item.__name__}Page",
         __doc__=f"A page of a list of {item.__name__}.",
@@ -211,6 +221,11 @@ def _completed(question: type[Question[Any]], query: BaseModel, **more: Any) -> 
     """Return a question whose parts have been validated already."""
     given = {name: getattr(query, name) for name in query.model_fields_set}
     return question.model_construct(**given, **more)
+
+
+def answer(document: Any) -> Response:
+    """Return a response with a document."""
+    return Response(to_json(document, inf_nan_mode="null"), media_type="application/json")
 
 
 async def _answered(service: Service, request: Request, question: Question[Any]) -> Response:

@@ -17,8 +17,8 @@ from dixa_state.errors import DixaStateError
 from dixa_state.questions import Current, CurrentCounts
 from dixa_state.questions.changes import health
 from dixa_state.web.access import Reader
-from dixa_state.web.answers import REFUSALS, answer
-from dixa_state.web.errors import RETRY_AFTER, UNAVAILABLE, UNUSABLE
+from dixa_state.web.api import answer
+from dixa_state.web.errors import REFUSALS, RETRY_AFTER, UNAVAILABLE, UNUSABLE
 from dixa_state.web.service import Service, TheService
 
 PROBE_TIMEOUT = 3.0

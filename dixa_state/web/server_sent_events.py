@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.errors import OverloadedError
 from dixa_state.web.access import Reader
-from dixa_state.web.answers import REFUSALS
 from dixa_state.web.api import require_once
+from dixa_state.web.errors import REFUSALS
 from dixa_state.web.live_updates import Change, LiveUpdates
 from dixa_state.web.service import Service, TheService
 

@@ -36,8 +36,8 @@ async def show_operations(
             "operations.html",
             readiness=found,
             report=service.reader.ask(Operations()),
-            received=dict.fromkeys(_OUTCOMES, 0) | _totals(service.metrics, "received", "outcome"),
-            refused=_totals(service.metrics, "refused", "reason"),
+            received=dict.fromkeys(_OUTCOMES, 0) | _totals(service.metrics, "received"),
+            refused=_totals(service.metrics, "refused"),
             bars=_bars(service.metrics),
             height=_HEIGHT,
             writes=writes,
@@ -92,11 +92,10 @@ def _bars(metrics: Metrics) -> list[Bar]:
     return made
 
 
-def _totals(metrics: Metrics, name: str, label: str) -> dict[str, int]:
-    """Return what a counter has come to since the start, by one of its labels."""
+def _totals(metrics: Metrics, name: str) -> dict[str, int]:
+    """Return what a counter has come to since the start, by the first of its labels."""
     totals: Counter[str] = Counter()
-    for family in metrics.registry.collect():
-        for sample in family.samples:
-            if sample.name == f"dixa_state_webhooks_{name}_total":
-                totals[sample.labels[label]] += int(sample.value)
+    for counter, labels, count in metrics.counts():
+        if counter == f"webhooks_{name}":
+            totals[labels[0]] += int(count)
     return dict(totals.most_common())
