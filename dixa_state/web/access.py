@@ -12,16 +12,13 @@ from dixa_state.web.service import TheService
 _LOGGED = ("csid", "position")
 """What the log says of the path: numbers only, since an end user's id may be an email address."""
 
-_bearer = HTTPBearer(
+_SCHEME = HTTPBearer(
     auto_error=False, description="One of the tokens in `DIXA_STATE_API_TOKENS`, if any is set."
 )
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]
 
 
-async def require_reader(
-    request: Request,
-    service: TheService,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> None:
+async def require_reader(request: Request, service: TheService, bearer: Bearer) -> None:
     """Raise `HTTPException` for a request whose bearer token may not read."""
     token = bearer.credentials if bearer else None
     if token is None and request.url.path.endswith("/stream"):

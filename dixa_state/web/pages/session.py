@@ -6,10 +6,9 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
-from fastapi.security.utils import get_authorization_scheme_param
 from starlette.responses import Response
 
-from dixa_state.web.access import check_reader, log_reader
+from dixa_state.web.access import Bearer, check_reader, log_reader
 from dixa_state.web.policy import Policy, Token, digest_of
 from dixa_state.web.service import TheService
 
@@ -56,14 +55,13 @@ def _is_secure(request: Request) -> bool:
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
-async def require_viewer(request: Request, service: TheService) -> None:
+async def require_viewer(request: Request, service: TheService, bearer: Bearer) -> None:
     """Raise `HTTPException` for a request that may not read, as the API does."""
     token = session_of(request, service.policy, service.tracker.now())
     if token is not None:
         log_reader(request, token.name)
         return
-    scheme, given = get_authorization_scheme_param(request.headers.get("authorization"))
-    check_reader(request, service.policy, given if scheme.casefold() == "bearer" else None)
+    check_reader(request, service.policy, bearer.credentials if bearer else None)
 
 
 Viewer = Depends(require_viewer)
