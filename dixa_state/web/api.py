@@ -1,7 +1,7 @@
 """The query API: every question over HTTP, its parameters and answers derived from its model."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from typing import Annotated, Any, NamedTuple, NotRequired, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, urlencode
@@ -93,25 +93,32 @@ _REPEATED = frozenset(
 )
 
 
-def _add(route: Route) -> None:
-    question, path_fields = route.question, _path_fields(route)
-
-    async def endpoint(
-        service: Service, request: Request, query: BaseModel, **path: Any
-    ) -> Response:
-        return await _answered(service, request, _completed(question, query, **path))
-
-    endpoint.__signature__ = _signature(question, path_fields)  # type: ignore[attr-defined]
+def _add(
+    route: Route, endpoint: Callable[..., Any], signature: Signature, method: str, **more: Any
+) -> None:
+    """Add a route that is described as its question is; `signature` is what FastAPI reads."""
+    endpoint.__signature__ = signature  # type: ignore[attr-defined]
+    docstring = route.question.__doc__ or ""
     router.add_api_route(
         route.path,
         endpoint,
-        methods=["GET"],
+        methods=[method],
         operation_id=route.operation,
-        summary=_summary(question),
+        summary=docstring.partition("\n")[0].rstrip("."),
         tags=[route.tag],
-        description=question.__doc__,
-        response_model=_response_model(question),
+        description=docstring,
+        response_model=_response_model(route.question),
+        **more,
     )
+
+
+def _add_question(route: Route) -> None:
+    async def endpoint(
+        service: Service, request: Request, query: BaseModel, **path: Any
+    ) -> Response:
+        return await _answered(service, request, _completed(route.question, query, **path))
+
+    _add(route, endpoint, _signature(route.question, _path_fields(route)), "GET")
 
 
 def _signature(
@@ -153,11 +160,6 @@ def _without(question: type[Question[Any]], names: set[str]) -> type[BaseModel]:
     )
 
 
-def _summary(question: type[Question[Any]]) -> str:
-    """Return the first line of a question's docstring."""
-    return (question.__doc__ or "").partition("\n")[0].rstrip(".")
-
-
 def _response_model(question: type[Question[Any]]) -> type[BaseModel]:
     """Return the model of a question's answer: of a list, that of a page."""
     model: type[BaseModel] = get_type_hints(question.answer)["return"]
@@ -197,16 +199,11 @@ def _search_schema() -> dict[str, Any]:
     return found
 
 
-_search.__signature__ = _signature(Search, {}, without="body")  # type: ignore[attr-defined]
-router.add_api_route(
-    "/search/conversations",
+_add(
+    Route("/search/conversations", Search, "search_conversations", _ALL),
     _search,
-    methods=["POST"],
-    operation_id="search_conversations",
-    summary=_summary(Search),
-    tags=[_ALL],
-    description=Search.__doc__,
-    response_model=_response_model(Search),
+    _signature(Search, {}, without="body"),
+    "POST",
     responses=SEARCH_REFUSALS,
     openapi_extra={
         "requestBody": {
@@ -257,4 +254,4 @@ def _next_page(request: Request, fixed: Mapping[str, str], key: str) -> str:
 
 
 for _route in ROUTES:
-    _add(_route)
+    _add_question(_route)
