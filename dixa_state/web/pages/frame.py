@@ -1,6 +1,6 @@
 """What all pages share: the templates, how times and durations read, links, and the policy."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -80,24 +80,16 @@ class View:
         `apart` are parameters of the request that are none of the page's.
         """
         service: Service = request.app.state.service
-        self._request = request
+        self._root: str = request.app.state.root_path
         self.now = service.tracker.now()
         self.zone = _zone(request.cookies.get(ZONE_COOKIE))
         self.path = path or request.url.path
         given = request.query_params.multi_items()
         self.query = [(name, value) for name, value in given if value and name not in apart]
+        self.signed_in = COOKIE in request.cookies
+        """Whether there is a session that can be ended."""
         self.moments: dict[str, str] = {}
         """Times that links to other pages of a list have, whatever text the address has."""
-
-    @property
-    def _root(self) -> str:
-        root: str = self._request.app.state.root_path
-        return root
-
-    @property
-    def signed_in(self) -> bool:
-        """Return whether there is a session that can be ended."""
-        return COOKIE in self._request.cookies
 
     def url(self, path: str, **query: Any) -> str:
         """Return the address of a page, with the values that are not None.
@@ -229,23 +221,19 @@ def part(name: str, view: View, *values: Any, **named: Any) -> str:
     return str(macro(view, *values, **named))
 
 
-def question(kind: type[Q], view: View, only: Iterable[str] | None = None, **fixed: Any) -> Q:
-    """Return the question that an address asks; what a form left empty is not asked for.
+def question(kind: type[Q], view: View, only: Collection[str], **fixed: Any) -> Q:
+    """Return the question that `only` these parameters of an address ask.
 
     Links to other pages of a list then have its times in place of texts such as `-7d`, which move.
 
     Raises `InvalidInputError` as the API does.
     """
-    fields = kind.model_fields
-    names = {field.alias or name: name for name, field in fields.items()}
     given: dict[str, Any] = {}
-    for name, value in view.query:
-        if only is not None and name not in only:
-            continue
-        if fields[names[name]].default == () if name in names else False:
-            given.setdefault(name, []).append(value)
-        else:
-            given[name] = value
+    for key, field in kind.model_fields.items():
+        name = field.alias or key
+        values = view.given(name) if name in only else []
+        if values:
+            given[name] = values if field.default == () else values[-1]
     try:
         asked = kind.model_validate({**given, **fixed})
     except ValidationError as error:
