@@ -137,6 +137,7 @@ def _replaying(flags: Mapping[str, object]) -> Iterator[None]:
 def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
     """Listen, and yield the address, what serves there until the process ends, and `outdated`."""
     from dixa_state.asgi import open_application, processes  # noqa: PLC0415
+    from dixa_state.questions.changes import health  # noqa: PLC0415
     from dixa_state.web.logs import configure  # noqa: PLC0415
     from dixa_state.web.processes import forked  # noqa: PLC0415
     from dixa_state.web.projection import project_apart  # noqa: PLC0415
@@ -177,7 +178,7 @@ def open_service(settings: Settings) -> Iterator[tuple[str, Run, str | None]]:
                 _say_last("dixa-state: ended without the store, which does not answer")
                 os._exit(1)  # threads that wait for it would keep the process for ever
 
-        yield address_of(listening), run, app.service.outdated()
+        yield address_of(listening), run, health(app.service.reader).outdated
 
 
 def _say_last(message: str) -> None:

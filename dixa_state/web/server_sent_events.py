@@ -21,7 +21,7 @@ MAX_SUBSCRIBERS = 200
 
 router = APIRouter(prefix="/v1", dependencies=[Reader, Depends(require_once)], responses=REFUSALS)
 
-_Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
+Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
 _EXAMPLE = 'id: 34\nevent: conversation\ndata: {"csid":70431,"status":"closed",…}\n\n'
 
 
@@ -30,7 +30,7 @@ class StreamParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    after: _Position | None = Field(None, description="As `Last-Event-ID`.")
+    after: Position | None = Field(None, description="As `Last-Event-ID`.")
     access_token: str | None = Field(
         None, description="A token that may read: browsers' `EventSource` sends no headers."
     )
@@ -68,7 +68,7 @@ class ServerSentEvents(StreamingResponse):
 async def stream_changes(
     service: TheService,
     last_event_id: Annotated[
-        _Position | None, Header(description="The position after which to resume.")
+        Position | None, Header(description="The position after which to resume.")
     ] = None,
     query: Annotated[StreamParameters, Query()] = StreamParameters(),  # noqa: B008 — frozen
 ) -> Response:

@@ -11,7 +11,6 @@ from fastapi import Depends, Request
 
 from dixa_state.errors import DixaStateError, InvalidInputError, StoreUnavailableError
 from dixa_state.questions import Reader
-from dixa_state.questions.changes import health
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Views
 from dixa_state.views.projector import Projector
@@ -121,10 +120,6 @@ class Service:
         except TimeoutError:
             self.stuck = True
             _log.error("the store does not answer; what was not answered 200 is not stored")
-
-    def outdated(self) -> str | None:
-        """Return what there is to do about views of another version; None if there are none."""
-        return health(self.reader).outdated
 
     @property
     def problem(self) -> str | None:

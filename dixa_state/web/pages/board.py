@@ -3,10 +3,8 @@
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
-from dixa_state.dixa.streams import MAX_CSID
 from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.domain.timestamps import format_time
 from dixa_state.questions import (
@@ -22,14 +20,13 @@ from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
 from dixa_state.web.pages.live import Board, follow, partial
 from dixa_state.web.pages.session import Viewer
-from dixa_state.web.server_sent_events import ServerSentEvents, first_position
+from dixa_state.web.server_sent_events import Position, ServerSentEvents, first_position
 from dixa_state.web.service import TheService
 
 router = APIRouter(include_in_schema=False, dependencies=[Viewer])
 
 MAX_ROWS = 8 << 10
 SHOWN_GROUPS = 15
-Position = Annotated[int, Field(ge=0, le=MAX_CSID)]
 
 ANY = "any"
 """The value of the filter on the status that filters nothing."""
