@@ -43,9 +43,7 @@ class Inbox:
     While one batch is being committed the next one gathers, so batches grow with the load.
     """
 
-    def __init__(
-        self, append: Append, *, committed: Callable[[int], None] = lambda _events: None
-    ) -> None:
+    def __init__(self, append: Append, committed: Callable[[int], None]) -> None:
         """Append in a thread of its own; `committed` is called with the size of each batch."""
         self._append = append
         self._committed = committed

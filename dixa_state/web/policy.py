@@ -79,12 +79,8 @@ class Policy:
         if organizations is not None:
             _require_organization(body, organizations)
 
-    def may_read(self, token: str | None) -> bool:
-        """Return whether a bearer of this token may read."""
-        return not self.tokens or self.reader_of(token) is not None
-
     def reader_of(self, token: str | None) -> str | None:
-        """Return the name of a token; every known token is compared."""
+        """Return the name of a token, None for one that may not read; compare every known one."""
         given = digest_of(token or "")
         names = [known.name for known in self.tokens if compare_digest(given, known.digest)]
         return names[0] if names else None

@@ -83,7 +83,7 @@ class Service:
         self.probes = QueryExecutor(1)
         resuming = QueryExecutor(1)
         self._executors = (self.executor, self.probes, resuming)
-        self.inbox = Inbox(tracker.append_many, committed=self.metrics.commits.observe)
+        self.inbox = Inbox(tracker.append_many, self.metrics.commits.observe)
         self.bodies = BodyReader()
         self.receiver = Receiver(self.inbox, self.bodies, policy, self.metrics, tracker.now)
         self.projection = Projection(run or partial(project, Projector(tracker, views)))

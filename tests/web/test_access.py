@@ -173,7 +173,7 @@ def test_secrets_may_come_from_files(tmp_path: Path) -> None:
     )
     policy = open_policy(given)
     assert (policy.secrets.unbound, given.store) == ((bytes.fromhex(SECRET),), "memory:")
-    assert policy.may_read(TOKEN)
+    assert policy.reader_of(TOKEN)
     with pytest.raises(ValueError, match="DIXA_STATE_API_TOKENS_FILE: expected a file"):
         Settings(_env_file=None, api_tokens_file=tmp_path / "none")
 

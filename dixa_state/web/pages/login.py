@@ -33,7 +33,7 @@ async def login(service: TheService, request: Request) -> Response:
     except ValueError as error:
         raise HTTPException(400, "expected the fields of the form") from error
     token, to = (form.get(name, [""])[0] for name in ("token", "to"))
-    if not service.policy.tokens or not service.policy.may_read(token.strip()):
+    if service.policy.reader_of(token.strip()) is None:
         message = "That token may not read. Ask whoever runs this service for one."
         needed = bool(service.policy.tokens)
         return page(View(request), "login.html", 401, to=to, message=message, needed=needed)
