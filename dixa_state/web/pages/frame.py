@@ -21,7 +21,6 @@ from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Question
 from dixa_state.questions.question import describe_errors, moments
-from dixa_state.web.pages.session import COOKIE
 from dixa_state.web.service import Service
 
 Q = TypeVar("Q", bound=Question[Any])
@@ -31,6 +30,9 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 ASSETS = "/assets"
+COOKIE = "dixa_state_session"
+"""What says who has signed in."""
+
 ZONE_COOKIE = "dixa_state_zone"
 """Where the browser's script says which time zone the reader is in."""
 

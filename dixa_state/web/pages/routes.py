@@ -6,7 +6,7 @@ from fastapi import Request
 from pydantic_core import from_json
 from starlette.responses import RedirectResponse, Response
 
-from dixa_state.web.pages import audit, board, conversation, login, operations, sla
+from dixa_state.web.pages import audit, board, conversation, operations, session, sla
 from dixa_state.web.pages.frame import View, page, wants_page
 
 _UNAUTHENTICATED = 401
@@ -15,7 +15,7 @@ _KEPT = ("allow", "connection", "retry-after")
 
 ROUTES = tuple(
     route
-    for module in (login, board, conversation, audit, sla, operations)
+    for module in (session, board, conversation, audit, sla, operations)
     for route in module.router.routes
 )
 
