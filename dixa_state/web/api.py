@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -190,15 +190,10 @@ class _SchemaGenerator(GenerateJsonSchema):
     ignored_warning_kinds = {"skipped-choice", "skipped-discriminator"}  # noqa: RUF012 — theirs
 
 
-def _search_schema() -> dict[str, Any]:
-    """Return the schema of a search body, with its definitions where OpenAPI has them."""
-    schema = to_json(SearchBody.model_json_schema(schema_generator=_SchemaGenerator)).replace(
-        b"#/$defs/", b"#/components/schemas/"
-    )
-    found: dict[str, Any] = from_json(schema)
-    return found
-
-
+# With its definitions, which `description` moves to where OpenAPI has them.
+_SEARCH_SCHEMA = SearchBody.model_json_schema(
+    ref_template="#/components/schemas/{model}", schema_generator=_SchemaGenerator
+)
 _add(
     Route("/search/conversations", Search, "search_conversations", _ALL),
     _search,
@@ -208,7 +203,7 @@ _add(
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _search_schema()}},
+            "content": {"application/json": {"schema": _SEARCH_SCHEMA}},
         }
     },
 )
