@@ -31,45 +31,47 @@ Name = Callable[[tuple[Any, ...]], Group]
 
 
 class Measure(NamedTuple):
-    """A measure: what it is, its unit, the date of its cohort, and the rows that it counts.
+    """A measure: what it is, its unit, the date of its cohort, and the rows `x` that it counts.
 
-    The statement selects `stream`, `number`, `at` (the cohort date), `begin`, `finish`, `value` and
-    `bound`, and what it knows itself of `queue_id`, `queue_name`, `agent_id`, `agent_name` as
-    `own` says. `bound` is whether it is only an upper bound, and so left out. `in_pieces` is
-    whether a sample may have several rows.
+    Of each row: `at` is the cohort date; the sample, or a piece of it, is from `begin` to `finish`,
+    or has a `value`; `bound` is whether it is only an upper bound, and so left out. The rows of
+    some name a queue or an agent of their `own`. `in_pieces` is whether a sample may have several
+    rows.
     """
 
     name: str
     unit: Unit
     cohort: str
     meaning: str
-    rows: str
-    own: tuple[str, ...] = ()
+    source: str
+    at: str
+    finish: str
+    begin: str = "NULL"
+    value: str = "NULL"
+    bound: str = "FALSE"
+    number: str = "x.number"
+    own: Literal["queue", "agent"] | None = None
     in_pieces: bool = False
 
-
-def _rows(source: str, **columns: str) -> str:
-    """Return a statement with the columns that every measure has; those not given are null."""
-    shown = {
-        "stream": "x.stream",
-        "number": "x.number",
-        "at": "NULL",
-        "begin": "NULL",
-        "finish": "NULL",
-        "value": "NULL",
-        "bound": "FALSE",
-        **columns,
-    }
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in shown.items())
-    return f"SELECT {selected} FROM {source}"  # noqa: S608
+    @property
+    def rows(self) -> str:
+        """Return the statement that selects what every measure has, and its own."""
+        columns = {name: getattr(self, name) for name in _SAMPLE} | {"stream": "x.stream"}
+        if self.own:
+            columns |= {name: f"x.{name}" for name in _KEYS[self.own]}
+        selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+        return f"SELECT {selected} FROM {self.source}"  # noqa: S608
 
 
-_QUEUE = {"queue_id": "x.queue_id", "queue_name": "x.queue_name"}
-_AGENT = {"agent_id": "x.agent_id", "agent_name": "x.agent_name"}
+_SAMPLE = ("number", "at", "begin", "finish", "value", "bound")
 
 
-def _resolution(name: str) -> str:
-    return _rows(
+def _resolution(name: str, meaning: str) -> Measure:
+    return Measure(
+        name,
+        "seconds",
+        "created",
+        meaning,
         f"conversations AS x WHERE x.{name} IS NOT NULL OR x.{name}_bound",
         number="0",
         at="x.created_at",
@@ -79,8 +81,12 @@ def _resolution(name: str) -> str:
     )
 
 
-def _in_status(status: str) -> str:
-    return _rows(
+def _in_status(status: str) -> Measure:
+    return Measure(
+        status,
+        "seconds",
+        "created",
+        f"time in status {status}",
         "transitions AS x JOIN conversations AS o ON o.stream = x.stream "
         f"WHERE x.after = '{status}'",
         number="0",
@@ -88,6 +94,7 @@ def _in_status(status: str) -> str:
         begin="x.since",
         finish="coalesce(x.until, :now)",
         bound=f"o.{status}_bound",
+        in_pieces=True,
     )
 
 
@@ -99,94 +106,65 @@ MEASURES = (
         "count",
         "created",
         "conversations",
-        _rows("conversations AS x", number="0", at="x.created_at", finish="x.last_event_at"),
+        "conversations AS x",
+        number="0",
+        at="x.created_at",
+        finish="x.last_event_at",
     ),
     Measure(
         "first_response",
         "seconds",
         "created",
         "the customer's first message to the first answer of an agent",
-        _rows(
-            "conversations AS x WHERE x.answered_at IS NOT NULL",
-            number="0",
-            at="x.created_at",
-            begin="x.asked_at",
-            finish="x.answered_at",
-            bound="x.first_response_bound",
-        ),
+        "conversations AS x WHERE x.answered_at IS NOT NULL",
+        number="0",
+        at="x.created_at",
+        begin="x.asked_at",
+        finish="x.answered_at",
+        bound="x.first_response_bound",
     ),
     Measure(
         "next_response",
         "seconds",
         "asked",
         "each later message that waited to the answer of an agent",
-        _rows(
-            "responses AS x JOIN conversations AS o ON o.stream = x.stream "
-            "WHERE (o.answered_at IS NULL OR x.answered_at > o.answered_at)",
-            at="x.asked_at",
-            begin="x.asked_at",
-            finish="x.answered_at",
-            **_AGENT,
-        ),
-        ("agent",),
+        "responses AS x JOIN conversations AS o ON o.stream = x.stream "
+        "WHERE (o.answered_at IS NULL OR x.answered_at > o.answered_at)",
+        at="x.asked_at",
+        begin="x.asked_at",
+        finish="x.answered_at",
+        own="agent",
     ),
-    Measure(
-        "first_resolution",
-        "seconds",
-        "created",
-        "creation to the first close",
-        _resolution("first_resolution"),
-    ),
-    Measure(
-        "full_resolution",
-        "seconds",
-        "created",
-        "creation to the last close",
-        _resolution("full_resolution"),
-    ),
-    Measure(
-        "open", "seconds", "created", "time in status open", _in_status("open"), in_pieces=True
-    ),
-    Measure(
-        "pending",
-        "seconds",
-        "created",
-        "time in status pending",
-        _in_status("pending"),
-        in_pieces=True,
-    ),
+    _resolution("first_resolution", "creation to the first close"),
+    _resolution("full_resolution", "creation to the last close"),
+    _in_status("open"),
+    _in_status("pending"),
     Measure(
         "queue_wait",
         "seconds",
         "enqueued",
         "entering a queue to the assignment, for each visit that ended so",
-        _rows(
-            "queue_visits AS x WHERE x.outcome = 'assigned'",
-            at="x.enqueued_at",
-            begin="x.enqueued_at",
-            finish="x.left_at",
-            bound="x.inferred",
-            **_QUEUE,
-        ),
-        ("queue",),
+        "queue_visits AS x WHERE x.outcome = 'assigned'",
+        at="x.enqueued_at",
+        begin="x.enqueued_at",
+        finish="x.left_at",
+        bound="x.inferred",
+        own="queue",
     ),
     Measure(
         "handling_time",
         "seconds",
         "assigned",
         "each assignment to an agent, while the conversation had not ended",
-        _rows(
-            "assignments AS x JOIN transitions AS s ON s.stream = x.stream "
-            "AND s.after IN ('open', 'pending') "
-            f"AND s.since < {_HELD_UNTIL} AND {_STATUS_UNTIL} > x.since",
-            at="x.since",
-            begin="CASE WHEN x.since > s.since THEN x.since ELSE s.since END",
-            finish=f"CASE WHEN {_HELD_UNTIL} < {_STATUS_UNTIL} "
-            f"THEN {_HELD_UNTIL} ELSE {_STATUS_UNTIL} END",
-            bound="x.how = 'inferred'",
-            **_AGENT,
-        ),
-        ("agent",),
+        "assignments AS x JOIN transitions AS s ON s.stream = x.stream "
+        "AND s.after IN ('open', 'pending') "
+        f"AND s.since < {_HELD_UNTIL} AND {_STATUS_UNTIL} > x.since",
+        at="x.since",
+        begin="CASE WHEN x.since > s.since THEN x.since ELSE s.since END",
+        finish=f"CASE WHEN {_HELD_UNTIL} < {_STATUS_UNTIL} "
+        f"THEN {_HELD_UNTIL} ELSE {_STATUS_UNTIL} END",
+        bound="x.how = 'inferred'",
+        own="agent",
         in_pieces=True,
     ),
     Measure(
@@ -194,43 +172,35 @@ MEASURES = (
         "share",
         "rated",
         "scores of 4 and 5 of all CSAT scores",
-        _rows(
-            "ratings AS x WHERE lower(x.type) = 'csat' AND x.score IS NOT NULL",
-            at="x.rated_at",
-            finish="x.rated_at",
-            value="CASE WHEN x.score >= 4 THEN 1 ELSE 0 END",
-            **_AGENT,
-        ),
-        ("agent",),
+        "ratings AS x WHERE lower(x.type) = 'csat' AND x.score IS NOT NULL",
+        at="x.rated_at",
+        finish="x.rated_at",
+        value="CASE WHEN x.score >= 4 THEN 1 ELSE 0 END",
+        own="agent",
     ),
     Measure(
         "reopen_rate",
         "share",
         "ended",
         "ends that a reopening followed, of all ends",
-        _rows(
-            "transitions AS x LEFT JOIN transitions AS n "
-            "ON n.stream = x.stream AND n.sequence = x.sequence + 1 "
-            "WHERE x.after IN ('closed', 'abandoned')",
-            number="x.sequence",
-            at="x.since",
-            finish="x.since",
-            value="CASE WHEN n.after IN ('open', 'pending') THEN 1 ELSE 0 END",
-        ),
+        "transitions AS x LEFT JOIN transitions AS n "
+        "ON n.stream = x.stream AND n.sequence = x.sequence + 1 "
+        "WHERE x.after IN ('closed', 'abandoned')",
+        number="x.sequence",
+        at="x.since",
+        finish="x.since",
+        value="CASE WHEN n.after IN ('open', 'pending') THEN 1 ELSE 0 END",
     ),
     Measure(
         "abandon_rate",
         "share",
         "enqueued",
         "visits to a queue that ended abandoned, of all visits",
-        _rows(
-            "queue_visits AS x",
-            at="x.enqueued_at",
-            finish="coalesce(x.left_at, x.enqueued_at)",
-            value="CASE WHEN x.outcome = 'abandoned' THEN 1 ELSE 0 END",
-            **_QUEUE,
-        ),
-        ("queue",),
+        "queue_visits AS x",
+        at="x.enqueued_at",
+        finish="coalesce(x.left_at, x.enqueued_at)",
+        value="CASE WHEN x.outcome = 'abandoned' THEN 1 ELSE 0 END",
+        own="queue",
     ),
 )
 
@@ -240,9 +210,9 @@ _THEN = (
 )
 """An interval `i` contains the end of a sample `m`."""
 
-_JOINED = {
-    "queue": ("q", "queue_intervals", ("queue_id", "queue_name")),
-    "agent": ("a", "assignments", ("agent_id", "agent_name")),
+_JOINED: dict[By, tuple[str, str]] = {
+    "agent": ("a", "assignments"),
+    "queue": ("q", "queue_intervals"),
 }
 
 
@@ -263,23 +233,21 @@ class Scope:
         """
         parameters = Parameters({"now": micros(self.now)})
         asked = self.asked
-        wanted = {name for name in ("queue", "agent") if by == name or getattr(asked, name)}
         columns, joins = [], []
         if by == "channel" or asked.channel or self.hours or asked.organization is not None:
             joins.append("JOIN conversations AS c ON c.stream = m.stream")
             columns += ["c.channel", "c.organization_id"]
-        for name in sorted(wanted):
-            alias, table, pair = _JOINED[name]
-            if name in measure.own:
-                alias = "m"
-            else:
+        for name, (alias, table) in _JOINED.items():
+            if by != name and not getattr(asked, name):
+                continue
+            own = name == measure.own
+            if not own:
                 joins.append(f"LEFT JOIN {table} AS {alias} ON {_THEN.format(i=alias, m='m')}")
-            columns += [f"{alias}.{column}" for column in pair]
+            columns += [f"{'m' if own else alias}.{column}" for column in _KEYS[name]]
         if by == "tag":
             joins.append(f"LEFT JOIN tags AS g ON {_THEN.format(i='g', m='m')}")
             columns.append("g.tag")
-        plain = ("stream", "number", "at", "begin", "finish", "value", "bound")
-        selected = ", ".join([*(f"m.{name}" for name in plain), *columns])
+        selected = ", ".join([*(f"m.{name}" for name in ("stream", *_SAMPLE)), *columns])
         inner = f"SELECT {selected} FROM ({measure.rows}) AS m {' '.join(joins)}"  # noqa: S608
         key = "".join(f", t.{name}" for name in _KEYS[by])
         clauses = [where(asked.of_whom("agent"), parameters), *self._more(parameters)]
