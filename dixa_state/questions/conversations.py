@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -121,13 +122,10 @@ class Conversations(PagedQuestion[Conversation]):
             require_past(reader.now(), as_of=self.as_of, known_at=self.known_at)
             sort = _sort_as_of(sort)
             narrowed = self.narrowed(reader.tracker.grace)
-        return by_sort(sort).page(
-            reader,
-            self,
-            lambda item: item.known_state,
-            narrowed=narrowed,
-            conditions_at=lambda now: self.conditions(micros(moment) if moment else now),
+        found = by_sort(sort, narrowed=narrowed).page(
+            reader, self, lambda now: self.conditions(micros(moment) if moment else now)
         )
+        return found.mapped(attrgetter("state"))
 
     def conditions(self, now: int) -> list[Condition]:
         """Return the conditions on the table of conversations, the coarse ones first.
@@ -202,11 +200,13 @@ def _with_sla(states: tuple[str, ...], now: int) -> list[Condition]:
     return [Beside(tuple(ways))]
 
 
-def by_sort(sort: Sort, conditions: Sequence[Condition] = ()) -> Listing:
+def by_sort(
+    sort: Sort, conditions: Sequence[Condition] = (), narrowed: Narrowed | None = None
+) -> Listing:
     """Return the listing of conversations in an order."""
     name = sort.removeprefix("-")
     columns = (_COLUMNS.get(name, name), "stream")
-    return Listing("conversations", columns, conditions, descending=sort.startswith("-"))
+    return Listing("conversations", columns, conditions, sort.startswith("-"), narrowed)
 
 
 def with_place(sort: Sort) -> list[Condition]:

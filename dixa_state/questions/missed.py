@@ -69,7 +69,7 @@ class Missed(PagedQuestion[Loss]):
     def answer(self, reader: Reader) -> Page[Loss]:
         """Return a page of the list."""
         listing = Listing("missed", ("csid", "stream", "at", "number"), self.conditions())
-        return listing.page(reader, self, _loss)
+        return listing.page(reader, self).mapped(_loss)
 
 
 def _loss(item: Item) -> Loss:

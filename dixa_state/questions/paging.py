@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any, NamedTuple, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -68,66 +68,54 @@ class Item(NamedTuple):
     row: Any
     state: Conversation | None
 
-    @property
-    def known_state(self) -> Conversation:
-        """The state, of a row of conversations."""
-        return cast("Conversation", self.state)
-
 
 @dataclass(frozen=True)
 class Listing:
-    """A table, in an order, under conditions."""
+    """A table, in an order, under conditions; of conversations also as they were at a moment."""
 
     table: str
     columns: tuple[str, ...]
     conditions: Sequence[Condition]
     descending: bool = False
+    narrowed: Narrowed | None = None
 
     def page(
         self,
         reader: Reader,
         question: PagedQuestion[Any],
-        make: Callable[[Item], T],
-        *,
-        narrowed: Narrowed | None = None,
         conditions_at: Callable[[int], Sequence[Condition]] | None = None,
-    ) -> Page[T]:
+    ) -> Page[Item]:
         """Return the page that a question asks for.
 
         `conditions_at` makes conditions that depend on the time, of its microseconds: for all pages
         that of the first one.
         """
         with reader.moment() as (connection, at):
-            cursor, listing = read_cursor(question, at.position, self.kinds), self
-            if conditions_at is not None:
-                now = micros(reader.now()) if cursor.now is None else cursor.now
-                cursor = cursor._replace(now=now)
-                listing = replace(self, conditions=conditions_at(now))
-            return listing.page_after(reader, connection, question, cursor, make, narrowed=narrowed)
+            return self.page_of(reader, connection, at.position, question, conditions_at)
 
-    def page_after(  # noqa: PLR0913 — a page depends on all of these
+    def page_of(
         self,
         reader: Reader,
         connection: Connection,
+        position: int,
         question: PagedQuestion[Any],
-        cursor: Cursor,
-        make: Callable[[Item], T],
-        *,
-        narrowed: Narrowed | None = None,
-    ) -> Page[T]:
-        """Return the page after a cursor; one more row shows whether another page follows."""
+        conditions_at: Callable[[int], Sequence[Condition]] | None = None,
+    ) -> Page[Item]:
+        """Return the same of views that are open; one more row shows whether a page follows."""
+        cursor, listing = read_cursor(question, position, self.kinds), self
+        if conditions_at is not None:
+            now = micros(reader.now()) if cursor.now is None else cursor.now
+            cursor = cursor._replace(now=now)
+            listing = replace(self, conditions=conditions_at(now))
         limit = question.page_limit
-        read = self._read if narrowed is None else self._read_as_of
-        found = sorted(
-            read(reader, connection, cursor, limit, narrowed),
-            key=lambda item: item.key,
-            reverse=self.descending,
-        )
+        read = listing._read if self.narrowed is None else listing._read_as_of  # noqa: SLF001
+        found = read(reader, connection, cursor, limit)
+        found.sort(key=lambda item: item.key, reverse=self.descending)
         items = found[:limit]
         key = None
         if len(found) > limit:
             key = write_key(cursor._replace(after=items[-1].key), question.asked)
-        return Page([make(item) for item in items], key, cursor.position)
+        return Page(items, key, cursor.position)
 
     @property
     def kinds(self) -> list[type]:
@@ -135,12 +123,7 @@ class Listing:
         return [str if column == "stream" else int for column in self.columns]
 
     def _read(
-        self,
-        reader: Reader,
-        connection: Connection,
-        cursor: Cursor,
-        limit: int,
-        _narrowed: Narrowed | None,
+        self, reader: Reader, connection: Connection, cursor: Cursor, limit: int
     ) -> list[Item]:
         """Read the next rows, and those of conversations that moved on as they were then."""
         moved = _moved(connection, cursor)
@@ -150,26 +133,21 @@ class Listing:
         return found
 
     def _read_as_of(
-        self,
-        reader: Reader,
-        connection: Connection,
-        cursor: Cursor,
-        limit: int,
-        narrowed: Narrowed | None,
+        self, reader: Reader, connection: Connection, cursor: Cursor, limit: int
     ) -> list[Item]:
         """Fold conversations as they were, in order, until a page is full.
 
         Those that have moved on since the first page keep the place that they had on it.
         """
-        moment = (narrowed.as_of, narrowed.known_at) if narrowed else ()
+        moment = (self.narrowed.as_of, self.narrowed.known_at) if self.narrowed else ()
         found: list[Item] = []
         for stream in _moved(connection, cursor):
-            for at_first in self.places(stream, reader.state_at(stream, cursor.position)):
+            for row in _made(stream, reader.state_at(stream, cursor.position))[self.table]:
                 state = reader.state_at(stream, cursor.position, *moment)
-                found += self.pick(stream, state, cursor, at_first)
+                found += self.pick(stream, state, cursor, self._item(row).key)
         at, unmoved = cursor, 0
         while unmoved <= limit:
-            candidates = self.select(connection, at, _BATCH, narrowed=narrowed)
+            candidates = self.select(connection, at, _BATCH)
             for candidate in candidates:
                 state = reader.state_at(candidate.stream, cursor.position, *moment)
                 picked = self.pick(candidate.stream, state, cursor, candidate.key)
@@ -179,16 +157,9 @@ class Listing:
             at = at._replace(after=candidates[-1].key)
         return found
 
-    def select(
-        self,
-        connection: Connection,
-        cursor: Cursor,
-        limit: int,
-        *,
-        narrowed: Narrowed | None = None,
-    ) -> list[Item]:
+    def select(self, connection: Connection, cursor: Cursor, limit: int) -> list[Item]:
         """Select rows after the cursor, of those that have not moved on since the first page."""
-        sql, values = self.statement(connection, cursor, limit, narrowed=narrowed)
+        sql, values = self.statement(connection, cursor, limit)
         found = connection.run(sql, **values)
         if self.table == "conversations":
             return [
@@ -199,18 +170,14 @@ class Listing:
         return [self._item(row_type._make(row)) for row in found]
 
     def statement(
-        self,
-        connection: Connection,
-        cursor: Cursor,
-        limit: int,
-        *,
-        narrowed: Narrowed | None = None,
+        self, connection: Connection, cursor: Cursor, limit: int
     ) -> tuple[str, dict[str, Any]]:
         """Return the statement that selects, and its parameters."""
-        parameters = Parameters(narrowed.parameters if narrowed else {})
-        if narrowed:
-            path = AccessPath(self.table, narrowed.clause)
+        if self.narrowed:
+            parameters = Parameters(self.narrowed.parameters)
+            path = AccessPath(self.table, self.narrowed.clause)
         else:
+            parameters = Parameters()
             path = choose_access_path(
                 connection, self.table, self.columns, self.conditions, parameters
             )
@@ -254,19 +221,9 @@ class Listing:
         key: tuple[Any, ...] | None = None,
     ) -> list[Item]:
         """Make the rows of a state, and return those that belong here."""
-        if state is None:
-            return []
-        made = group(rows(stream, state))
-        return [
-            item
-            for row in made[self.table]
-            if (item := self._item(row, state, key)) and self._belongs(item, made, cursor)
-        ]
-
-    def places(self, stream: str, state: Conversation | None) -> list[tuple[Any, ...]]:
-        """Return the places that the rows of a state have in the order."""
-        made = group(rows(stream, state)) if state else {}
-        return [self._item(row).key for row in made.get(self.table, ())]
+        made = _made(stream, state)
+        items = [self._item(row, state, key) for row in made[self.table]]
+        return [item for item in items if self._belongs(item, made, cursor)]
 
     def _belongs(self, item: Item, made: Made, cursor: Cursor) -> bool:
         # first, since a row without a value has no place in the order of it
@@ -287,6 +244,10 @@ class Listing:
             return f"t.position <= {position}"
         moved = f"SELECT stream FROM conversations WHERE position > {position}"  # noqa: S608
         return f"t.stream NOT IN ({moved})"
+
+
+def _made(stream: str, state: Conversation | None) -> Made:
+    return group(rows(stream, state) if state else ())
 
 
 def _moved(connection: Connection, cursor: Cursor) -> list[str]:

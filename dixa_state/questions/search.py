@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from math import isfinite
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -402,15 +403,11 @@ class Search(PagedQuestion[Conversation]):
 
     def states(self, reader: Reader) -> Page[domain.Conversation]:
         """Return a page of the conversations found as states."""
-        return by_sort(self.sort).page(
-            reader,
-            self,
-            lambda item: item.known_state,
-            conditions_at=lambda now: [
-                *self.body.conditions(now, self.organization),
-                *with_place(self.sort),
-            ],
-        )
+
+        def conditions_at(now: int) -> list[Condition]:
+            return [*self.body.conditions(now, self.organization), *with_place(self.sort)]
+
+        return by_sort(self.sort).page(reader, self, conditions_at).mapped(attrgetter("state"))
 
 
 _COLUMNS = {

@@ -130,7 +130,7 @@ class SlaEvaluations(_Filtered, PagedQuestion[SlaEvaluation]):
         """Return a page of the list."""
         columns = ("began_at", "stream", "number")
         listing = Listing("sla_evaluations", columns, ())
-        return listing.page(reader, self, _evaluation, conditions_at=self.conditions)
+        return listing.page(reader, self, self.conditions).mapped(_evaluation)
 
 
 class Attainment(_Filtered, Compared):

@@ -13,14 +13,7 @@ from dixa_state.domain.states import decode_transition
 from dixa_state.questions.conditions import Condition, Parameters
 from dixa_state.questions.conversation import User
 from dixa_state.questions.filters import between, is_set, of_conversation, one_of
-from dixa_state.questions.paging import (
-    Cursor,
-    Item,
-    Keyed,
-    Listing,
-    WholeQuestion,
-    read_cursor,
-)
+from dixa_state.questions.paging import Cursor, Item, Keyed, Listing, WholeQuestion
 from dixa_state.questions.question import (
     Answer,
     AsOf,
@@ -119,8 +112,7 @@ class Transitions(TransitionFilters, PagedQuestion[Transition]):
             descending=self.sort == "-at",
         )
         with reader.moment() as (connection, at):
-            cursor = read_cursor(self, at.position, listing.kinds)
-            page = listing.page_after(reader, connection, self, cursor, lambda item: item)
+            page = listing.page_of(reader, connection, at.position, self)
             held = _assignments(connection, page.items)
         return page.mapped(lambda item: _transition(item, held[item.stream]))
 

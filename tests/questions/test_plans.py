@@ -26,7 +26,7 @@ from dixa_state.questions.conditions import OneOf, Parameters, where
 from dixa_state.questions.conversations import Sort, by_sort, with_place
 from dixa_state.questions.current import by_status
 from dixa_state.questions.names import listing_statements
-from dixa_state.questions.paging import Cursor, Listing, Narrowed
+from dixa_state.questions.paging import Cursor, Listing
 from dixa_state.views.tables import (
     AssignmentRow,
     AttributeRow,
@@ -217,11 +217,9 @@ def plan(place: Place, statement: tuple[str, dict[str, Any]]) -> list[str]:
         return [str(row[-1]) for row in connection.run(f"{explain} {sql}", **parameters)]
 
 
-def plan_of_list(
-    place: Place, listing: Listing, cursor: Cursor, limit: int, *, narrowed: Narrowed | None = None
-) -> list[str]:
+def plan_of_list(place: Place, listing: Listing, cursor: Cursor, limit: int) -> list[str]:
     with place.views.transaction() as connection:
-        statement = listing.statement(connection, cursor, limit, narrowed=narrowed)
+        statement = listing.statement(connection, cursor, limit)
     return plan(place, statement)
 
 
@@ -383,10 +381,9 @@ def test_no_sort_of_conversations_reads_a_whole_table(big: Place, sort: Sort) ->
 def test_no_filter_as_of_a_moment_reads_a_whole_table(
     big: Place, question: Conversations, as_of: datetime
 ) -> None:
-    listing = by_sort("-created_at", [])
     then = question.model_copy(update={"as_of": as_of})
-    narrowed = then.narrowed(big.tracker.grace)
-    steps = plan_of_list(big, listing, CURSORS[0], 200, narrowed=narrowed)
+    listing = by_sort("-created_at", narrowed=then.narrowed(big.tracker.grace))
+    steps = plan_of_list(big, listing, CURSORS[0], 200)
     assert not reads_a_whole_table(steps), "\n".join(steps)
 
 
