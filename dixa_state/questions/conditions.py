@@ -5,8 +5,7 @@ number always equals the rows behind it.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -152,56 +151,49 @@ class Tagged(OfStream, frozen=True):
 
     tags: tuple[str, ...]
     none: bool = False
+    own: ClassVar = "SELECT 1 FROM tags AS g WHERE g.stream = t.stream AND g.until IS NULL"
 
     def sql(self, parameters: Parameters) -> str:
-        parts = [f"NOT EXISTS ({_RUNNING_TAGS})"] if self.none else []
+        parts = [f"NOT EXISTS ({self.own})"] if self.none else []
         if self.tags:
-            parts.append(super().sql(parameters))
+            parts.append(self.found(parameters))
         return f"({' OR '.join(parts)})"
+
+    def found(self, parameters: Parameters) -> str:
+        """Return the condition that it has one of the tags, by the index of these."""
+        return super().sql(parameters)
 
     def streams(self, parameters: Parameters) -> str:
         listed = parameters.bind_all(self.tags)
         return f"SELECT stream FROM tags WHERE tag IN {listed} AND until IS NULL"  # noqa: S608
 
     def of_row(self, parameters: Parameters) -> str:
-        fits = f"(tag IN {parameters.bind_all(self.tags)}) IS TRUE"
-        return f"EXISTS ({_RUNNING_TAGS} AND {fits})"
+        return f"EXISTS ({self.own} AND (g.tag IN {parameters.bind_all(self.tags)}) IS TRUE)"
 
     def holds(self, row: Any, made: Made) -> bool:
-        running = {tag.tag for tag in made["tags"] if tag.until is None}
-        return (self.none and not running) or not running.isdisjoint(self.tags)
+        had = self.had(row, made)
+        return (self.none and not had) or not had.isdisjoint(self.tags)
+
+    def had(self, row: Any, made: Made) -> set[str]:
+        """Return the tags that count for a row in memory."""
+        return {tag.tag for tag in made["tags"] if tag.until is None}
 
 
-_RUNNING_TAGS = "SELECT 1 FROM tags WHERE tags.stream = t.stream AND tags.until IS NULL"
-
-
-class SlaTagged(OfStream, frozen=True):
+class SlaTagged(Tagged, frozen=True):
     """An SLA evaluation is counted for one of these tags; with `none`, or for no tag at all."""
 
-    tags: tuple[str, ...]
-    none: bool = False
+    own: ClassVar = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
 
-    def sql(self, parameters: Parameters) -> str:
-        parts = [f"NOT EXISTS ({_OWN_SLA_TAGS})"] if self.none else []
-        if self.tags:
-            listed = parameters.bind_all(self.tags)
-            found = f"SELECT g.stream, g.number FROM sla_tags AS g WHERE g.tag IN {listed}"  # noqa: S608
-            parts.append(f"(t.stream, t.number) IN ({found})")
-        return f"({' OR '.join(parts)})"
+    def found(self, parameters: Parameters) -> str:
+        listed = parameters.bind_all(self.tags)
+        found = f"SELECT g.stream, g.number FROM sla_tags AS g WHERE g.tag IN {listed}"  # noqa: S608
+        return f"(t.stream, t.number) IN ({found})"
 
     def streams(self, parameters: Parameters) -> str:
         return f"SELECT stream FROM sla_tags WHERE tag IN {parameters.bind_all(self.tags)}"  # noqa: S608
 
-    def of_row(self, parameters: Parameters) -> str:
-        fits = f"(g.tag IN {parameters.bind_all(self.tags)}) IS TRUE"
-        return f"EXISTS ({_OWN_SLA_TAGS} AND {fits})"
-
-    def holds(self, row: Any, made: Made) -> bool:
-        had = {tag.tag for tag in made["sla_tags"] if tag.number == row.number}
-        return (self.none and not had) or not had.isdisjoint(self.tags)
-
-
-_OWN_SLA_TAGS = "SELECT 1 FROM sla_tags AS g WHERE g.stream = t.stream AND g.number = t.number"
+    def had(self, row: Any, made: Made) -> set[str]:
+        return {tag.tag for tag in made["sla_tags"] if tag.number == row.number}
 
 
 class NotEnded(Condition, frozen=True):
@@ -237,88 +229,80 @@ class Beside(OfStream, frozen=True):
         )
 
 
-class Labelled(Condition, frozen=True):
-    """One of these, or `every` one, is the name or the id of a tag that the conversation has now.
-
-    Without keys any tag will do. With `wanted` false that must not be so.
-    """
-
-    keys: tuple[str, ...] = ()
-    every: bool = False
-    wanted: bool = True
-
-    def sql(self, parameters: Parameters) -> str:
-        running = "FROM tags AS g WHERE g.until IS NULL"
-        own = f"{running} AND g.stream = t.stream"
-        if not self.keys:
-            return f"{_NOT[self.wanted]}EXISTS (SELECT 1 {own})"
-        by_name, by_id = (f"g.{c} IN {parameters.bind_all(self.keys)}" for c in ("tag", "tag_id"))
-        some = (  # each by an index of its own
-            f"t.stream IN (SELECT g.stream {running} AND {by_name} "
-            f"UNION ALL SELECT g.stream {running} AND {by_id})"
-        )
-        if not self.every:
-            return (
-                some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND ({by_name} OR {by_id}))"
-            )
-        met = f"SELECT g.tag {own} AND {by_name} UNION SELECT g.tag_id {own} AND {by_id}"
-        count = f"(SELECT count(*) FROM ({met}) AS met)"  # noqa: S608
-        return _every(self.keys, count, some, wanted=self.wanted)
-
-    def holds(self, row: Any, made: Made) -> bool:
-        running = [tag for tag in made["tags"] if tag.until is None]
-        had = {name for tag in running for name in (tag.tag, tag.tag_id)}
-        return _meets(had, self.keys, every=self.every) is self.wanted
-
-
-class Attributed(Condition, frozen=True):
-    """A custom attribute, by its identifier or id, has one of these values, or `every` one.
+class Including(Condition, frozen=True):
+    """Of what a conversation has several of, it has one of these values, or `every` one.
 
     Without values any will do. With `wanted` false that must not be so.
     """
 
-    identifier: str
     values: tuple[str, ...] = ()
     every: bool = False
     wanted: bool = True
+    columns: ClassVar[tuple[str, ...]]
+
+    def rows(self, parameters: Parameters) -> str:
+        """Return the source of the rows `g` that hold the values in these columns."""
+        raise NotImplementedError
+
+    def had(self, made: Made) -> set[str | None]:
+        """Return the values that a conversation in memory has."""
+        raise NotImplementedError
 
     def sql(self, parameters: Parameters) -> str:
-        name = parameters.bind(self.identifier)
-        of_it = (
-            f"FROM custom_attributes AS a WHERE (a.identifier = {name} OR a.attribute_id = {name})"
-        )
-        own = f"{of_it} AND a.stream = t.stream"
+        rows = self.rows(parameters)
+        own = f"{rows} AND g.stream = t.stream"
         if not self.values:
-            return f"{_NOT[self.wanted]}EXISTS (SELECT 1 {own})"
-        fits = f"a.value IN {parameters.bind_all(self.values)}"
-        some = f"t.stream IN (SELECT a.stream {of_it} AND {fits})"
+            return f"{'' if self.wanted else 'NOT '}EXISTS (SELECT 1 {own})"
+        fits = {name: f"g.{name} IN {parameters.bind_all(self.values)}" for name in self.columns}
+        if not self.wanted and not self.every:
+            return f"NOT EXISTS (SELECT 1 {own} AND ({' OR '.join(fits.values())}))"
+        # each column by an index of its own
+        found = " UNION ALL ".join(f"SELECT g.stream {rows} AND {fit}" for fit in fits.values())
+        some = f"t.stream IN ({found})"
         if not self.every:
-            return some if self.wanted else f"NOT EXISTS (SELECT 1 {own} AND {fits})"
-        count = f"(SELECT count(DISTINCT a.value) {own} AND {fits})"
-        return _every(self.values, count, some, wanted=self.wanted)
+            return some
+        met = " UNION ".join(
+            f"SELECT DISTINCT g.{name} {own} AND {fit}" for name, fit in fits.items()
+        )
+        count, several = f"(SELECT count(*) FROM ({met}) AS met)", len(set(self.values))  # noqa: S608
+        return f"({some} AND {count} = {several})" if self.wanted else f"{count} < {several}"
 
     def holds(self, row: Any, made: Made) -> bool:
-        had = {
+        had, asked = self.had(made), set(self.values)
+        met = had >= asked if self.every else not had.isdisjoint(asked)
+        return (met if asked else bool(had)) is self.wanted
+
+
+class Labelled(Including, frozen=True):
+    """One of these, or `every` one, is the name or the id of a tag that it has now."""
+
+    columns: ClassVar = ("tag", "tag_id")
+
+    def rows(self, parameters: Parameters) -> str:
+        return "FROM tags AS g WHERE g.until IS NULL"
+
+    def had(self, made: Made) -> set[str | None]:
+        running = [tag for tag in made["tags"] if tag.until is None]
+        return {name for tag in running for name in (tag.tag, tag.tag_id)}
+
+
+class Attributed(Including, frozen=True, kw_only=True):
+    """A custom attribute, by its identifier or id, has one of these values, or `every` one."""
+
+    identifier: str
+    columns: ClassVar = ("value",)
+
+    def rows(self, parameters: Parameters) -> str:
+        name = parameters.bind(self.identifier)
+        named = f"(g.identifier = {name} OR g.attribute_id = {name})"
+        return f"FROM custom_attributes AS g WHERE {named}"
+
+    def had(self, made: Made) -> set[str | None]:
+        return {
             one.value
             for one in made["custom_attributes"]
             if self.identifier in (one.identifier, one.attribute_id)
         }
-        return _meets(had, self.values, every=self.every) is self.wanted
-
-
-_NOT = {True: "", False: "NOT "}
-
-
-def _every(values: Sequence[str], count: str, some: str, *, wanted: bool) -> str:
-    """Compare how many of the values are met with how many there are."""
-    several = len(set(values))
-    return f"({some} AND {count} = {several})" if wanted else f"{count} < {several}"
-
-
-def _meets(had: AbstractSet[str | None], wanted: Sequence[str], *, every: bool) -> bool:
-    if not wanted:
-        return bool(had)
-    return had >= set(wanted) if every else not had.isdisjoint(wanted)
 
 
 class Lasted(Condition, frozen=True):

@@ -40,12 +40,12 @@ def in_capitals(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name if name == NONE else name.upper() for name in names)
 
 
-def tagged(tags: tuple[str, ...]) -> list[Condition]:
-    """Return the condition that a conversation has one of the tags now."""
+def tagged(tags: tuple[str, ...], kind: type[Tagged] = Tagged) -> list[Condition]:
+    """Return the condition that a conversation, or what else is tagged, has one of the tags."""
     if not tags:
         return []
     wanted = tuple(as_stored(tag) for tag in tags if tag != NONE)
-    return [Tagged(wanted, none=NONE in tags)]
+    return [kind(wanted, none=NONE in tags)]
 
 
 def worded(name: str, text: str | None, *, whole: bool = False) -> list[Condition]:

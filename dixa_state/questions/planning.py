@@ -31,7 +31,6 @@ from dixa_state.questions.conditions import (
     OfStream,
     OneOf,
     Parameters,
-    SlaTagged,
     Tagged,
     Worded,
     all_of,
@@ -198,7 +197,7 @@ def _alternatives(table: str, condition: Condition) -> list[Condition]:
             return ways if indexed else []
         case Between(column=column):
             return [condition] if (column,) in views_index_columns(table) else []
-        case Tagged(none=False) | SlaTagged(none=False) | Worded() | Beside() | IsSet():
+        case Tagged(none=False) | Worded() | Beside() | IsSet():
             return [condition]
         case AnyOf(conditions=several):
             split = [_alternatives(table, one) for one in several]

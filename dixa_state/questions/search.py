@@ -446,7 +446,7 @@ def _condition(field: AnyField, now: int) -> Condition:
         case TagField():
             return _of_several(field.operator, Labelled)
         case AttributeField():
-            return _of_several(field.operator, partial(Attributed, as_stored(field.id)))
+            return _of_several(field.operator, partial(Attributed, identifier=as_stored(field.id)))
 
 
 def _compared(

@@ -20,7 +20,7 @@ from dixa_state.questions.conditions import (
     SlaTagged,
     where,
 )
-from dixa_state.questions.filters import as_stored, between, of_conversation, one_of
+from dixa_state.questions.filters import between, of_conversation, one_of, tagged
 from dixa_state.questions.measures import group_in_time
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import Known, distinct_values, labels
@@ -115,7 +115,7 @@ class _Filtered(OverPeriod):
             *in_states(self.status, now),
             *between("due_before", "deadline", None, self.due_before),
             *self.of_whom(),
-            *_tagged(self.tag),
+            *tagged(self.tag, SlaTagged),
         ]
 
 
@@ -233,12 +233,6 @@ def _derived(state: str, now: int) -> list[Condition]:
                 HasValue("breached_late_at", wanted=False),
                 NotEnded(),
             ]
-
-
-def _tagged(tags: tuple[str, ...]) -> list[Condition]:
-    if not tags:
-        return []
-    return [SlaTagged(tuple(as_stored(tag) for tag in tags if tag != NONE), none=NONE in tags)]
 
 
 def _evaluation(item: Item) -> SlaEvaluation:
