@@ -4,7 +4,6 @@ from dixa_state.questions.bans import Ban, Bans, EndUser, OneEndUser
 from dixa_state.questions.conversation import Conversation, OneConversation, describe
 from dixa_state.questions.conversations import Conversations
 from dixa_state.questions.current import Current, CurrentCounts
-from dixa_state.questions.matrix import TransitionCount, TransitionMatrix
 from dixa_state.questions.missed import Loss, Missed
 from dixa_state.questions.operations import Operations, OperationsReport
 from dixa_state.questions.question import Answer, Page, PagedQuestion, Question
@@ -14,7 +13,13 @@ from dixa_state.questions.sla import Attainment, SlaAttainment, SlaEvaluation, S
 from dixa_state.questions.stats import Daily, DailyCounts, Statistics, Stats
 from dixa_state.questions.stored import OneStoredEvent, StoredEvent, StoredEvents
 from dixa_state.questions.timeline import Timeline, TimelineStep
-from dixa_state.questions.transitions import ConversationTransitions, Transition, Transitions
+from dixa_state.questions.transitions import (
+    ConversationTransitions,
+    Transition,
+    TransitionCount,
+    TransitionMatrix,
+    Transitions,
+)
 from dixa_state.questions.why import Cause, Why
 
 __all__ = [

@@ -10,7 +10,7 @@ from dixa_state.domain import bans as domain
 from dixa_state.domain.states import decode_ban, decode_conversation
 from dixa_state.domain.timestamps import shorten
 from dixa_state.errors import AmbiguousError, NotFoundError
-from dixa_state.questions.conditions import Condition, OneOf, Parameters, where
+from dixa_state.questions.conditions import OneOf, select
 from dixa_state.questions.conversation import User
 from dixa_state.questions.filters import as_stored, of_conversation
 from dixa_state.questions.paging import Keyed, WholeQuestion
@@ -28,7 +28,7 @@ NEWEST = (
     "SELECT t.state FROM conversations AS t WHERE {where} "
     "ORDER BY t.last_event_at DESC, t.stream DESC LIMIT 1"
 )
-BANS = "SELECT t.state FROM bans AS t WHERE {where}"
+BANS = "SELECT t.state FROM bans AS t WHERE {where} AND t.kind = 'enduser'"
 
 
 class BanChange(Answer):
@@ -124,15 +124,8 @@ class OneEndUser(Question[EndUser]):
         )
 
     def _select(self, connection: Connection, sql: str, column: str) -> Sequence[Any]:
-        kind: list[Condition] = [OneOf(("kind",), ("enduser",))] if column == "subject" else []
-        conditions = [
-            OneOf((column,), (as_stored(self.id),)),
-            *kind,
-            *of_conversation(self.organization),
-        ]
-        parameters = Parameters()
-        statement = sql.format(where=where(conditions, parameters))
-        return connection.run(statement, **parameters.values)
+        theirs = OneOf((column,), (as_stored(self.id),))
+        return select(connection, sql, [theirs, *of_conversation(self.organization)])
 
     def _owner(self, owners: set[str | None]) -> str | None:
         if not owners:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from dixa_state.domain.lifecycle import ENDED
+from dixa_state.views.generations import Connection, Rows
 
 Made = Mapping[str, Sequence[Any]]
 """All rows that one conversation makes, by table."""
@@ -390,6 +391,13 @@ def _apart(conditions: Sequence[Condition], parameters: Parameters) -> list[str]
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:
     """Return a WHERE clause of these conditions."""
     return all_of([condition.sql(parameters) for condition in conditions])
+
+
+def select(connection: Connection, sql: str, conditions: Sequence[Condition]) -> Rows:
+    """Run a statement in which `{where}` stands for conditions, and return its rows."""
+    parameters = Parameters()
+    statement = sql.format(where=where(conditions, parameters))
+    return connection.run(statement, **parameters.values)
 
 
 def all_of(clauses: Sequence[str]) -> str:

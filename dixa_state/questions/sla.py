@@ -16,9 +16,8 @@ from dixa_state.questions.conditions import (
     HasValue,
     NotEnded,
     OneOf,
-    Parameters,
     SlaTagged,
-    where,
+    select,
 )
 from dixa_state.questions.filters import between, of_conversation, one_of, tagged
 from dixa_state.questions.measures import group_in_time
@@ -163,13 +162,11 @@ class Attainment(_Filtered, Compared):
     def _shares(
         self, connection: Connection, now: datetime, period: Period
     ) -> dict[str | None, Counter[str]]:
-        parameters = Parameters()
-        condition = where(self.conditions(micros(now), period), parameters)
-        found = connection.run(
+        sql = (
             f"SELECT {_COLUMNS[self.by]}, t.status, count(*) FROM sla_evaluations AS t "  # noqa: S608
-            f"{_TAGS if self.by == 'tag' else ''} WHERE {condition} GROUP BY 1, 2, 3",
-            **parameters.values,
+            f"{_TAGS if self.by == 'tag' else ''} WHERE {{where}} GROUP BY 1, 2, 3"
         )
+        found = select(connection, sql, self.conditions(micros(now), period))
         if self.by == "tag" and self.tag:
             found = [row for row in found if (row[0] or NONE) in self.tag]
         values = self._values({row[:2] for row in found})

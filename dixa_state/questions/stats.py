@@ -10,7 +10,7 @@ from pydantic import Field
 from dixa_state.domain.lifecycle import ENDED
 from dixa_state.questions.business_hours import FORMAT, BusinessHoursText, read_business_hours
 from dixa_state.questions.compared import By, Compared
-from dixa_state.questions.conditions import Condition, Parameters, where
+from dixa_state.questions.conditions import Condition, Parameters, select, where
 from dixa_state.questions.filters import between, of_conversation, tagged
 from dixa_state.questions.measures import Measured, Scope, measure_all
 from dixa_state.questions.names import known_pairs
@@ -145,10 +145,8 @@ class Stats(Compared):
 
     def _counts(self, connection: Connection, period: Period) -> dict[str, Any]:
         fitting = [*self.of_whom(), *tagged(self.tag)]
-        parameters = Parameters()
-        created = where([*fitting, *between("since", "created_at", *period)], parameters)
-        sql = f"SELECT count(*), {_COUNTED} FROM conversations AS t WHERE {created}"  # noqa: S608
-        rows = connection.run(f"{sql} GROUP BY {_COUNTED}", **parameters.values)
+        created = between("since", "created_at", *period)
+        rows = select(connection, _CONVERSATIONS, [*fitting, *created])
         by_status, _ = _counts(rows, 1, 1)
         queues, queue_labels = _counts(rows, 3, 4)
         agents, agent_labels = _counts(rows, 5, 6, 7)
@@ -175,14 +173,9 @@ class Daily(Question[Page[DailyCounts]]):
             *of_conversation(self.organization),
             *between("since", "since", self.since, self.until),
         ]
-        parameters = Parameters()
-        sql = (
-            f"SELECT t.since / {_DAY}, t.before, t.after, count(*) FROM transitions AS t "  # noqa: S608
-            f"WHERE {where(conditions, parameters)} GROUP BY 1, 2, 3"
-        )
         counts: dict[int, Counter[tuple[str | None, str]]] = defaultdict(Counter)
         with reader.moment() as (connection, at):
-            for day, before, after, count in connection.run(sql, **parameters.values):
+            for day, before, after, count in select(connection, _DAYS, conditions):
                 counts[day][before, after] += count
         return Page([_day(day, found) for day, found in sorted(counts.items())], None, at.position)
 
@@ -241,6 +234,10 @@ def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
     return {"none" if value is None else value: count for value, count in counts.items()}
 
 
+_DAYS = (
+    f"SELECT t.since / {_DAY}, t.before, t.after, count(*) FROM transitions AS t "  # noqa: S608
+    "WHERE {where} GROUP BY 1, 2, 3"
+)
 _TRANSITIONS = (
     "SELECT count(*), "
     "sum(CASE WHEN x.after IN ('open', 'pending') AND x.before IN ('closed', 'abandoned') "
@@ -253,5 +250,9 @@ _MISSED = "SELECT count(*) FROM missed AS x"
 _COUNTED = (
     "t.status, t.sla_status, t.queue_id, t.queue_name, "
     "t.assignee_id, t.assignee_name, t.assignee_email"
+)
+_CONVERSATIONS = (
+    f"SELECT count(*), {_COUNTED} FROM conversations AS t "  # noqa: S608
+    f"WHERE {{where}} GROUP BY {_COUNTED}"
 )
 _POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position"

@@ -1,4 +1,4 @@
-"""Lifecycle transitions and their evidence, of one conversation or of all."""
+"""Lifecycle transitions and their evidence, of one conversation or of all, and their counts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from dixa_state.domain import conversation as domain
 from dixa_state.domain import lifecycle
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.states import decode_transition
-from dixa_state.questions.conditions import Condition, Parameters
+from dixa_state.questions.conditions import Condition, Parameters, select
 from dixa_state.questions.conversation import User
 from dixa_state.questions.filters import between, is_set, of_conversation, one_of
 from dixa_state.questions.paging import Cursor, Item, Keyed, Listing, WholeQuestion
@@ -144,6 +144,45 @@ class ConversationTransitions(TransitionFilters, WholeQuestion[Transition]):
         listing = Listing("transitions", ("since", "sequence"), self.conditions())
         held = assignments_of(state)
         return [_transition(item, held) for item in listing.pick("", state, Cursor(0, None))]
+
+
+class TransitionCount(Answer):
+    """The transitions from one status to another; the list with the same filters has as many."""
+
+    from_status: Status | None = Field(alias="from", description="The status before; null first.")
+    to_status: Status = Field(alias="to", description="The status after.")
+    count: int = Field(description="How many there were.")
+    median: float | None = Field(description="Median seconds in the status before.")
+
+
+class TransitionMatrix(TransitionFilters):
+    """Count lifecycle transitions by where from and where to, with the median time before them."""
+
+    def answer(self, reader: Reader) -> Page[TransitionCount]:
+        """Return the counts, all on one page."""
+        with reader.moment() as (connection, at):
+            found = select(connection, _MATRIX, self.conditions())
+        counted = [
+            TransitionCount(from_status=before, to_status=after, count=count, median=median)
+            for before, after, count, median in found
+        ]
+        return Page(counted, None, at.position)
+
+
+# The median by nearest rank, as of all durations; both databases divide whole numbers alike.
+_MATRIX = """
+SELECT before, after, many, seconds FROM (
+    SELECT t.before, t.after, (t.since - earlier.since) / 1000000.0 AS seconds,
+        count(*) OVER (PARTITION BY t.before, t.after) AS many,
+        row_number() OVER (
+            PARTITION BY t.before, t.after ORDER BY t.since - earlier.since
+        ) AS place
+    FROM transitions AS t
+    LEFT JOIN transitions AS earlier
+        ON earlier.stream = t.stream AND earlier.sequence = t.sequence - 1
+    WHERE {where}
+) AS ranked WHERE place = (many + 1) / 2 ORDER BY before, after
+"""
 
 
 def describe_transition(
