@@ -26,8 +26,8 @@ from dixa_state.cli.output import (
     print_table,
     say_rest,
 )
+from dixa_state.questions.names import Organizations
 from dixa_state.questions.naming import labelled
-from dixa_state.questions.organizations import Organizations
 
 
 @click.command()

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from dixa_state.domain.conversation import Conversation
-from dixa_state.questions.names import with_known_names
-from dixa_state.questions.organizations import with_known_organization
+from dixa_state.questions.names import with_known_names, with_known_organization
 from dixa_state.questions.question import PagedQuestion, Question
 from dixa_state.tracker import ConversationTracker
 from dixa_state.views.generations import Connection, Progress, Views
