@@ -75,17 +75,13 @@ class BusinessHours(Week):
 
     def of(self, organization_id: str | None) -> "Calendar":
         """Return the calendar of an organization."""
-        return _calendar(self, organization_id)
+        week = self.organizations.get(organization_id or "", self)
+        return _calendar(week.model_dump_json(exclude={"organizations"}))
 
 
 @lru_cache(maxsize=64)
-def _calendar_of(week: str) -> "Calendar":
+def _calendar(week: str) -> "Calendar":
     return Calendar(Week.model_validate_json(week))
-
-
-def _calendar(hours: BusinessHours, organization_id: str | None) -> "Calendar":
-    week: Week = hours.organizations.get(organization_id or "", hours)
-    return _calendar_of(week.model_dump_json(exclude={"organizations"}))
 
 
 @lru_cache(maxsize=16)

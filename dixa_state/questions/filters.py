@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from dixa_state.dixa.streams import read_csid
-from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions.conditions import Between, Condition, IsSet, OneOf, Tagged, Worded
+from dixa_state.questions.periods import require_order
 from dixa_state.questions.question import NONE
 from dixa_state.views.tables import micros
 from dixa_state.views.texts import findable, storable, words
@@ -68,10 +68,7 @@ def between(
     """
     if since is None and until is None:
         return []
-    if since is not None and until is not None and since > until:
-        raise InvalidInputError(
-            f"{name}: expected a time before {format_time(until)}, got {format_time(since)}"
-        )
+    require_order(name, since, until)
     low = None if since is None else micros(since)
     high = None if until is None else micros(until)
     return [Between(column, low, high)]

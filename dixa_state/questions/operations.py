@@ -7,7 +7,7 @@ from pydantic import Field
 from dixa_state.questions.quarantine import QuarantinedBody, describe_body
 from dixa_state.questions.question import Answer, Question, Time
 from dixa_state.questions.reader import Reader
-from dixa_state.questions.stats import Poison
+from dixa_state.questions.stats import Poison, read_poison
 from dixa_state.views.generations import BUILDING
 from dixa_state.views.tables import VIEW_VERSION
 
@@ -49,7 +49,7 @@ class Operations(Question[OperationsReport]):
         with reader.moment() as (connection, at):
             building = reader.views.read_progress(connection, BUILDING)
             count = connection.run(reader.views.statement("poison_count"))[0][0]
-            poison = connection.run(_POISON, limit=LISTED)
+            poison = read_poison(connection, LISTED)
         return OperationsReport(
             store_position=newest,
             views_position=at.position,
@@ -58,11 +58,8 @@ class Operations(Question[OperationsReport]):
             replaying=building and Replaying(position=building.position, target=newest),
             verified_at=verified_at,
             verified_findings=findings,
-            poison=[Poison(position=p, stream=s, event=t, error=e) for p, s, t, e in poison],
+            poison=poison,
             poison_count=count,
             quarantined=[describe_body(item) for item in islice(set_aside, LISTED)],
             quarantine_count=len(set_aside),
         )
-
-
-_POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position LIMIT :limit"

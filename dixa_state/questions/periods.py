@@ -108,8 +108,13 @@ class Period(NamedTuple):
 def read_period(since: str | None, until: str | None, now: datetime, zone: ZoneInfo) -> Period:
     """Return a period; raise `InvalidInputError` if it ends before it begins."""
     begin, end = (read_moment(text, now, zone) if text else None for text in (since, until))
-    if begin and end and begin > end:
-        raise InvalidInputError(
-            f"since: expected a time before {format_time(end)}, got {format_time(begin)}"
-        )
+    require_order("since", begin, end)
     return Period(begin, end)
+
+
+def require_order(name: str, since: datetime | None, until: datetime | None) -> None:
+    """Raise `InvalidInputError` if a period ends before it begins; `name` is the filter's."""
+    if since is not None and until is not None and since > until:
+        raise InvalidInputError(
+            f"{name}: expected a time before {format_time(until)}, got {format_time(since)}"
+        )

@@ -144,8 +144,7 @@ class Attainment(_Filtered, Compared):
         with self.opened(reader) as (connection, position, now, period, earlier):
             shares = self._shares(connection, now, period)
             before = self._shares(connection, now, earlier) if earlier else {}
-            known = known_pairs(connection, self.by) if self.by in ("queue", "agent") else ()
-            shown = labels(known)
+            shown = labels(known_pairs(connection, self.by))
         ordered = sorted({*shares, *before}, key=lambda value: (value is None, value))
         items = [
             SlaAttainment(

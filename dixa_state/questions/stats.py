@@ -114,10 +114,7 @@ class Stats(Compared):
                 business_hours=self.business_hours,
                 by=self.by,
                 compared=compared,
-                poison=[
-                    Poison(position=row[0], stream=row[1], event=row[2], error=row[3])
-                    for row in connection.run(_POISON)
-                ],
+                poison=read_poison(connection),
             )
 
     def measured(self, reader: Reader, names: Collection[str]) -> list[dict[str, Measured]]:
@@ -133,12 +130,11 @@ class Stats(Compared):
     def _numbers(self, connection: Connection, period: Period, now: datetime) -> Numbers:
         scope = self._scope(period, now)
         groups = measure_all(connection, scope, self.by) if self.by else {}
-        known = known_pairs(connection, self.by) if self.by in ("queue", "agent") else ()
         counts = self._counts(connection, period)
         return Numbers(
             since=period.since,
             until=period.until,
-            **counts | {"labels": counts["labels"] | labels(known)},
+            **counts | {"labels": counts["labels"] | labels(known_pairs(connection, self.by))},
             measures=measure_all(connection, scope)[None],
             groups=[Group(value=value, measures=found) for value, found in groups.items()],
         )
@@ -178,6 +174,13 @@ class Daily(Question[Page[DailyCounts]]):
             for day, before, after, count in select(connection, _DAYS, conditions):
                 counts[day][before, after] += count
         return Page([_day(day, found) for day, found in sorted(counts.items())], None, at.position)
+
+
+def read_poison(connection: Connection, limit: int = 2**63 - 1) -> list[Poison]:
+    """Read the first events that could not be folded."""
+    sql = "SELECT position, stream, topic, error FROM poison ORDER BY position LIMIT :limit"
+    found = connection.run(sql, limit=limit)
+    return [Poison(position=p, stream=s, event=t, error=e) for p, s, t, e in found]
 
 
 def _day(day: int, counts: Counter[tuple[str | None, str]]) -> DailyCounts:
@@ -255,4 +258,3 @@ _CONVERSATIONS = (
     f"SELECT count(*), {_COUNTED} FROM conversations AS t "  # noqa: S608
     f"WHERE {{where}} GROUP BY {_COUNTED}"
 )
-_POISON = "SELECT position, stream, topic, error FROM poison ORDER BY position"
