@@ -23,6 +23,7 @@ from dixa_state.questions.question import (
     AsOf,
     Csid,
     KnownAt,
+    OfConversation,
     Question,
     Time,
     require_past,
@@ -124,11 +125,9 @@ class Durations(Answer):
     upper_bounds: list[str] = Field(description="Durations that rest on such a time.")
 
 
-class Conversation(Answer):
+class Conversation(OfConversation):
     """The state of one conversation."""
 
-    organization_id: str | None = Field(description="The organization's id at Dixa.")
-    csid: int = Field(description="The number of the conversation.")
     status: Status | None = Field(description="The status; null if no event reported one.")
     status_since: Time | None = Field(description="Since when it has this status.")
     dixa_status: str | None = Field(description="The status as Dixa's newest snapshot spells it.")
@@ -196,38 +195,25 @@ def describe(
     """Return a state as JSON has it; intervals that still run are counted to `as_of` or `now`."""
     assignment = state.assignments[-1] if state.assignments and state.assignee else None
     bounds, visit = upper_bounds(state), state.visit
-    parts = {
-        "organization_id": state.organization_id,
-        "csid": state.csid,
-        "status": state.life.status,
+    parts = {name: getattr(state, name) for name in _OF_STATE} | {
         "status_since": state.life.since,
-        "dixa_status": state.dixa_status,
-        "channel": state.channel,
-        "direction": state.direction,
-        "subject": state.subject,
-        "contact_point": state.contact_point,
-        "created_at": state.created_at,
-        "requester": state.requester,
-        "assignee": state.assignee,
         "assigned_at": assignment.since if assignment else None,
-        "queue": state.queue,
         "enqueued_at": visit.enqueued_at if visit else None,
-        "waiting_since": state.waiting_since,
         "tags": sorted(state.tags),
         "custom_attributes": dict(sorted(state.custom_attributes.items())),
         "sla_status": sla.summarise(state.sla),
-        "sla": state.sla,
-        "ratings": state.ratings,
         "counts": _counts(state),
         "times": _times(state, bounds),
         "durations": _durations(state, as_of or now, bounds),
         "starts_midlife": starts_midlife(state),
-        "version": state.version,
-        "position": state.position,
         "as_of": as_of,
         "known_at": known_at,
     }
     return Conversation.model_validate(parts)  # one validation of all, not one for each part
+
+
+_OF_STATE = [name for name in Conversation.model_fields if hasattr(domain.Conversation, name)]
+"""Fields of the answer that a state has under the same name."""
 
 
 def described(kind: type[A], part: object) -> A | None:

@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dixa_state.domain.events import Field as LostField
 from dixa_state.domain.losses import Proof
 from dixa_state.questions.conditions import Condition
 from dixa_state.questions.filters import between, of_conversation, one_of
-from dixa_state.questions.paging import Item, Listing
+from dixa_state.questions.paging import Listing
 from dixa_state.questions.question import (
     MAX_VALUES,
-    Answer,
     Csid,
     Moment,
+    OfConversation,
     Page,
     PagedQuestion,
     Time,
@@ -21,23 +21,29 @@ from dixa_state.questions.question import (
 from dixa_state.questions.reader import Reader
 from dixa_state.views.tables import from_micros
 
+_Micros = Annotated[Time, BeforeValidator(from_micros)]
 
-class Loss(Answer):
+
+class Loss(OfConversation):
     """A webhook that must have been lost, and the event that proves it."""
 
-    organization_id: str | None = Field(description="The organization's id at Dixa.")
-    csid: int = Field(description="The number of the conversation.")
     field: LostField = Field(description="What the lost webhook was about.")
-    tag: str | None = Field(description="Which tag, where it was about tags.")
-    after: Time | None = Field(description="The last report on the field: lost after it.")
-    before: Time | None = Field(description="The time of the evidence: lost before it.")
+    tag: str | None = Field(
+        validation_alias="detail", description="Which tag, where it was about tags."
+    )
+    after: _Micros | None = Field(description="The last report on the field: lost after it.")
+    before: _Micros | None = Field(
+        validation_alias="at", description="The time of the evidence: lost before it."
+    )
     proof: Proof = Field(
         description="`inferred`: the evidence shows a change that no webhook reported; `repeat`: "
         "it reports a status that the conversation already had; `unexpected`: one that cannot "
         "follow from what was known."
     )
     event_id: str = Field(description="The id of the webhook that is the evidence.")
-    event: str = Field(description="Its event, for example conversation.closed.")
+    event: str = Field(
+        validation_alias="topic", description="Its event, for example conversation.closed."
+    )
 
 
 class Missed(PagedQuestion[Loss]):
@@ -69,19 +75,4 @@ class Missed(PagedQuestion[Loss]):
     def answer(self, reader: Reader) -> Page[Loss]:
         """Return a page of the list."""
         listing = Listing("missed", ("csid", "stream", "at", "number"), self.conditions())
-        return listing.page(reader, self).mapped(_loss)
-
-
-def _loss(item: Item) -> Loss:
-    row = item.row
-    return Loss(
-        organization_id=row.organization_id,
-        csid=row.csid,
-        field=row.field,
-        tag=row.detail,
-        after=from_micros(row.after),
-        before=from_micros(row.at),
-        proof=row.proof,
-        event_id=row.event_id,
-        event=row.topic,
-    )
+        return listing.page(reader, self).mapped(lambda item: Loss.model_validate(item.row))

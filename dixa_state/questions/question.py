@@ -114,6 +114,13 @@ class Answer(BaseModel):
     __str__ = __repr__
 
 
+class OfConversation(Answer):
+    """A part of an answer that is about one conversation."""
+
+    organization_id: str | None = Field(description="The organization's id at Dixa.")
+    csid: int = Field(description="The number of the conversation.")
+
+
 class Question(BaseModel, Generic[A_co]):
     """A question about the conversations of a store."""
 

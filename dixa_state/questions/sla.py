@@ -31,6 +31,7 @@ from dixa_state.questions.question import (
     Answer,
     Csid,
     Moment,
+    OfConversation,
     Page,
     PagedQuestion,
     Time,
@@ -51,11 +52,9 @@ STATES = (
 )
 
 
-class SlaEvaluation(Answer):
+class SlaEvaluation(OfConversation):
     """An SLA evaluation in a list over all conversations."""
 
-    organization_id: str | None = Field(description="The organization's id at Dixa.")
-    csid: int = Field(description="The number of the conversation.")
     id: str | None = Field(description="Dixa's id of the evaluation, where it sends one.")
     policy: str | None = Field(description="The SLA policy.")
     metric: str | None = Field(description="What is measured, for example FirstResponse.")

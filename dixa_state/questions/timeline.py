@@ -12,7 +12,7 @@ from dixa_state.domain.events import Event, Unrecognised
 from dixa_state.fold import Step
 from dixa_state.questions.conversation import Queue, Rating, Sla, User, described
 from dixa_state.questions.paging import Keyed, WholeQuestion
-from dixa_state.questions.question import Answer, Csid, Page, Time
+from dixa_state.questions.question import Answer, Csid, OfConversation, Page, Time
 from dixa_state.questions.reader import Reader
 
 
@@ -23,11 +23,9 @@ class Change(Answer):
     after: Any = Field(description="The value after.")
 
 
-class TimelineStep(Answer):
+class TimelineStep(OfConversation):
     """One event of a conversation: what it was, and what it changed."""
 
-    organization_id: str | None = Field(description="The organization's id at Dixa.")
-    csid: int = Field(description="The number of the conversation.")
     position: int = Field(description="The event's store position.")
     event_id: str = Field(description="The webhook's id.")
     event: str = Field(description="The event, for example conversation.closed.")

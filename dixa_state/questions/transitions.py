@@ -10,7 +10,7 @@ from dixa_state.domain import conversation as domain
 from dixa_state.domain import lifecycle
 from dixa_state.domain.lifecycle import Status
 from dixa_state.domain.states import decode_transition
-from dixa_state.questions.conditions import Condition, Parameters, select
+from dixa_state.questions.conditions import Condition, OneOf, select
 from dixa_state.questions.conversation import User
 from dixa_state.questions.filters import between, is_set, of_conversation, one_of
 from dixa_state.questions.paging import Cursor, Item, Keyed, Listing, WholeQuestion
@@ -20,6 +20,7 @@ from dixa_state.questions.question import (
     Csid,
     KnownAt,
     Moment,
+    OfConversation,
     Page,
     PagedQuestion,
     Question,
@@ -40,11 +41,9 @@ class Holder(Answer):
     email: str | None = Field(description="The email address.")
 
 
-class Transition(Answer):
+class Transition(OfConversation):
     """One change of status of a conversation, with its evidence."""
 
-    organization_id: str | None = Field(description="The organization's id at Dixa.")
-    csid: int = Field(description="The number of the conversation.")
     sequence: int = Field(description="Its transitions, counted from 1 in event-time order.")
     from_status: Status | None = Field(alias="from", description="The status before; null first.")
     to_status: Status = Field(alias="to", description="The status after.")
@@ -230,11 +229,9 @@ def _assignments(
     held.update({stream: assignments_of(state) for stream, state in folded.items()})
     streams = {item.stream for item in items} - folded.keys()
     if streams:
-        parameters = Parameters()
-        wanted = ", ".join(AssignmentRow._fields)
-        among = parameters.bind_all(sorted(streams))
-        sql = f"SELECT {wanted} FROM assignments WHERE stream IN {among}"  # noqa: S608
-        for row in map(AssignmentRow._make, connection.run(sql, **parameters.values)):
+        sql = f"SELECT {', '.join(AssignmentRow._fields)} FROM assignments AS t WHERE {{where}}"  # noqa: S608
+        among = OneOf(("stream",), tuple(sorted(streams)))
+        for row in map(AssignmentRow._make, select(connection, sql, [among])):
             held[row.stream].append(row)
     return held
 

@@ -25,6 +25,7 @@ from dixa_state.questions.question import (
     AsOf,
     Csid,
     KnownAt,
+    OfConversation,
     Question,
     Text,
     Time,
@@ -40,11 +41,9 @@ _OTHERS = {"organization_id", "csid", "durations", "version", "position", "as_of
 FIELDS = tuple(name for name in Conversation.model_fields if name not in _OTHERS)
 
 
-class Cause(Answer):
+class Cause(OfConversation):
     """The event behind the value of a field; null where no event reported the field."""
 
-    organization_id: str | None = Field(description="The organization's id at Dixa.")
-    csid: int = Field(description="The number of the conversation.")
     field: str = Field(description="The field.")
     value: Any = Field(description="Its value.")
     before: Any = Field(description="The value that this one replaced.")
