@@ -306,37 +306,6 @@ class Attributed(Including, frozen=True, kw_only=True):
         }
 
 
-class Lasted(Condition, frozen=True):
-    """From creation to its end, or to `now` where it still runs, it took so many seconds.
-
-    At least as many, or with `most` at most as many. `now` is in microseconds. What has ended is
-    judged by its duration, what still runs by its creation.
-    """
-
-    seconds: float
-    now: int
-    most: bool = False
-
-    def sql(self, parameters: Parameters) -> str:
-        seconds, at = parameters.bind(self.seconds), parameters.bind(self._began)
-        ended, running = ("<=", ">=") if self.most else (">=", "<=")
-        return (
-            f"(t.duration {ended} {seconds} "
-            f"OR (t.duration IS NULL AND t.created_at {running} {at}))"
-        )
-
-    def holds(self, row: Any, made: Made) -> bool:
-        if row.duration is None:
-            return bool(
-                row.created_at >= self._began if self.most else row.created_at <= self._began
-            )
-        return bool(row.duration <= self.seconds if self.most else row.duration >= self.seconds)
-
-    @property
-    def _began(self) -> int:
-        return self.now - round(self.seconds * 1_000_000)
-
-
 class Worded(OfStream, frozen=True):
     """A word that begins like this, or is this, is in what a conversation can be found by."""
 

@@ -20,7 +20,7 @@ Dixa's words, where they leave a choice, mean here:
 import re
 from collections.abc import Callable
 from functools import partial
-from math import isfinite
+from math import inf, isfinite, nextafter
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
@@ -48,7 +48,6 @@ from dixa_state.questions.conditions import (
     Condition,
     HasValue,
     Labelled,
-    Lasted,
     NoneOf,
     OneOf,
 )
@@ -442,7 +441,7 @@ def _condition(field: AnyField, now: int) -> Condition:
             return _compared(field.operator, _COLUMNS[field.type_], spell)
         case DurationField():
             shorter = field.operator.type_ == "ShorterThanOrEqualTo"
-            return Lasted(field.operator.value, now, most=shorter)
+            return _lasted(field.operator.value, now, most=shorter)
         case TagField():
             return _of_several(field.operator, Labelled)
         case AttributeField():
@@ -475,6 +474,21 @@ def _status(operator: StatusIsAmong) -> Condition:
     if operator.type_ == "IsOneOf":
         return AnyOf(tuple(OneOf((column,), values) for column, values in columns))
     return AllOf(tuple(NoneOf(column, values) for column, values in columns))
+
+
+def _lasted(seconds: float, now: int, *, most: bool) -> Condition:
+    """Return the condition that it took at least, or at most, so long from creation to the end.
+
+    What has ended is judged by its duration, what still runs by its creation.
+    """
+    began = now - round(seconds * 1_000_000)
+    if most:  # the end of a range is not in it, so it is the number after the last that is
+        ended = Between("duration", None, nextafter(seconds, inf))
+        running = Between("created_at", began)
+    else:
+        ended = Between("duration", seconds)
+        running = Between("created_at", None, began + 1)
+    return AnyOf((ended, AllOf((HasValue("duration", wanted=False), running))))
 
 
 def _among(operator: str, column: str, values: tuple[Any, ...]) -> Condition:

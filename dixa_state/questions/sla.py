@@ -214,20 +214,13 @@ def in_states(states: tuple[str, ...], now: int) -> list[Condition]:
 
 
 def _derived(state: str, now: int) -> list[Condition]:
-    match state:
-        case "due_soon":
-            soon = now + SOON // timedelta(microseconds=1)
-            return [OneOf(("status",), ("pending",)), Between("deadline", now, soon)]
-        case "overdue":
-            return [OneOf(("status",), ("pending",)), Between("deadline", None, now)]
-        case "breached_late":
-            return [OneOf(("status",), ("breached",)), HasValue("breached_late_at")]
-        case _:
-            return [
-                OneOf(("status",), ("breached",)),
-                HasValue("breached_late_at", wanted=False),
-                NotEnded(),
-            ]
+    pending, breached = (OneOf(("status",), (one,)) for one in ("pending", "breached"))
+    return {
+        "due_soon": [pending, Between("deadline", now, now + SOON // timedelta(microseconds=1))],
+        "overdue": [pending, Between("deadline", None, now)],
+        "breached_open": [breached, HasValue("breached_late_at", wanted=False), NotEnded()],
+        "breached_late": [breached, HasValue("breached_late_at")],
+    }[state]
 
 
 def _evaluation(item: Item) -> SlaEvaluation:

@@ -1,13 +1,12 @@
 """Counts and durations over many conversations."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import Field
 
-from dixa_state.domain.lifecycle import ENDED
 from dixa_state.questions.business_hours import FORMAT, BusinessHoursText, read_business_hours
 from dixa_state.questions.compared import By, Compared
 from dixa_state.questions.conditions import Condition, Parameters, select, where
@@ -169,11 +168,13 @@ class Daily(Question[Page[DailyCounts]]):
             *of_conversation(self.organization),
             *between("since", "since", self.since, self.until),
         ]
-        counts: dict[int, Counter[tuple[str | None, str]]] = defaultdict(Counter)
         with reader.moment() as (connection, at):
-            for day, before, after, count in select(connection, _DAYS, conditions):
-                counts[day][before, after] += count
-        return Page([_day(day, found) for day, found in sorted(counts.items())], None, at.position)
+            found = select(connection, _DAYS, conditions)
+        days = [
+            DailyCounts(day=_FIRST_DAY + timedelta(day), **dict(zip(_DAILY, counts, strict=True)))
+            for day, *counts in found
+        ]
+        return Page(days, None, at.position)
 
 
 def read_poison(connection: Connection, limit: int = 2**63 - 1) -> list[Poison]:
@@ -183,43 +184,24 @@ def read_poison(connection: Connection, limit: int = 2**63 - 1) -> list[Poison]:
     return [Poison(position=p, stream=s, event=t, error=e) for p, s, t, e in found]
 
 
-def _day(day: int, counts: Counter[tuple[str | None, str]]) -> DailyCounts:
-    to = Counter[str]()
-    for (_, after), count in counts.items():
-        to[after] += count
-    return DailyCounts(
-        day=_FIRST_DAY + timedelta(days=day),
-        began=sum(count for (before, _), count in counts.items() if before is None),
-        opened=to["open"],
-        pending=to["pending"],
-        closed=to["closed"],
-        abandoned=to["abandoned"],
-        reopens=sum(
-            count
-            for (before, after), count in counts.items()
-            if before in ENDED and after not in ENDED
-        ),
-    )
-
-
 def _transition_counts(
     connection: Connection, fitting: list[Condition], period: Period
 ) -> dict[str, int]:
-    counts = _count_during(connection, _TRANSITIONS, "since", fitting, period)
-    names = ("transitions", "reopens", "irregular", "inferred", "late")
-    missed = _count_during(connection, _MISSED, "at", fitting, period)
-    return dict(zip((*names, "missed"), (*counts, *missed), strict=True))
+    counted = f"SELECT {_each(_TRANSITIONS)} FROM transitions AS x"  # noqa: S608
+    counts = _count_during(connection, counted, "since", fitting, period)
+    [missed] = _count_during(connection, _MISSED, "at", fitting, period)
+    return {**dict(zip(_TRANSITIONS, counts, strict=True)), "missed": missed}
 
 
 def _count_during(
     connection: Connection, sql: str, time: str, fitting: list[Condition], period: Period
-) -> list[int]:
+) -> tuple[int, ...]:
     """Count rows `x` by their time, of conversations `t` that fit."""
     parameters = Parameters()
     during = where(between("since", time, *period), parameters).replace(f"t.{time}", f"x.{time}")
     joined = "JOIN conversations AS t ON t.stream = x.stream" if fitting else ""
     statement = f"{sql} {joined} WHERE {where(fitting, parameters)} AND {during}"
-    return [int(count or 0) for count in connection.run(statement, **parameters.values)[0]]
+    return connection.run(statement, **parameters.values)[0]
 
 
 def _counts(rows: Rows, *places: int) -> tuple[dict[str, int], dict[str, str]]:
@@ -237,17 +219,30 @@ def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
     return {"none" if value is None else value: count for value, count in counts.items()}
 
 
+_REOPENED = "before IN ('closed', 'abandoned') AND after IN ('open', 'pending')"
+_DAILY = {
+    "began": "t.before IS NULL",
+    "opened": "t.after = 'open'",
+    **{status: f"t.after = '{status}'" for status in ("pending", "closed", "abandoned")},
+    "reopens": _REOPENED,
+}
+_TRANSITIONS = {
+    "transitions": "TRUE",
+    "reopens": _REOPENED,
+    "irregular": "x.irregular IS NOT NULL",
+    "inferred": "x.inferred",
+    "late": "x.late",
+}
+
+
+def _each(conditions: Mapping[str, str]) -> str:
+    """Write a count of the rows of each condition."""
+    return ", ".join(f"count(CASE WHEN {one} THEN 1 END)" for one in conditions.values())
+
+
 _DAYS = (
-    f"SELECT t.since / {_DAY}, t.before, t.after, count(*) FROM transitions AS t "  # noqa: S608
-    "WHERE {where} GROUP BY 1, 2, 3"
-)
-_TRANSITIONS = (
-    "SELECT count(*), "
-    "sum(CASE WHEN x.after IN ('open', 'pending') AND x.before IN ('closed', 'abandoned') "
-    "THEN 1 ELSE 0 END), "
-    "sum(CASE WHEN x.irregular IS NOT NULL THEN 1 ELSE 0 END), "
-    "sum(CASE WHEN x.inferred THEN 1 ELSE 0 END), sum(CASE WHEN x.late THEN 1 ELSE 0 END) "
-    "FROM transitions AS x"
+    f"SELECT t.since / {_DAY}, {_each(_DAILY)} FROM transitions AS t "  # noqa: S608
+    "WHERE {where} GROUP BY 1 ORDER BY 1"
 )
 _MISSED = "SELECT count(*) FROM missed AS x"
 _COUNTED = (
