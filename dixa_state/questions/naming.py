@@ -6,7 +6,7 @@ of anybody else's.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
@@ -31,6 +31,15 @@ def distinct_values(known: Collection[Known]) -> dict[Known, str | None]:
         for key, members in groups.items()
         for one in members
     }
+
+
+def grouped(rows: Collection[T], key: Callable[[T], Known]) -> dict[str | None, list[T]]:
+    """Return rows by the value that finds them; `key` returns what a row knows of somebody."""
+    values = distinct_values({key(row) for row in rows})
+    found: dict[str | None, list[T]] = defaultdict(list)
+    for row in rows:
+        found[values[key(row)]].append(row)
+    return found
 
 
 def labels(known: Iterable[Known]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Counts and durations over many conversations."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from dixa_state.questions.conditions import Condition, Parameters, select, where
 from dixa_state.questions.filters import between, of_conversation, tagged
 from dixa_state.questions.measures import Measured, Scope, measure_all
 from dixa_state.questions.names import known_pairs
-from dixa_state.questions.naming import distinct_values, labels
+from dixa_state.questions.naming import grouped, labels
 from dixa_state.questions.periods import Period, read_zone
 from dixa_state.questions.question import Answer, Moment, Page, Question, Time
 from dixa_state.questions.reader import Reader
@@ -206,12 +206,11 @@ def _count_during(
 
 def _counts(rows: Rows, *places: int) -> tuple[dict[str, int], dict[str, str]]:
     """Add up counts by what these columns name, the most frequent first, with labels."""
-    values = distinct_values({tuple(row[place] for place in places) for row in rows})
-    total: Counter[str | None] = Counter()
-    for row in rows:
-        total[values[tuple(row[place] for place in places)]] += row[0]
+    key = itemgetter(*places)
+    found = grouped(rows, key)
+    total = {value: sum(row[0] for row in some) for value, some in found.items()}
     ordered = dict(sorted(total.items(), key=lambda item: (-item[1], item[0] or "")))
-    return named_counts(ordered), labels(values)
+    return named_counts(ordered), labels(map(key, rows))
 
 
 def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
