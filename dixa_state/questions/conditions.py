@@ -44,6 +44,14 @@ class Condition(Struct, frozen=True):
         """Return whether it holds of a row in memory, one of those that its conversation makes."""
         raise NotImplementedError
 
+    def of_row(self, parameters: Parameters) -> str:
+        """Return it for rows that are found otherwise, so that no index is searched for it."""
+        return f"({self.sql(parameters)}) IS TRUE"
+
+    def rows(self, table: str, parameters: Parameters) -> str:
+        """Return the statement that finds the rows of which it holds, to count them."""
+        return f"SELECT 1 FROM {table} AS t WHERE {self.sql(parameters)}"  # noqa: S608
+
 
 class OfStream(Condition, frozen=True):
     """A condition on what other tables hold of the conversation of a row."""
@@ -52,9 +60,8 @@ class OfStream(Condition, frozen=True):
         """Return the statement that finds the streams of which it holds, by an index."""
         raise NotImplementedError
 
-    def of_row(self, parameters: Parameters) -> str:
-        """Return it for rows that are found otherwise: each is looked up by its stream."""
-        raise NotImplementedError
+    def rows(self, table: str, parameters: Parameters) -> str:
+        return self.streams(parameters)
 
     def sql(self, parameters: Parameters) -> str:
         return f"t.stream IN ({self.streams(parameters)})"
@@ -241,7 +248,7 @@ class Including(Condition, frozen=True):
     wanted: bool = True
     columns: ClassVar[tuple[str, ...]]
 
-    def rows(self, parameters: Parameters) -> str:
+    def having(self, parameters: Parameters) -> str:
         """Return the source of the rows `g` that hold the values in these columns."""
         raise NotImplementedError
 
@@ -250,7 +257,7 @@ class Including(Condition, frozen=True):
         raise NotImplementedError
 
     def sql(self, parameters: Parameters) -> str:
-        rows = self.rows(parameters)
+        rows = self.having(parameters)
         own = f"{rows} AND g.stream = t.stream"
         if not self.values:
             return f"{'' if self.wanted else 'NOT '}EXISTS (SELECT 1 {own})"
@@ -279,7 +286,7 @@ class Labelled(Including, frozen=True):
 
     columns: ClassVar = ("tag", "tag_id")
 
-    def rows(self, parameters: Parameters) -> str:
+    def having(self, parameters: Parameters) -> str:
         return "FROM tags AS g WHERE g.until IS NULL"
 
     def had(self, made: Made) -> set[str | None]:
@@ -293,7 +300,7 @@ class Attributed(Including, frozen=True, kw_only=True):
     identifier: str
     columns: ClassVar = ("value",)
 
-    def rows(self, parameters: Parameters) -> str:
+    def having(self, parameters: Parameters) -> str:
         name = parameters.bind(self.identifier)
         named = f"(g.identifier = {name} OR g.attribute_id = {name})"
         return f"FROM custom_attributes AS g WHERE {named}"

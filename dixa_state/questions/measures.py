@@ -17,7 +17,7 @@ from pydantic import Field
 from dixa_state.questions.business_hours import BusinessHours
 from dixa_state.questions.compared import By, OverPeriod
 from dixa_state.questions.conditions import Parameters, where
-from dixa_state.questions.filters import as_stored
+from dixa_state.questions.filters import as_stored, between
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import distinct_values
 from dixa_state.questions.periods import Period
@@ -250,8 +250,9 @@ class Scope:
         selected = ", ".join([*(f"m.{name}" for name in ("stream", *_SAMPLE)), *columns])
         inner = f"SELECT {selected} FROM ({measure.rows}) AS m {' '.join(joins)}"  # noqa: S608
         key = "".join(f", t.{name}" for name in _KEYS[by])
-        clauses = [where(asked.of_whom("agent"), parameters), *self._more(parameters)]
-        rows = f"FROM ({inner}) AS t WHERE {' AND '.join(clauses)}"
+        conditions = [*asked.of_whom("agent"), *between("since", "at", *self.period)]
+        fits = f"{where(conditions, parameters)}{self._tagged(parameters)}"
+        rows = f"FROM ({inner}) AS t WHERE {fits}"
         if self.hours:  # which SQL does not know
             pieces = "t.stream, t.number, t.begin, t.finish, t.value, t.bound, t.organization_id"
             return f"SELECT {pieces}{key} {rows}", parameters.values
@@ -263,16 +264,14 @@ class Scope:
         )
         return f"{summed} {rows} GROUP BY t.stream, t.number{key}", parameters.values
 
-    def _more(self, parameters: Parameters) -> Iterator[str]:
-        if self.period.since is not None:
-            yield f"t.at >= {parameters.bind(micros(self.period.since))}"
-        if self.period.until is not None:
-            yield f"t.at < {parameters.bind(micros(self.period.until))}"
-        if tags := self.asked.tag:
-            had = f"SELECT 1 FROM tags AS g WHERE {_THEN.format(i='g', m='t')}"  # noqa: S608
-            some = parameters.bind_all([as_stored(tag) for tag in tags if tag != NONE] or [""])
-            none = f"NOT EXISTS ({had}) OR " if NONE in tags else ""
-            yield f"({none}EXISTS ({had} AND g.tag IN {some}))"
+    def _tagged(self, parameters: Parameters) -> str:
+        tags = self.asked.tag
+        if not tags:
+            return ""
+        had = f"SELECT 1 FROM tags AS g WHERE {_THEN.format(i='g', m='t')}"  # noqa: S608
+        some = parameters.bind_all([as_stored(tag) for tag in tags if tag != NONE] or [""])
+        none = f"NOT EXISTS ({had}) OR " if NONE in tags else ""
+        return f" AND ({none}EXISTS ({had} AND g.tag IN {some}))"
 
 
 _LENGTHS = {

@@ -28,7 +28,6 @@ from dixa_state.questions.conditions import (
     HasValue,
     IsSet,
     NoneOf,
-    OfStream,
     OneOf,
     Parameters,
     Tagged,
@@ -95,7 +94,7 @@ def choose_access_path(
     branches = {one: _branches(table, order, one, status) for one in conditions}
     leading = [one for one in conditions if one is not status] or list(conditions)
     if len(leading) == 1 and (found := branches[leading[0]]):
-        checked = [_checked(one, parameters) for one in conditions if one is not leading[0]]
+        checked = [one.of_row(parameters) for one in conditions if one is not leading[0]]
         return _union(table, found, checked, parameters)
     counted = _counted(connection, table, order, branches)
     if not counted:
@@ -103,7 +102,7 @@ def choose_access_path(
     rarest = min(reversed(counted), key=lambda one: (counted[one].rows, not counted[one].in_order))
     lead = counted.pop(rarest)
     clauses = [
-        _checked(one, parameters) if one in counted else one.sql(parameters)
+        one.of_row(parameters) if one in counted else one.sql(parameters)
         for one in conditions
         if one is not rarest
     ]
@@ -113,7 +112,7 @@ def choose_access_path(
         clause = AnyOf(tuple(part.found for part in lead.parts)).sql(parameters)
         few = f"SELECT * FROM {table} AS t WHERE {clause} LIMIT {_ALL}"  # noqa: S608
         return AccessPath(f"({few})", all_of(clauses))
-    return AccessPath(table, all_of([_checked(rarest, parameters), *clauses]))
+    return AccessPath(table, all_of([rarest.of_row(parameters), *clauses]))
 
 
 def _union(
@@ -175,8 +174,15 @@ def _counted(
         for one in branches
         if not (isinstance(one, Between) and one.column == order[0])
     }
-    ways = [part.found for parts in found.values() for part in parts]
-    counts = _counts(connection, table, ways)
+    parameters = Parameters()
+    counted = [
+        f"(SELECT count(*) FROM ({part.found.rows(table, parameters)} LIMIT {FEW}) AS few)"  # noqa: S608
+        for parts in found.values()
+        for part in parts
+    ]
+    if not counted:
+        return {}
+    counts = iter(connection.run(f"SELECT {', '.join(counted)}", **parameters.values)[0])
     made = {}
     for condition, parts in found.items():
         if parts:
@@ -204,28 +210,3 @@ def _alternatives(table: str, condition: Condition) -> list[Condition]:
             return [way for ways in split for way in ways] if all(split) else []
         case _:
             return []
-
-
-def _counts(connection: Connection, table: str, ways: Sequence[Condition]) -> Iterator[int]:
-    if not ways:
-        return iter(())
-    parameters = Parameters()
-    counts = (
-        f"(SELECT count(*) FROM ({_rows(table, way, parameters)} LIMIT {FEW}) AS few)"  # noqa: S608
-        for way in ways
-    )
-    sql = f"SELECT {', '.join(counts)}"
-    return iter(connection.run(sql, **parameters.values)[0])
-
-
-def _rows(table: str, way: Condition, parameters: Parameters) -> str:
-    if isinstance(way, OfStream):
-        return way.streams(parameters)
-    return f"SELECT 1 FROM {table} AS t WHERE {way.sql(parameters)}"  # noqa: S608
-
-
-def _checked(condition: Condition, parameters: Parameters) -> str:
-    """Write a condition so that it is checked of rows found otherwise, and no index searched."""
-    if isinstance(condition, OfStream):
-        return condition.of_row(parameters)
-    return f"({condition.sql(parameters)}) IS TRUE"

@@ -137,12 +137,9 @@ class ConversationTransitions(TransitionFilters, WholeQuestion[Transition]):
             known_at=self.known_at,
             up_to=position,
         )
-        return [((found.sequence,), found) for found in self._fitting(state)]
-
-    def _fitting(self, state: domain.Conversation) -> list[Transition]:
         listing = Listing("transitions", ("since", "sequence"), self.conditions())
-        held = assignments_of(state)
-        return [_transition(item, held) for item in listing.pick("", state, Cursor(0, None))]
+        found, held = listing.pick("", state, Cursor(0, None)), assignments_of(state)
+        return [((item.row.sequence,), _transition(item, held)) for item in found]
 
 
 class TransitionCount(Answer):
