@@ -4,16 +4,16 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions.periods import Zone, checked, read_zone
 from dixa_state.questions.question import describe_errors
-from dixa_state.views.tables import from_micros, micros
+from dixa_state.views.tables import EPOCH, micros
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -75,13 +75,13 @@ class BusinessHours(Week):
 
     def of(self, organization_id: str | None) -> "Calendar":
         """Return the calendar of an organization."""
-        week = self.organizations.get(organization_id or "", self)
-        return _calendar(week.model_dump_json(exclude={"organizations"}))
+        return self._calendars.get(organization_id or "", self._calendars[None])
 
-
-@lru_cache(maxsize=64)
-def _calendar(week: str) -> "Calendar":
-    return Calendar(Week.model_validate_json(week))
+    @cached_property
+    def _calendars(self) -> dict[str | None, "Calendar"]:
+        """The calendars by organization, with that of all others."""
+        weeks: list[tuple[str | None, Week]] = [(None, self), *self.organizations.items()]
+        return {key: Calendar(week) for key, week in weeks}
 
 
 @lru_cache(maxsize=16)
@@ -130,14 +130,12 @@ class Calendar:
 
     def _cover(self, begin: int, end: int) -> None:
         """Make the intervals of the days around; a moment's work for a year."""
-        first, last = (min(begin, self._first or begin), max(end, self._last))
-        days = _days(_local(first, self._zone) - _DAY, _local(last, self._zone) + _MARGIN)
+        first, last = min(begin, self._first or begin), max(end, self._last)
+        day, final = self._day(first) - _DAY, self._day(last) + _MARGIN
+        days = (day + timedelta(days=n) for n in range((final - day).days + 1))
         spans = [span for day in days for span in self._of(day)]
         self._begins, self._ends = [one for one, _ in spans], [one for _, one in spans]
-        total, self._before = 0, []
-        for one, other in spans:
-            self._before.append(total)
-            total += other - one
+        self._before = [0, *accumulate(other - one for one, other in spans)]
         self._first, self._last = first, last + _MARGIN // timedelta(microseconds=1)
 
     def _of(self, day: date) -> Iterator[tuple[int, int]]:
@@ -145,17 +143,10 @@ class Calendar:
             for begin, end in self._spans[day.weekday()]:
                 yield self._moment(day, begin), self._moment(day, end)
 
+    def _day(self, at: int) -> date:
+        return (EPOCH + timedelta(microseconds=at)).astimezone(self._zone).date()
+
     def _moment(self, day: date, since_midnight: timedelta) -> int:
         """Return the moment that the clock shows this time, whatever happened to it at night."""
         local = datetime.combine(day, time()) + since_midnight
         return micros(local.replace(tzinfo=self._zone))
-
-
-def _local(at: int, zone: ZoneInfo) -> date:
-    found = from_micros(at)
-    assert found is not None  # noqa: S101 — there is a time for every number
-    return found.astimezone(zone).date()
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    return (first + timedelta(days=n) for n in range((last - first).days + 1))
