@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 from pydantic import Field
@@ -87,7 +88,8 @@ class Bans(WholeQuestion[Ban]):
             found = connection.run("SELECT state FROM bans ORDER BY stream")
         bans = (decode_ban(bytes(state)) for (state,) in found)
         fitting = [Ban.model_validate(ban) for ban in bans if self._fits(ban)]
-        return sorted(((_place(ban), ban) for ban in fitting), key=lambda keyed: keyed[0])
+        keyed = [((ban.kind, ban.organization_id or "", ban.id), ban) for ban in fitting]
+        return sorted(keyed, key=itemgetter(0))
 
     def _fits(self, ban: domain.Ban) -> bool:
         owned = self.organization in (None, ban.organization_id or "")
@@ -139,7 +141,3 @@ class OneEndUser(Question[EndUser]):
                 f"name one of them: {names}"
             )
         return next(iter(owners))
-
-
-def _place(ban: Ban) -> tuple[str, str, str]:
-    return ban.kind, ban.organization_id or "", ban.id

@@ -342,7 +342,7 @@ class AllOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
 
     def sql(self, parameters: Parameters) -> str:
-        return f"({' AND '.join(_apart(self.conditions, parameters)) or '1 = 1'})"
+        return f"({where(self.conditions, parameters)})"
 
     def holds(self, row: Any, made: Made) -> bool:
         return hold(self.conditions, row, made)
@@ -354,14 +354,11 @@ class AnyOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
 
     def sql(self, parameters: Parameters) -> str:
-        return f"({' OR '.join(_apart(self.conditions, parameters)) or '1 = 0'})"
+        parts = [f"({condition.sql(parameters)})" for condition in self.conditions]
+        return f"({' OR '.join(parts) or '1 = 0'})"
 
     def holds(self, row: Any, made: Made) -> bool:
         return any(condition.holds(row, made) for condition in self.conditions)
-
-
-def _apart(conditions: Sequence[Condition], parameters: Parameters) -> list[str]:
-    return [f"({condition.sql(parameters)})" for condition in conditions]
 
 
 def where(conditions: Sequence[Condition], parameters: Parameters) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
+from msgspec.structs import asdict
 from pydantic import Field
 
 from dixa_state.dixa.streams import conversation_stream
@@ -256,14 +257,6 @@ def _times(state: domain.Conversation, bounds: UpperBounds) -> dict[str, Any]:
 
 
 def _durations(state: domain.Conversation, at: datetime, bounds: UpperBounds) -> dict[str, Any]:
-    measured = durations(state, at)
-    return {
-        "first_response": measured.first_response,
-        "next_responses": list(measured.next_responses),
-        "first_resolution": measured.first_resolution,
-        "full_resolution": measured.full_resolution,
-        **dict(measured.in_status.items()),
-        "queue_wait": measured.queue_wait,
-        "assigned": measured.assigned,
-        "upper_bounds": sorted(bounds.durations),
-    }
+    measured = asdict(durations(state, at))
+    in_status = measured.pop("in_status")
+    return {**measured, **in_status, "upper_bounds": sorted(bounds.durations)}

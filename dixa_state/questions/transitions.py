@@ -221,10 +221,9 @@ def _assignments(
     connection: Connection, items: Iterable[Item]
 ) -> Mapping[str, list[AssignmentRow]]:
     """Return the assignments of the conversations on a page: from their rows, or as folded."""
-    held: dict[str, list[AssignmentRow]] = defaultdict(list)
-    folded = {item.stream: item.state for item in items if item.state}
-    held.update({stream: assignments_of(state) for stream, state in folded.items()})
-    streams = {item.stream for item in items} - folded.keys()
+    folded = {item.stream: assignments_of(item.state) for item in items if item.state}
+    held: dict[str, list[AssignmentRow]] = defaultdict(list, folded)
+    streams = {item.stream for item in items} - held.keys()
     if streams:
         sql = f"SELECT {', '.join(AssignmentRow._fields)} FROM assignments AS t WHERE {{where}}"  # noqa: S608
         among = OneOf(("stream",), tuple(sorted(streams)))
