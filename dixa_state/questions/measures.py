@@ -20,7 +20,7 @@ from dixa_state.questions.conditions import Parameters, where
 from dixa_state.questions.filters import as_stored, between
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import distinct_values
-from dixa_state.questions.periods import Period
+from dixa_state.questions.periods import Period, read_zone
 from dixa_state.questions.question import NONE, Answer
 from dixa_state.views.generations import Connection
 from dixa_state.views.tables import EPOCH, micros
@@ -223,7 +223,6 @@ class Scope:
     asked: OverPeriod
     period: Period
     now: datetime
-    zone: ZoneInfo
     hours: BusinessHours | None = None
 
     def statement(self, measure: Measure, by: By | None) -> tuple[str, dict[str, Any]]:
@@ -340,12 +339,12 @@ def measure_all(
     names: Collection[str] | None = None,
 ) -> dict[Group, dict[str, Measured]]:
     """Compute every measure, or those of some names, for each group that has samples."""
-    name = _group_names(connection, by, scope.zone)
+    name = _group_names(connection, by, read_zone(scope.asked.time_zone))
     measures = [one for one in MEASURES if names is None or one.name in names]
     nothing = {measure.name: _Samples().measured(measure) for measure in measures}
     found: dict[Group, dict[str, Measured]] = defaultdict(nothing.copy)
     if by is None:
-        found[None].update()
+        found[None] = nothing.copy()
     for measure in measures:
         for group, samples in _grouped(connection, scope, measure, by, name).items():
             found[group][measure.name] = samples.measured(measure)

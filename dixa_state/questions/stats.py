@@ -14,7 +14,7 @@ from dixa_state.questions.filters import between, of_conversation, tagged
 from dixa_state.questions.measures import Measured, Scope, measure_all
 from dixa_state.questions.names import known_pairs
 from dixa_state.questions.naming import grouped, labels
-from dixa_state.questions.periods import Period, read_zone
+from dixa_state.questions.periods import Period
 from dixa_state.questions.question import Answer, Moment, Page, Question, Time
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection, Rows
@@ -124,7 +124,7 @@ class Stats(Compared):
 
     def _scope(self, period: Period, now: datetime) -> Scope:
         hours = read_business_hours(self.business_hours) if self.business_hours else None
-        return Scope(self, period, now, read_zone(self.time_zone), hours)
+        return Scope(self, period, now, hours)
 
     def _numbers(self, connection: Connection, period: Period, now: datetime) -> Numbers:
         scope = self._scope(period, now)
