@@ -50,8 +50,8 @@ def labels(known: Iterable[Known]) -> dict[str, str]:
             sharing[name].add(key)
     return {
         key: f"{name} ({key[: _prefix_length(keys)]})"
-        for name, keys in sharing.items()
-        for key in keys
+        for name, keys in sorted(sharing.items())
+        for key in sorted(keys)
         if len(keys) > 1
     }
 

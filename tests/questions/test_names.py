@@ -122,5 +122,10 @@ def test_agents_of_one_name_are_told_apart_in_timeline_and_audit(
 
 
 def test_ids_that_begin_alike_are_shown_as_far_as_they_differ() -> None:
-    found = labels([("queue-1", "Support"), ("queue-2", "Support"), ("q", "Sales")])
+    found = labels([("queue-2", "Support"), ("queue-1", "Support"), ("q", "Sales")])
     assert found == {"queue-1": "Support (queue-1)", "queue-2": "Support (queue-2)"}
+
+
+def test_labels_have_an_order_of_their_own() -> None:
+    ids = [f"queue-{number}" for number in range(9)]
+    assert [*labels((one, "Support") for one in reversed(ids))] == ids
