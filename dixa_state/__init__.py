@@ -41,7 +41,7 @@ else:
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
     def __dir__() -> list[str]:
-        return __all__
+        return sorted({*globals(), *__all__})
 
 
 __all__ = [

@@ -97,7 +97,7 @@ def _same_place(out: str | None, truth: str) -> bool:
 
 
 def _opened(place: str | None) -> AbstractContextManager[IO[bytes] | Any]:
-    return nullcontext() if place is None else click.open_file(Path(place), "wb")
+    return nullcontext() if place is None else click.open_file(place, "wb")
 
 
 def _watched(plan: Plan, simulated: Iterable[Simulated]) -> Iterator[Simulated]:

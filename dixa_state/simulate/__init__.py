@@ -17,7 +17,7 @@ The truth is JSON objects, each with its `kind`:
 """
 
 from dixa_state.simulate.delivery import Simulated, json_line, pretty_json
-from dixa_state.simulate.desk import FIRST_CSID, bodies
+from dixa_state.simulate.desk import FIRST_CSID, Record, bodies
 from dixa_state.simulate.plan import Plan
 
-__all__ = ["FIRST_CSID", "Plan", "Simulated", "bodies", "json_line", "pretty_json"]
+__all__ = ["FIRST_CSID", "Plan", "Record", "Simulated", "bodies", "json_line", "pretty_json"]

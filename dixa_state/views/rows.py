@@ -25,7 +25,7 @@ from dixa_state.views.tables import EPOCH, Row, micros
 from dixa_state.views.texts import attribute_text, findable, in_capitals, storable, words
 
 Make = Callable[[str, Conversation, int], Iterator[Row]]
-"""Makes the rows of a stream and its state, those of the items from a place on."""
+"""Makes the rows of the items of a state, from a place in its history on."""
 
 FirstChange = Callable[[Conversation, Conversation], int | None]
 """Finds the place from which the rows of two states differ, None if none do."""
@@ -343,7 +343,11 @@ def _current(state: Conversation) -> Attribution:
 def _missed(
     history: str, first: int, stream: str, state: Conversation, start: int
 ) -> Iterator[Row]:
-    """Yield the losses of a history, numbered by twos so that one more renumbers no others."""
+    """Yield the losses of a history; `first` is 1 or 2.
+
+    Two histories share the table: those of the status have odd numbers, those of the fields even
+    ones, so that one more renumbers none of the other.
+    """
     for place, loss in enumerate(histories.get(state, history)[start:], start):
         yield tables.MissedRow(
             stream=stream,

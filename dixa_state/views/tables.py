@@ -289,7 +289,7 @@ TABLES: dict[str, type[Row]] = {
     "bans": BanRow,
 }
 ALL_TABLES: dict[str, type[Row]] = {**TABLES, "poison": Poison}
-"""Beside them the events that could not be folded: skipped, shown, tried again by a replay."""
+"""All of them: those of rows, and `poison`, the events that could not be folded."""
 
 TABLE_OF = {row_type: name for name, row_type in TABLES.items()}
 KEYS: dict[str, tuple[str, ...]] = {

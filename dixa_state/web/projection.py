@@ -123,7 +123,10 @@ def _run_process(process: ServiceProcess[Connection], stop: Signal, report: Repo
 
 
 def project_until_end(open_place: OpenPlace, pipe: Connection) -> None:
-    """Project in this process until its pipe ends: with the service, however that ends."""
+    """Project in this process until its pipe ends: with the service, however that ends.
+
+    `open_place` opens the store, again after each failure.
+    """
     gc.freeze()  # what is imported by now is no garbage
     stop = Signal()
     sent: tuple[str | None, bool] | None = None

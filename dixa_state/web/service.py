@@ -29,7 +29,7 @@ PROBE_INTERVAL = 1.0
 """Seconds for which the result of a probe is returned again."""
 
 COUNTS_KEPT = 5.0
-"""Seconds for which boards share their counts."""
+"""Seconds for which boards share counts, once these have been made."""
 
 POSITION_TIMEOUT = 5.0
 """Seconds that a query waits for the position that it needs."""

@@ -69,3 +69,9 @@ def test_the_truth_needs_a_place_of_its_own(
     with pytest.raises(click.UsageError, match="--truth: expected another place than OUT"):
         command("--conversations", 5, "--seed", 1, "--truth", place, place)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_may_be_called_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command("--conversations", 1, "--seed", 1, "./-")
+    assert (tmp_path / "-").read_bytes().startswith(b"{")

@@ -24,7 +24,7 @@ def views_tables(dialect: str, prefix: str) -> tuple[str, ...]:
     """Return the statements that create the tables of one generation of the views."""
     text = 'TEXT COLLATE "C"' if dialect == "postgres" else "TEXT"
     script = _read("schema.sql").replace("{v}", prefix).replace("{text}", text)
-    return tuple(script.split(";\n")[:-1])
+    return tuple(part for part in script.split(";\n") if part.strip())
 
 
 def views_indexes(prefix: str) -> str:
