@@ -366,7 +366,7 @@ class Event(Struct, gc=False, frozen=True):
 
 
 def is_later(event: Event, reported_at: datetime | None, grace: timedelta) -> bool:
-    """Return whether an event is later than the last report by more than the grace, if any came."""
+    """Return whether an event is the first report, or the grace and more after the last one."""
     return reported_at is None or event.at - reported_at > grace
 
 

@@ -269,11 +269,16 @@ class Including(Condition, frozen=True):
         some = f"t.stream IN ({found})"
         if not self.every:
             return some
-        met = " UNION ".join(
-            f"SELECT DISTINCT g.{name} {own} AND {fit}" for name, fit in fits.items()
-        )
-        count, several = f"(SELECT count(*) FROM ({met}) AS met)", len(set(self.values))  # noqa: S608
+        count, several = self._count(own, fits), len(set(self.values))
         return f"({some} AND {count} = {several})" if self.wanted else f"{count} < {several}"
+
+    def _count(self, own: str, fits: Mapping[str, str]) -> str:
+        """Return how many of the values a conversation has."""
+        if len(fits) == 1:  # as a subquery it would be read by the index of the values
+            [(name, fit)] = fits.items()
+            return f"(SELECT count(DISTINCT g.{name}) {own} AND {fit})"
+        met = " UNION ".join(f"SELECT g.{name} {own} AND {fit}" for name, fit in fits.items())
+        return f"(SELECT count(*) FROM ({met}) AS met)"  # noqa: S608
 
     def holds(self, row: Any, made: Made) -> bool:
         had, asked = self.had(made), set(self.values)

@@ -41,7 +41,7 @@ def in_capitals(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def tagged(tags: tuple[str, ...], kind: type[Tagged] = Tagged) -> list[Condition]:
-    """Return the condition that a conversation, or what else is tagged, has one of the tags."""
+    """Return the condition that a conversation has one of the tags now, or what `kind` says."""
     if not tags:
         return []
     wanted = tuple(as_stored(tag) for tag in tags if tag != NONE)

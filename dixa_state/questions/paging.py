@@ -101,7 +101,7 @@ class Listing:
         question: PagedQuestion[Any],
         conditions_at: Callable[[int], Sequence[Condition]] | None = None,
     ) -> Page[Item]:
-        """Return the same of views that are open; one more row shows whether a page follows."""
+        """Return the page in a transaction that is open; one more row shows whether one follows."""
         cursor, listing = read_cursor(question, position, self.kinds), self
         if conditions_at is not None:
             now = micros(reader.now()) if cursor.now is None else cursor.now

@@ -221,7 +221,8 @@ def _assignments(
     connection: Connection, items: Iterable[Item]
 ) -> Mapping[str, list[AssignmentRow]]:
     """Return the assignments of the conversations on a page: from their rows, or as folded."""
-    folded = {item.stream: assignments_of(item.state) for item in items if item.state}
+    states = {item.stream: item.state for item in items if item.state}
+    folded = {stream: assignments_of(state) for stream, state in states.items()}
     held: dict[str, list[AssignmentRow]] = defaultdict(list, folded)
     streams = {item.stream for item in items} - held.keys()
     if streams:

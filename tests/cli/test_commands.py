@@ -634,6 +634,7 @@ class Interrupting:
         if name == "click":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its jobs ignore it
 from dixa_state.__main__ import main
 main()
 """

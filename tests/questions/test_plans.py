@@ -162,6 +162,7 @@ def rows(n: int) -> Iterator[Row]:
         )
         yield TagRow(stream, 1, "rare" if n % 5_000 == 0 else "common", f"tag-{n % 7}", at, None)
         yield AttributeRow(stream, 1, "order", "attribute-1", f"AU-{n}")
+        yield AttributeRow(stream, 2, "level", "attribute-2", "Gold")
         yield SlaEvaluationRow(
             stream=stream,
             number=1,
@@ -353,6 +354,15 @@ def test_no_value_is_so_rare_or_so_common_that_it_takes_long(
 ) -> None:
     listing = by_sort(sort, question.conditions(NOW))
     assert effort(big, listing) < {"sqlite": 200, "postgres": 5_000}[big.views.dialect] * SCALE
+
+
+@pytest.mark.parametrize("operator", ["IncludesAll", "ExcludesOne"])
+def test_how_many_of_several_values_it_has_is_read_from_each_conversation_alone(
+    big: Place, operator: str
+) -> None:
+    asked = condition("CustomAttribute", operator, "Gold", "Silver", id="level")
+    listing = by_sort("-last_event_at", SearchBody.model_validate(body(asked)).conditions(NOW))
+    assert effort(big, listing) < {"sqlite": 1_000, "postgres": 100_000}[big.views.dialect] * SCALE
 
 
 def test_a_range_in_the_order_of_the_list_narrows_whatever_leads(
