@@ -129,6 +129,7 @@ def no_second_try() -> None:
     def project(projector: Projector, stop: Signal, report: Report) -> None:
         with suppress(StoreUnavailableError):
             projector._lead_once(stop, lambda _position: report(None))
+        stop.wait()
 
     projection.project = project
 

@@ -55,7 +55,7 @@ class Prober:
     def views_position(self) -> int:
         """Give the position that the views have reached; 0 if the service does not tell."""
         try:
-            return int(self.ask("/readyz").json()["views_position"])
+            return int(self.ask("/readyz").json()["views_position"] or 0)
         except httpx.HTTPError:
             return 0
 
