@@ -187,7 +187,7 @@ def opened(
 
 
 def _update(tracker: ConversationTracker, views: Views, store: str | None) -> None:
-    """Bring the views up to date if no projector is running."""
+    """Update the views to the newest event, if no projector is running."""
     begun = views.progress().position
     total = tracker.event_recorder.max_notification_id() or 0
     if total - begun > FAR_BEHIND:
