@@ -37,7 +37,7 @@ ATTAINMENT = ("", "achieved", "breached", "pending", "voided", "attainment", "be
 MEASURES = ("measure", "p50", "p90", "average", "of", "by date")
 GROUPED = ("measure", "", "p50", "p90", "average", "of")
 COMPARED = ("measure", "p50", "p50 before", "average", "average before", "of", "of before")
-DAYS = ("day", "began", "opened", "pending", "closed", "abandoned", "reopens")
+DAYS = tuple(questions.DailyCounts.model_fields)
 BANS = ("who", "banned", "since (UTC)", "by")
 QUARANTINE = ("id", "received (UTC)", "bytes", "reason", "resolution")
 

@@ -12,6 +12,7 @@ from dixa_state.domain.losses import Loss, prove_loss
 Status = Literal["open", "pending", "closed", "abandoned"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 ENDED: frozenset[Status | None] = frozenset({"closed", "abandoned"})
+RUNNING: tuple[Status, ...] = tuple(status for status in STATUSES if status not in ENDED)
 
 Irregularity = Literal["unexpected_from", "abandoned_with_assignee", "history_starts_midlife"]
 
@@ -31,11 +32,11 @@ class TransitionRule(Struct, gc=False, frozen=True):
 
 
 CREATED = TransitionRule("open", frozenset({None}), repeat="nothing", proves_loss=False)
-REOPENED = TransitionRule("open", frozenset({"closed", "abandoned", "pending"}))
+REOPENED = TransitionRule("open", frozenset(STATUSES) - {"open"})
 FOLLOW_UP_ADDED = TransitionRule("pending", frozenset({"open"}))
 FOLLOW_UP_EXPIRED = TransitionRule("open", frozenset({"pending"}))
-CLOSED = TransitionRule("closed", frozenset({"open", "pending"}), repeat="reopening")
-ABANDONED = TransitionRule("abandoned", frozenset({"open", "pending"}), repeat="reopening")
+CLOSED = TransitionRule("closed", frozenset(RUNNING), repeat="reopening")
+ABANDONED = TransitionRule("abandoned", frozenset(RUNNING), repeat="reopening")
 
 
 class Transition(Struct, gc=False, frozen=True):

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dixa_state.domain.conversation import Conversation
 from dixa_state.domain.evidence import GRACE
-from dixa_state.domain.lifecycle import STATUSES, Lifecycle, Status
+from dixa_state.domain.lifecycle import RUNNING, STATUSES, Lifecycle, Status
 from dixa_state.domain.messages import Response
 
 Interval = tuple[datetime, datetime]
@@ -178,7 +178,7 @@ def _assigned(
 ) -> float | None:
     if not state.assignments:
         return None
-    active = [interval for status, interval in intervals if status in ("open", "pending")]
+    active = [interval for status, interval in intervals if status in RUNNING]
     return _total(_overlaps([(one.since, one.until or at) for one in state.assignments], active))
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from dixa_state.domain.lifecycle import RUNNING
 from dixa_state.questions.business_hours import BusinessHours
 from dixa_state.questions.compared import By, OverPeriod
 from dixa_state.questions.conditions import Parameters, where
@@ -23,6 +24,7 @@ from dixa_state.questions.naming import distinct_values
 from dixa_state.questions.periods import Period, read_zone
 from dixa_state.questions.question import NONE, Answer
 from dixa_state.views.generations import Connection
+from dixa_state.views.sql import HAS_ENDED, IS_RUNNING
 from dixa_state.views.tables import EPOCH, micros
 
 Unit = Literal["seconds", "share", "count"]
@@ -93,7 +95,7 @@ def _in_status(status: str) -> Measure:
         at="o.created_at",
         begin="x.since",
         finish="coalesce(x.until, :now)",
-        bound=f"o.{status}_bound",
+        bound=f"' ' || o.inexact || ' ' LIKE '% {status} %'",
         in_pieces=True,
     )
 
@@ -137,8 +139,7 @@ MEASURES = (
     ),
     _resolution("first_resolution", "creation to the first close"),
     _resolution("full_resolution", "creation to the last close"),
-    _in_status("open"),
-    _in_status("pending"),
+    *map(_in_status, RUNNING),
     Measure(
         "queue_wait",
         "seconds",
@@ -157,7 +158,7 @@ MEASURES = (
         "assigned",
         "each assignment to an agent, while the conversation had not ended",
         "assignments AS x JOIN transitions AS s ON s.stream = x.stream "
-        "AND s.after IN ('open', 'pending') "
+        f"AND s.after {IS_RUNNING} "
         f"AND s.since < {_HELD_UNTIL} AND {_STATUS_UNTIL} > x.since",
         at="x.since",
         begin="CASE WHEN x.since > s.since THEN x.since ELSE s.since END",
@@ -185,11 +186,11 @@ MEASURES = (
         "ends that a reopening followed, of all ends",
         "transitions AS x LEFT JOIN transitions AS n "
         "ON n.stream = x.stream AND n.sequence = x.sequence + 1 "
-        "WHERE x.after IN ('closed', 'abandoned')",
+        f"WHERE x.after {HAS_ENDED}",
         number="x.sequence",
         at="x.since",
         finish="x.since",
-        value="CASE WHEN n.after IN ('open', 'pending') THEN 1 ELSE 0 END",
+        value=f"CASE WHEN n.after {IS_RUNNING} THEN 1 ELSE 0 END",
     ),
     Measure(
         "abandon_rate",

@@ -39,7 +39,7 @@ from pydantic import (
 from dixa_state.dixa.fields import spelling
 from dixa_state.dixa.streams import MAX_CSID, read_csid
 from dixa_state.domain import conversation as domain
-from dixa_state.domain.lifecycle import STATUSES
+from dixa_state.domain.lifecycle import RUNNING, STATUSES
 from dixa_state.questions.conditions import (
     AllOf,
     AnyOf,
@@ -66,7 +66,12 @@ MAX_TEXT = 200
 MAX_SECONDS = 10_000_000_000
 """More than three hundred years: far beyond any conversation, near enough to be reckoned with."""
 
-DIXA_STATUSES = ("Open", "AwaitingPending", "Pending", "Closed")
+_OURS: dict[str, tuple[str, ...]] = {
+    **{status.capitalize(): (status,) for status in RUNNING},
+    "AwaitingPending": (),
+    "Closed": ("closed", "abandoned"),
+}
+"""Our statuses for each of Dixa's, as its REST API writes them."""
 
 _DURATION = re.compile(
     r"P(?=.)(?:(?P<weeks>[0-9]{1,9})W)?(?:(?P<days>[0-9]{1,9})D)?"
@@ -74,14 +79,14 @@ _DURATION = re.compile(
     r"(?:(?P<seconds>[0-9]{1,11}(?:\.[0-9]{1,9})?)S)?)?"
 )
 _SECONDS = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
-_STATUSES = {spelling(status): status for status in (*DIXA_STATUSES, "abandoned")}
+_STATUSES = {spelling(status): status for status in (*_OURS, "abandoned")}
 
 
 def _read_status(value: str) -> str:
     """Read a status: one of ours in lower case, or else Dixa's, however it is spelled."""
     found = value if value in STATUSES else _STATUSES.get(spelling(value))
     if found is None:
-        raise ValueError(f"expected one of {', '.join((*DIXA_STATUSES, *STATUSES))}, got it")
+        raise ValueError(f"expected one of {', '.join((*_OURS, *STATUSES))}, got it")
     return found
 
 
@@ -111,7 +116,7 @@ Text = Annotated[str, Field(min_length=1)]
 Status = Annotated[
     str,
     AfterValidator(_read_status),
-    WithJsonSchema({"type": "string", "enum": [*DIXA_STATUSES, *STATUSES]}),
+    WithJsonSchema({"type": "string", "enum": [*_OURS, *STATUSES]}),
 ]
 Csid = Annotated[
     int,
@@ -420,12 +425,6 @@ _COLUMNS = {
     "AssignedDate": "assigned_at",
     "LastActivity": "last_event_at",
     "LastMessage": "last_message_at",
-}
-_OURS: dict[str, tuple[str, ...]] = {
-    "Open": ("open",),
-    "Pending": ("pending",),
-    "Closed": ("closed", "abandoned"),
-    "AwaitingPending": (),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from dixa_state.domain.lifecycle import STATUSES
 from dixa_state.questions.business_hours import FORMAT, BusinessHoursText, read_business_hours
 from dixa_state.questions.compared import By, Compared
 from dixa_state.questions.conditions import Condition, Parameters, select, where
@@ -18,6 +19,7 @@ from dixa_state.questions.periods import Period
 from dixa_state.questions.question import Answer, Moment, Page, Question, Time
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection, Rows
+from dixa_state.views.sql import HAS_ENDED, IS_RUNNING
 
 _DAY = 86_400_000_000
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
@@ -50,7 +52,7 @@ class Numbers(Answer):
     by_sla_status: dict[str, int] = Field(description="Conversations by SLA status.")
     by_queue: dict[str, int] = Field(description="Conversations by queue.")
     by_assignee: dict[str, int] = Field(description="Conversations by agent.")
-    reopens: int = Field(description="Transitions from closed or abandoned to open or pending.")
+    reopens: int = Field(description="Times that a conversation went on after its end.")
     irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
     inferred: int = Field(description="Transitions known from a snapshot only.")
     late: int = Field(description="Transitions whose webhook came late.")
@@ -86,7 +88,7 @@ class DailyCounts(Answer):
     pending: int = Field(description="Transitions to pending.")
     closed: int = Field(description="Transitions to closed.")
     abandoned: int = Field(description="Transitions to abandoned.")
-    reopens: int = Field(description="Transitions from closed or abandoned to open.")
+    reopens: int = Field(description="Times that a conversation went on after its end.")
 
 
 class Stats(Compared):
@@ -218,11 +220,11 @@ def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
     return {"none" if value is None else value: count for value, count in counts.items()}
 
 
-_REOPENED = "before IN ('closed', 'abandoned') AND after IN ('open', 'pending')"
-_DAILY = {
+_REOPENED = f"before {HAS_ENDED} AND after {IS_RUNNING}"
+_DAILY: dict[str, str] = {
     "began": "t.before IS NULL",
     "opened": "t.after = 'open'",
-    **{status: f"t.after = '{status}'" for status in ("pending", "closed", "abandoned")},
+    **{status: f"t.after = '{status}'" for status in STATUSES if status != "open"},
     "reopens": _REOPENED,
 }
 _TRANSITIONS = {

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dixa_state.fold import Poison
 
-VIEW_VERSION = 4
+VIEW_VERSION = 5
 """Incremented when the meaning of the rows changes; views of another version must be replayed."""
 
 
@@ -30,8 +30,8 @@ class ConversationRow(NamedTuple):
     it, a line each.
     `irregular` does not count a history that starts midlife, which `starts_midlife` says. A
     duration that is only an upper bound is null, with its `…_bound` true, so that no median
-    contains it; `open_bound` and `pending_bound` say so of the time in these statuses. `missed`
-    counts what proves a lost webhook.
+    contains it; `inexact` has the statuses that lasted no longer than we know. `missed` counts what
+    proves a lost webhook.
     """
 
     stream: str
@@ -73,8 +73,7 @@ class ConversationRow(NamedTuple):
     first_response_bound: bool
     first_resolution_bound: bool
     full_resolution_bound: bool
-    open_bound: bool
-    pending_bound: bool
+    inexact: str
     version: int
     position: int
     chunks: int

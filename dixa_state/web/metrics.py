@@ -10,6 +10,7 @@ from time import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dixa_state.domain.lifecycle import RUNNING
 from dixa_state.questions import CurrentCounts
 
 MAX_QUEUES = 50
@@ -31,10 +32,9 @@ _GAUGES = {
 
 
 _WORKLOAD = {
-    "open_conversations": "Conversations in status open",
-    "pending_conversations": "Conversations in status pending",
+    **{f"{status}_conversations": f"Conversations in status {status}" for status in RUNNING},
     "unassigned_conversations": "Open conversations without an agent",
-    "breached_conversations": "Open or pending conversations with a breached SLA evaluation",
+    "breached_conversations": "Conversations that have not ended, with a breached SLA evaluation",
     "missed_webhooks": "Proofs of a webhook that was lost",
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from places import EIGHT, Place
 
+from dixa_state.domain.lifecycle import RUNNING
 from dixa_state.questions import (
     Conversations,
     Current,
@@ -15,7 +16,7 @@ from dixa_state.questions import (
     TransitionMatrix,
     Transitions,
 )
-from dixa_state.questions.current import RUNNING, Group
+from dixa_state.questions.current import Group
 from dixa_state.simulate import Plan, bodies, pretty_json
 
 

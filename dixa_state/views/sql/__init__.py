@@ -1,16 +1,33 @@
-"""The SQL of the views; `{v}` stands for the prefix of a generation's tables."""
+"""The SQL of the views.
+
+`{v}` stands for the prefix of a generation's tables, `{running}` for the statuses of what has not
+ended.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
+from dixa_state.domain.lifecycle import ENDED, RUNNING, STATUSES
 from dixa_state.store.sql import named_statements
 
 _INDEX = re.compile(
     r"^CREATE INDEX \w+ ON (?P<table>\w+) \((?P<columns>[^)]+)\)(?: WHERE (?P<rows>[^;]+))?;$",
     re.MULTILINE,
 )
+
+
+def _one_of(statuses: Iterable[str]) -> str:
+    listed = ", ".join(f"'{status}'" for status in statuses)
+    return f"IN ({listed})"
+
+
+IS_RUNNING = _one_of(RUNNING)
+"""What follows a status in SQL, to select conversations that have not ended."""
+
+HAS_ENDED = _one_of(status for status in STATUSES if status in ENDED)
+"""The same for those that have."""
 
 
 @cache
@@ -29,7 +46,7 @@ def views_tables(dialect: str, prefix: str) -> tuple[str, ...]:
 
 def views_indexes(prefix: str) -> str:
     """Return the script that creates the indexes of one generation of the views."""
-    return _read("indexes.sql").replace("{v}", prefix)
+    return _read("indexes.sql").replace("{v}", prefix).replace("{running}", IS_RUNNING)
 
 
 @cache

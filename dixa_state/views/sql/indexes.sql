@@ -21,7 +21,7 @@ CREATE INDEX {v}conversations_channel ON {v}conversations (channel, status, last
 CREATE INDEX {v}conversations_closed ON {v}conversations (closed_at, status) WHERE closed_at IS NOT NULL;
 CREATE INDEX {v}conversations_assigned ON {v}conversations (assigned_at) WHERE assigned_at IS NOT NULL;
 CREATE INDEX {v}conversations_waiting ON {v}conversations (waiting_since, stream) WHERE waiting_since IS NOT NULL;
-CREATE INDEX {v}conversations_running ON {v}conversations (queue_id, queue_name, assignee_id, assignee_name, assignee_email, channel, organization_id, status, waiting_since, sla_status) WHERE (status IN ('open', 'pending')) IS TRUE;
+CREATE INDEX {v}conversations_running ON {v}conversations (queue_id, queue_name, assignee_id, assignee_name, assignee_email, channel, organization_id, status, waiting_since, sla_status) WHERE (status {running}) IS TRUE;
 CREATE INDEX {v}conversations_open ON {v}conversations (open_since, stream) WHERE open_since IS NOT NULL;
 CREATE INDEX {v}conversations_deadline ON {v}conversations (deadline, stream) WHERE deadline IS NOT NULL;
 CREATE INDEX {v}conversations_reopened ON {v}conversations (reopened_at) WHERE reopened_at IS NOT NULL;

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from dixa_state.domain.lifecycle import STATUSES
+from dixa_state.domain.lifecycle import RUNNING, STATUSES
 from dixa_state.domain.timestamps import format_time
 from dixa_state.questions import (
     Conversation,
@@ -15,7 +15,7 @@ from dixa_state.questions import (
     Page,
     Reader,
 )
-from dixa_state.questions.current import RUNNING, Group
+from dixa_state.questions.current import Group
 from dixa_state.questions.naming import labelled
 from dixa_state.web.pages.frame import HEADERS, View, page, part, question, row_id
 from dixa_state.web.pages.live import Board, follow, partial
@@ -151,8 +151,7 @@ def tiles(counts: CurrentCounts, view: View) -> list[Tile]:
     total, today = counts.total, format_time(view.midnight())
     waiting = {"waiting": "true", "sort": "waiting"}
     return [
-        Tile("open", total.open, {"status": "open"}),
-        Tile("pending", total.pending, {"status": "pending"}),
+        *(Tile(status, getattr(total, status), {"status": status}) for status in RUNNING),
         Tile("unassigned", total.unassigned, {"status": "open", "assignee": "none"}),
         Tile("waiting", total.waiting, waiting, total.longest_wait),
         Tile("breached", total.breached, {"sla": "breached"}),

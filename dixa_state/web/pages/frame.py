@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from dixa_state.domain.lifecycle import RUNNING
 from dixa_state.domain.timestamps import format_time
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Question
@@ -37,7 +38,7 @@ ZONE_COOKIE = "dixa_state_zone"
 """Where the browser's script says which time zone the reader is in."""
 
 _MACHINES = ("/v1/", "/webhooks/", "/metrics", "/healthz", "/readyz", "/openapi.json", ASSETS)
-_OF_ORGANIZATION = ("/", "/audit", "/audit.csv", "/sla", "/operations", "/find", "/live")
+_OF_NO_ORGANIZATION = ("/docs", "/login", "/logout", "/webhooks/", ASSETS)
 _NOTHING = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -98,7 +99,7 @@ class View:
 
         Pages about conversations keep the organization that was chosen, unless it is "" here.
         """
-        keeps = path in _OF_ORGANIZATION or path.startswith("/conversations/")
+        keeps = not path.startswith(_OF_NO_ORGANIZATION)
         if keeps and query.get("organization") is None:
             query["organization"] = self.given("organization")[-1:] or None
         pairs = [(n.rstrip("_"), value) for n, value in query.items() if value not in (None, "")]
@@ -204,7 +205,7 @@ def row_id(organization_id: str | None, csid: int) -> str:
     return f"c-{csid}-{sha256(repr(organization_id).encode()).hexdigest()[:8]}"
 
 
-_templates.globals["row_id"] = row_id
+_templates.globals.update(row_id=row_id, running=RUNNING)
 _templates.filters.update(span=span, words=words, moment=moment, event=event)
 
 
