@@ -148,8 +148,6 @@ def _path_field(field: FieldInfo) -> Any:
 
 def _without(question: type[Question[Any]], names: set[str]) -> type[BaseModel]:
     """Return the model of a question's query parameters, without those of its path."""
-    if not names:
-        return question
     fields: dict[str, Any] = {
         name: (field.rebuild_annotation(), field)
         for name, field in question.model_fields.items()
@@ -168,6 +166,7 @@ def _response_model(question: type[Question[Any]]) -> type[BaseModel]:
     item: Any = get_args(model)[0]
     return create_model(
         f"{item.__name__}Page",
+        __config__={"defer_build": True},  # only described: endpoints write their answers
         __doc__=f"A page of a list of {item.__name__}.",
         data=(list[item], Field(description="The items.")),
         meta=(Meta, Field(description="Where the list goes on.")),
