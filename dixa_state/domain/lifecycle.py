@@ -11,7 +11,7 @@ from dixa_state.domain.losses import Loss, prove_loss
 
 Status = Literal["open", "pending", "closed", "abandoned"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-ENDED: frozenset[Status | None] = frozenset({"closed", "abandoned"})
+ENDED: tuple[Status, ...] = ("closed", "abandoned")
 RUNNING: tuple[Status, ...] = tuple(status for status in STATUSES if status not in ENDED)
 
 Irregularity = Literal["unexpected_from", "abandoned_with_assignee", "history_starts_midlife"]
@@ -158,7 +158,7 @@ def infer_status(life: Lifecycle, event: Event, status: Status, grace: timedelta
     """Apply the status in a snapshot where it is credible, since no event reported it."""
     if life.status == interpret_status(life, status):
         return life
-    had = life.had & (ENDED if status == "closed" else {status})
+    had = life.had.intersection(ENDED if status == "closed" else [status])
     if had and not is_later(event, life.reported_at, grace):
         return life  # it may be a moment stale, which a status that it never had cannot be
     midlife: Irregularity | None = None if life.transitions else "history_starts_midlife"

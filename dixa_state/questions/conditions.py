@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dixa_state.domain.lifecycle import ENDED
 from dixa_state.views.generations import Connection, Rows
-from dixa_state.views.sql import HAS_ENDED
+from dixa_state.views.sql import IN_ENDED
 
 Made = Mapping[str, Sequence[Any]]
 """All rows that one conversation makes, by table."""
@@ -211,7 +211,7 @@ class NotEnded(Condition, frozen=True):
     def sql(self, parameters: Parameters) -> str:
         # looks up the one row of the conversation, which no planner can turn into a scan
         status = "SELECT c.status FROM conversations AS c WHERE c.stream = t.stream"
-        return f"coalesce(({status}), '') NOT {HAS_ENDED}"
+        return f"coalesce(({status}), '') NOT {IN_ENDED}"
 
     def holds(self, row: Any, made: Made) -> bool:
         return all(one.status not in ENDED for one in made["conversations"])

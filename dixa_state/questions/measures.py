@@ -24,7 +24,7 @@ from dixa_state.questions.naming import distinct_values
 from dixa_state.questions.periods import Period, read_zone
 from dixa_state.questions.question import NONE, Answer
 from dixa_state.views.generations import Connection
-from dixa_state.views.sql import HAS_ENDED, IS_RUNNING
+from dixa_state.views.sql import IN_ENDED, IN_RUNNING
 from dixa_state.views.tables import EPOCH, micros
 
 Unit = Literal["seconds", "share", "count"]
@@ -158,7 +158,7 @@ MEASURES = (
         "assigned",
         "each assignment to an agent, while the conversation had not ended",
         "assignments AS x JOIN transitions AS s ON s.stream = x.stream "
-        f"AND s.after {IS_RUNNING} "
+        f"AND s.after {IN_RUNNING} "
         f"AND s.since < {_HELD_UNTIL} AND {_STATUS_UNTIL} > x.since",
         at="x.since",
         begin="CASE WHEN x.since > s.since THEN x.since ELSE s.since END",
@@ -186,11 +186,11 @@ MEASURES = (
         "ends that a reopening followed, of all ends",
         "transitions AS x LEFT JOIN transitions AS n "
         "ON n.stream = x.stream AND n.sequence = x.sequence + 1 "
-        f"WHERE x.after {HAS_ENDED}",
+        f"WHERE x.after {IN_ENDED}",
         number="x.sequence",
         at="x.since",
         finish="x.since",
-        value=f"CASE WHEN n.after {IS_RUNNING} THEN 1 ELSE 0 END",
+        value=f"CASE WHEN n.after {IN_RUNNING} THEN 1 ELSE 0 END",
     ),
     Measure(
         "abandon_rate",

@@ -39,7 +39,7 @@ from pydantic import (
 from dixa_state.dixa.fields import spelling
 from dixa_state.dixa.streams import MAX_CSID, read_csid
 from dixa_state.domain import conversation as domain
-from dixa_state.domain.lifecycle import RUNNING, STATUSES
+from dixa_state.domain.lifecycle import ENDED, STATUSES
 from dixa_state.questions.conditions import (
     AllOf,
     AnyOf,
@@ -67,9 +67,10 @@ MAX_SECONDS = 10_000_000_000
 """More than three hundred years: far beyond any conversation, near enough to be reckoned with."""
 
 _OURS: dict[str, tuple[str, ...]] = {
-    **{status.capitalize(): (status,) for status in RUNNING},
+    "Open": ("open",),
     "AwaitingPending": (),
-    "Closed": ("closed", "abandoned"),
+    "Pending": ("pending",),
+    "Closed": ENDED,
 }
 """Our statuses for each of Dixa's, as its REST API writes them."""
 

@@ -19,7 +19,7 @@ from dixa_state.questions.periods import Period
 from dixa_state.questions.question import Answer, Moment, Page, Question, Time
 from dixa_state.questions.reader import Reader
 from dixa_state.views.generations import Connection, Rows
-from dixa_state.views.sql import HAS_ENDED, IS_RUNNING
+from dixa_state.views.sql import IN_ENDED, IN_RUNNING
 
 _DAY = 86_400_000_000
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()
@@ -52,7 +52,7 @@ class Numbers(Answer):
     by_sla_status: dict[str, int] = Field(description="Conversations by SLA status.")
     by_queue: dict[str, int] = Field(description="Conversations by queue.")
     by_assignee: dict[str, int] = Field(description="Conversations by agent.")
-    reopens: int = Field(description="Times that a conversation went on after its end.")
+    reopens: int = Field(description="Transitions from an ended status to one that has not ended.")
     irregular: int = Field(description="Transitions that the lifecycle does not foresee.")
     inferred: int = Field(description="Transitions known from a snapshot only.")
     late: int = Field(description="Transitions whose webhook came late.")
@@ -88,7 +88,7 @@ class DailyCounts(Answer):
     pending: int = Field(description="Transitions to pending.")
     closed: int = Field(description="Transitions to closed.")
     abandoned: int = Field(description="Transitions to abandoned.")
-    reopens: int = Field(description="Times that a conversation went on after its end.")
+    reopens: int = Field(description="Transitions from an ended status to one that has not ended.")
 
 
 class Stats(Compared):
@@ -220,7 +220,7 @@ def named_counts(counts: dict[str | None, int]) -> dict[str, int]:
     return {"none" if value is None else value: count for value, count in counts.items()}
 
 
-_REOPENED = f"before {HAS_ENDED} AND after {IS_RUNNING}"
+_REOPENED = f"before {IN_ENDED} AND after {IN_RUNNING}"
 _DAILY: dict[str, str] = {
     "began": "t.before IS NULL",
     "opened": "t.after = 'open'",

@@ -30,8 +30,8 @@ class ConversationRow(NamedTuple):
     it, a line each.
     `irregular` does not count a history that starts midlife, which `starts_midlife` says. A
     duration that is only an upper bound is null, with its `…_bound` true, so that no median
-    contains it; `inexact` has the statuses that lasted no longer than we know. `missed` counts what
-    proves a lost webhook.
+    contains it; `inexact` lists the statuses that began or ended at a time that is only an upper
+    bound, with spaces between them. `missed` counts what proves a lost webhook.
     """
 
     stream: str

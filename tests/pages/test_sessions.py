@@ -86,13 +86,18 @@ def test_a_writing_token_retries_and_discards_what_is_in_quarantine(guarded: Run
     for site in ("cross-site", "same-site", "none"):
         assert client.post(discard, headers={"Sec-Fetch-Site": site}).status_code == 403
     assert client.post(discard, headers={"Authorization": f"Bearer {WRITER}"}).status_code == 403
-    answer = client.post(retry, headers=SAME)
-    assert answer.headers["location"] == "/operations?outcome=quarantined#quarantine"
+    kept = f"{retry}?organization=o"
+    assert f'action="{kept}"' in client.get("/operations?organization=o").text
+    answer = client.post(kept, headers=SAME)
+    there = "/operations?outcome=quarantined&organization=o#quarantine"
+    assert answer.headers["location"] == there
     answer = client.post(discard, headers=SAME)
     assert answer.headers["location"] == "/operations?outcome=discarded#quarantine"
     assert "Empty: every webhook became an event" in client.get("/operations").text
-    for gone in (retry, discard):
-        assert client.post(gone, headers=SAME).status_code == 404
+    for gone in (kept, discard):
+        answer = client.post(gone, headers=SAME | {"Accept": "text/html"})
+        assert answer.status_code == 404
+        assert f'href="{gone.partition("?")[0]}' not in answer.text  # which only takes a POST
 
 
 @pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/\\evil.example", ""])

@@ -112,7 +112,7 @@ REFUSED += [
         (
             condition("Status", "IsOneOf", "Open", "Asleep"),
             "Status.operator.values.1",
-            "one of Open, Pending, AwaitingPending, Closed, open, pending, closed, abandoned",
+            "one of Open, AwaitingPending, Pending, Closed, open, pending, closed, abandoned",
         ),
         (
             condition("Status", "IsOneOf", "Open", negate=True),

@@ -1,7 +1,7 @@
 """The SQL of the views.
 
-`{v}` stands for the prefix of a generation's tables, `{running}` for the statuses of what has not
-ended.
+`{v}` stands for the prefix of a generation's tables, `{running}` in `indexes.sql` for `IN` and the
+statuses of conversations that have not ended.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
-from dixa_state.domain.lifecycle import ENDED, RUNNING, STATUSES
+from dixa_state.domain.lifecycle import ENDED, RUNNING
 from dixa_state.store.sql import named_statements
 
 _INDEX = re.compile(
@@ -23,11 +23,11 @@ def _one_of(statuses: Iterable[str]) -> str:
     return f"IN ({listed})"
 
 
-IS_RUNNING = _one_of(RUNNING)
-"""What follows a status in SQL, to select conversations that have not ended."""
+IN_RUNNING = _one_of(RUNNING)
+"""`IN` and the statuses of conversations that have not ended."""
 
-HAS_ENDED = _one_of(status for status in STATUSES if status in ENDED)
-"""The same for those that have."""
+IN_ENDED = _one_of(ENDED)
+"""`IN` and the statuses of those that have."""
 
 
 @cache
@@ -46,7 +46,7 @@ def views_tables(dialect: str, prefix: str) -> tuple[str, ...]:
 
 def views_indexes(prefix: str) -> str:
     """Return the script that creates the indexes of one generation of the views."""
-    return _read("indexes.sql").replace("{v}", prefix).replace("{running}", IS_RUNNING)
+    return _read("indexes.sql").replace("{v}", prefix).replace("{running}", IN_RUNNING)
 
 
 @cache

@@ -43,7 +43,7 @@ CREATE TABLE {v}conversations (
     first_response_bound BOOLEAN NOT NULL,
     first_resolution_bound BOOLEAN NOT NULL,
     full_resolution_bound BOOLEAN NOT NULL,
-    inexact {text} NOT NULL,
+    inexact TEXT NOT NULL,
     version BIGINT NOT NULL,
     position BIGINT NOT NULL,
     chunks BIGINT NOT NULL,

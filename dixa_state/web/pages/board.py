@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from dixa_state.domain.lifecycle import RUNNING, STATUSES
+from dixa_state.domain.lifecycle import ENDED, RUNNING, STATUSES
 from dixa_state.domain.timestamps import format_time
 from dixa_state.questions import (
     Conversation,
@@ -156,7 +156,9 @@ def tiles(counts: CurrentCounts, view: View) -> list[Tile]:
         Tile("waiting", total.waiting, waiting, total.longest_wait),
         Tile("breached", total.breached, {"sla": "breached"}),
         Tile("due within 1 h", counts.due_soon, {"sla": "due_soon"}),
-        Tile("closed today", counts.closed, {"status": "closed", "closed_since": today}),
-        Tile("abandoned today", counts.abandoned, {"status": "abandoned", "closed_since": today}),
+        *(
+            Tile(f"{one} today", getattr(counts, one), {"status": one, "closed_since": today})
+            for one in ENDED
+        ),
         Tile("reopened today", counts.reopened, {"status": ANY, "reopened_since": today}),
     ]

@@ -97,7 +97,7 @@ class View:
     def url(self, path: str, **query: Any) -> str:
         """Return the address of a page, with the values that are not None.
 
-        Pages about conversations keep the organization that was chosen, unless it is "" here.
+        Pages keep the organization that was chosen, but for those of none, unless it is "" here.
         """
         keeps = not path.startswith(_OF_NO_ORGANIZATION)
         if keeps and query.get("organization") is None:

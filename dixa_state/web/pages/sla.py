@@ -20,7 +20,7 @@ PERIODS: tuple[tuple[Period, str, str], ...] = (
     ("-7d", "7 days", "-7d"),
     ("-30d", "30 days", "-30d"),
 )
-RUNNING = ("overdue", "breached_open", "due_soon")
+_URGENT = ("overdue", "breached_open", "due_soon")
 MEASURES = ("first_response", "next_response", "first_resolution", "full_resolution")
 _FILTERS = {"organization", "status", "queue", "agent", "channel", "tag", "pageKey", "pageLimit"}
 
@@ -42,11 +42,11 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
     stats = reader.spelled(question(Stats, view, only, **compared))
     numbers, before = stats.measured(reader, MEASURES)
     listed = question(SlaEvaluations, view, _FILTERS, **during) if view.given("status") else None
-    running = {state: _running(reader, view, state) for state in RUNNING}
+    urgent = {state: _in_state(reader, view, state) for state in _URGENT}
     return page(
         view,
         "sla.html",
-        running=labelled(running),
+        urgent=labelled(urgent),
         shares=reader.ask(question(Attainment, view, only, **compared | {"by": by})).items,
         measures=[(name, numbers[name], before[name]) for name in MEASURES],
         listed=labelled(reader.ask(listed)) if listed else None,
@@ -56,7 +56,7 @@ def _page(reader: Reader, request: Request, by: By, period: Period) -> Response:
     )
 
 
-def _running(reader: Reader, view: View, state: str) -> list[SlaEvaluation]:
+def _in_state(reader: Reader, view: View, state: str) -> list[SlaEvaluation]:
     """Return those in a state, the one with the least time left first."""
     asked = question(SlaEvaluations, view, {"organization"}, status=(state,), page_limit=200)
     found = reader.ask(asked).items
