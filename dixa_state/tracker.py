@@ -49,6 +49,12 @@ class Asks(Protocol):
     def refresh(self) -> None:
         """Update the views to the newest event, unless a projector is at work on them."""
 
+    def ask(self, question: Any) -> Any:
+        """Return the answer to a question."""
+
+    def every(self, question: Any) -> Iterator[Any]:
+        """Yield the items of all pages of an answer."""
+
     def close(self) -> None:
         """Close the connections that are not the event store's."""
 
@@ -214,13 +220,14 @@ class ConversationTracker(Application[str]):
         """Return the answer to a question of `dixa_state.questions`.
 
         The views are brought up to date first, unless a projector is at work on them. Raises what
-        the question's `answer` raises.
+        `Reader.ask` raises.
         """
-        return question.answer(self._asks())
+        answer: A = self._asks().ask(question)
+        return answer
 
     def every(self, question: Pageable[A]) -> Iterator[A]:
         """Yield the items of all pages of a question's answer; raises what `ask` raises."""
-        return question.every(self._asks())
+        return self._asks().every(question)
 
     def close(self) -> None:
         """Close all connections."""
@@ -415,7 +422,5 @@ class ConversationTracker(Application[str]):
 
 def _require_zone(**moments: datetime | None) -> None:
     for name, moment in moments.items():
-        if moment is not None and moment.tzinfo is None:
-            raise InvalidInputError(
-                f"{name}: expected a time with a zone, got {moment.isoformat()}"
-            )
+        if moment is not None and getattr(moment, "tzinfo", None) is None:
+            raise InvalidInputError(f"{name}: expected a time with a zone, got {moment}")

@@ -210,10 +210,11 @@ def stats(
     """
     if business_hours:
         given["business_hours"] = business_hours.read()
+    if daily and given.keys() - questions.Daily.model_fields.keys():
+        raise click.UsageError("--daily: expected no option but --org and --json beside it")
     with opened_reader(store) as reader:
         if daily:
-            kept = {name: given[name] for name in given.keys() & {"organization"}}
-            days = reader.ask(asked(questions.Daily, kept)).items
+            days = reader.ask(asked(questions.Daily, given)).items
             print_rows(tables.DAYS, tables.day_row, days, as_json=as_json)
             return
         found = reader.ask(asked(questions.Stats, given))

@@ -11,7 +11,6 @@ from dixa_state.domain.timestamps import format_time, shorten
 from dixa_state.questions.conversation import Queue, Rating, Sla, User
 from dixa_state.questions.measures import Measured
 from dixa_state.questions.quarantine import QuarantinedWebhook
-from dixa_state.questions.stats import Numbers
 
 Row = tuple[object, ...]
 
@@ -35,7 +34,7 @@ LISTED_BY_ELSE = "last event (UTC)"
 SLA = ("csid", "metric", "status", "deadline (UTC)", "queue", "agent")
 ATTAINMENT = ("", "achieved", "breached", "pending", "voided", "attainment", "before")
 MEASURES = ("measure", "p50", "p90", "average", "of", "by date")
-GROUPED = ("measure", "", "p50", "p90", "average", "of")
+GROUPED = ("measure", "p50", "p90", "average", "of")
 COMPARED = ("measure", "p50", "p50 before", "average", "average before", "of", "of before")
 DAYS = tuple(questions.DailyCounts.model_fields)
 BANS = ("who", "banned", "since (UTC)", "by")
@@ -272,9 +271,13 @@ def stats_fields(stats: questions.Statistics) -> Iterator[tuple[str, object]]:
 def measures(stats: questions.Statistics) -> tuple[tuple[str, ...], Iterator[Row]]:
     """Return the columns and the rows of the measures: all, by group, or beside those before."""
     if stats.by:
-        return (GROUPED[0], stats.by, *GROUPED[2:]), _grouped_rows(stats)
+        name, *figures = COMPARED if stats.compared else GROUPED
+        return (name, stats.by, *figures), _grouped_rows(stats)
     if stats.compared:
-        return COMPARED, _compared_rows(stats, stats.compared)
+        before = stats.compared.measures
+        return COMPARED, (
+            (name, *_beside(measure, before[name])) for name, measure in stats.measures.items()
+        )
     return MEASURES, (
         (name, *_figures(measure), _count(measure), measure.cohort)
         for name, measure in stats.measures.items()
@@ -283,32 +286,39 @@ def measures(stats: questions.Statistics) -> tuple[tuple[str, ...], Iterator[Row
 
 
 def _grouped_rows(stats: questions.Statistics) -> Iterator[Row]:
+    compared = stats.compared
+    now = {group.value: group.measures for group in stats.groups}
+    before = {group.value: group.measures for group in compared.groups} if compared else {}
+    labels = (compared.labels if compared else {}) | stats.labels
     for name in stats.measures:
-        for group in stats.groups:
-            measure = group.measures[name]
-            if measure.count or measure.upper_bounds:
-                value = group.value or "none"
-                yield name, stats.labels.get(value, value), *_figures(measure), _count(measure)
+        for value in now | before:
+            measure, earlier = (of.get(value, {}).get(name) for of in (now, before))
+            if any(one and (one.count or one.upper_bounds) for one in (measure, earlier)):
+                figures = (*_figures(measure), _count(measure))
+                shown = labels.get(value or "", value or "none")
+                yield name, shown, *(_beside(measure, earlier) if compared else figures)
 
 
-def _compared_rows(stats: questions.Statistics, before: Numbers) -> Iterator[Row]:
-    for name, measure in stats.measures.items():
-        p50, _, average = _figures(measure)
-        earlier = before.measures[name]
-        p50_before, _, average_before = _figures(earlier)
-        counts = _count(measure), _count(earlier)
-        yield name, p50, p50_before, average, average_before, *counts
+def _beside(measure: Measured | None, earlier: Measured | None) -> Row:
+    """Return median, average and number of a measure, each beside the one before."""
+    p50, _, average = _figures(measure)
+    p50_before, _, average_before = _figures(earlier)
+    return p50, p50_before, average, average_before, _count(measure), _count(earlier)
 
 
-def _figures(measure: Measured) -> tuple[str, ...]:
-    """Return median, p90 and average in the unit of the measure."""
+def _figures(measure: Measured | None) -> tuple[str, ...]:
+    """Return median, p90 and average in the unit of the measure; blanks without one."""
+    if measure is None:
+        return "", "", ""
     figures = (measure.p50, measure.p90, measure.average)
     shown = "{:.1%}".format if measure.unit == "share" else span
     return tuple("" if figure is None else shown(figure) for figure in figures)
 
 
-def _count(measure: Measured) -> str:
+def _count(measure: Measured | None) -> str:
     """Return how many were measured, and how many were left out."""
+    if measure is None:
+        return "0"
     left_out = f" (+{measure.upper_bounds:,})" if measure.upper_bounds else ""
     return f"{measure.count:,}{left_out}"
 

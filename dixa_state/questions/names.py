@@ -173,7 +173,7 @@ def unknown_name(
     if nearest:
         hint = f"the nearest known: {', '.join(map(shorten, nearest))}"
     else:
-        hint = f"none of the {len(known):,} known is like it" if known else "none is known yet"
+        hint = "nothing known is like it" if known else "none is known yet"
     return UnknownNameError(
         f"{field}: expected the name of a known {kind}, got {shorten(value)!r}; {hint}"
     )

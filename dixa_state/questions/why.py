@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from types import UnionType
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import Field
 
@@ -39,6 +40,22 @@ _OTHERS = {"organization_id", "csid", "durations", "version", "position", "as_of
 """Fields that no event changes, or every one."""
 
 FIELDS = tuple(name for name in Conversation.model_fields if name not in _OTHERS)
+
+
+_OF_ANY_NAME = ("custom_attributes", "tags")
+"""Fields whose parts are what they contain."""
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Return the parts of a field that has the same ones in every conversation."""
+    annotation = Conversation.model_fields[name].annotation
+    kinds = get_args(annotation) if get_origin(annotation) is UnionType else (annotation,)
+    return tuple(
+        part
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, Answer)
+        for part in kind.model_fields
+    )
 
 
 class Cause(OfConversation):
@@ -148,11 +165,15 @@ class Why(Question[Cause]):
         )
 
     def _require_field(self) -> None:
-        root = self.field.partition(".")[0]
+        root, dot, part = self.field.partition(".")
         if root not in FIELDS:
             raise InvalidInputError(
                 f"field: expected one of {', '.join(FIELDS)}, got {self.field!r}"
             )
+        if dot and root not in _OF_ANY_NAME and part not in (parts := _parts(root)):
+            known = ", ".join(f"{root}.{one}" for one in parts)
+            expected = f"one of {known}" if known else f"{root}, which has no parts"
+            raise InvalidInputError(f"field: expected {expected}, got {self.field!r}")
 
     def _find(self, steps: Iterable[Step], grace: timedelta, now: datetime) -> _Found | None:
         """Return the last event, in event time, after which the field had another value.

@@ -182,6 +182,12 @@ def test_statistics_of_a_period_by_queue_and_beside_the_day_before(
     assert "period (UTC)   2026-03-02 00:00:00 to 2026-03-03 00:00:00" in shown
     compared = "measure           p50      p50 before  average  average before  of  of before"
     assert compared in shown
+    of_week = ("stats", "--since", "2026-03-09", "--until", "2026-03-16", "--compare", "-7d")
+    shown = day(*of_week, "--by", "queue").table
+    [heading] = [line for line in shown if line.startswith("measure ")]
+    assert heading.split()[:2] == ["measure", "queue"]
+    assert heading.endswith("of before")
+    assert shown[-1].split() == ["abandon_rate", "Support", "50.0%", "0", "2"]
     (tmp_path / "hours.toml").write_text('monday = "09:00-17:00"')
     shown = day("stats", "--business-hours", tmp_path / "hours.toml").table
     assert "hours          closed hours are subtracted from durations" in shown
@@ -221,6 +227,7 @@ def test_filters_of_a_list(day: Command, filters: list[str], csids: list[int]) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["stats", "--daily", "--by", "queue"], "--daily: expected no option but --org and --json"),
         (["list", "--status", "asleep"], "'asleep' is not one of 'open', 'pending'"),
         (["list", "--sla", "late"], "'late' is not one of"),
         (["list", "--sort", "subject"], "'subject' is not one of"),

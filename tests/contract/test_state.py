@@ -368,3 +368,5 @@ def test_a_moment_without_a_zone_is_refused(store: SimpleNamespace) -> None:
     tracker.append(webhook("08:00:00", "CONVERSATION_CREATED"))
     with pytest.raises(InvalidInputError, match="as_of: expected a time with a zone"):
         tracker.conversation(7, as_of=datetime(2026, 3, 2))  # noqa: DTZ001 — the point
+    with pytest.raises(InvalidInputError, match="as_of: expected a time with a zone, got 2026"):
+        tracker.conversation(7, as_of="2026-03-02T08:00:00Z")  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -109,6 +110,20 @@ def test_signing_in_leads_nowhere_else(guarded: Running, to: str) -> None:
 def test_behind_tls_the_cookie_is_for_tls_only(guarded: Running) -> None:
     assert "Secure" not in sign_in(guarded).headers["set-cookie"]
     assert "Secure" in sign_in(guarded, **{"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+
+
+def test_a_board_without_rows_says_whether_there_are_others(
+    tmp_path: Path, day_lines: list[bytes]
+) -> None:
+    store = f"sqlite:///{tmp_path}/store.db"
+    with running(Settings(_env_file=None, store=store, webhook_secrets=SECRET)) as server:
+        assert "Once Dixa sends webhooks to" in server.client.get("/").text
+        for line in day_lines:
+            server.post(line)
+        server.get("/v1/stats", min_position=server.service.reader.newest())
+        shown = server.client.get("/").text
+        assert "No conversation is open or pending. <a href=" in shown
+        assert "Once Dixa sends" not in shown
 
 
 def test_a_page_may_load_and_run_its_own_files_only(guarded: Running) -> None:

@@ -89,8 +89,20 @@ def test_the_event_is_that_of_the_moment(day: ConversationTracker) -> None:
 def test_a_field_that_there_is_not_is_refused_with_those_there_are(
     day: ConversationTracker,
 ) -> None:
-    with pytest.raises(InvalidInputError, match=r"field: expected one of status, .*, got 'mood'"):
-        why(day, "mood")
+    for field, expected in {
+        "mood": "expected one of status, .*, got 'mood'",
+        "assignee.mood": r"expected one of assignee\.id, .*, got 'assignee.mood'",
+        "times.": r"expected one of times\.first_response_at, .*, got 'times.'",
+        "status.open": "expected status, which has no parts, got 'status.open'",
+        "sla.FirstResponse": "expected sla, which has no parts, got 'sla.FirstResponse'",
+    }.items():
+        with pytest.raises(InvalidInputError, match=f"field: {expected}"):
+            why(day, field)
+
+
+def test_a_tag_and_an_attribute_have_names_of_their_own(day: ConversationTracker) -> None:
+    assert why(day, "tags.never").value is False
+    assert why(day, "custom_attributes.never").value is None
 
 
 def body(seconds: int, fqn: str, **conversation: Any) -> str:
@@ -148,7 +160,7 @@ def test_without_a_secret_nothing_is_judged(day_lines: list[bytes], sqlite_url: 
 def test_a_position_without_an_event_is_not_found(
     day: ConversationTracker, question: dict[str, Any]
 ) -> None:
-    with pytest.raises(NotFoundError, match="event "):
+    with pytest.raises(NotFoundError, match=r"event |known organization"):
         day.ask(OneStoredEvent(**question))
 
 

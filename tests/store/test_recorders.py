@@ -12,7 +12,7 @@ from eventsourcing.tests import persistence
 from dixa_state import open_tracker
 from dixa_state.asgi import open_application
 from dixa_state.bootstrap import open_recorder
-from dixa_state.errors import InvalidInputError
+from dixa_state.errors import InvalidInputError, UnknownNameError
 from dixa_state.questions import Conversations
 from dixa_state.settings import Settings
 from dixa_state.store.recorder import EventRecorder
@@ -79,6 +79,10 @@ def test_a_temporary_store_answers_as_any_other_and_leaves_no_file(
             tracker.append(line)
         [first, *_] = tracker.ask(Conversations(sort="csid")).items
         assert tracker.conversation(first.csid).version == first.version
+        assert tracker.ask(Conversations(queue=("logistics",))).items  # as spelled elsewhere
+        for ask in (tracker.ask, lambda question: list(tracker.every(question))):
+            with pytest.raises(UnknownNameError, match="the nearest known: Logistics"):
+                ask(Conversations(queue=("Logistic",)))
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
 
