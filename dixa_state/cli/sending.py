@@ -10,11 +10,11 @@ import click
 
 from dixa_state.cli.options import read_secrets, read_settings, with_json
 from dixa_state.cli.output import print_one, say
-from dixa_state.cli.store import read_sources, reading_progress
+from dixa_state.cli.store import read_sources, reading_progress, with_anyway
 from dixa_state.cli.tables import count_fields
 from dixa_state.dixa.signature import parse_secrets
 from dixa_state.errors import InvalidInputError
-from dixa_state.files.ingest import until_broken
+from dixa_state.files.ingest import begun_with_webhooks, until_broken
 
 if TYPE_CHECKING:
     from dixa_state.files.sending import Target
@@ -34,16 +34,21 @@ with_secret = click.option(
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
 @click.option("--to", "address", required=True, metavar="URL", help="The address of the service.")
 @with_secret
+@with_anyway
 @with_json
-def send_command(paths: tuple[str, ...], address: str, secret: str | None, *, as_json: bool) -> int:
+def send_command(
+    paths: tuple[str, ...], address: str, secret: str | None, *, anyway: bool, as_json: bool
+) -> int:
     """Send webhook bodies to a service, signed as Dixa signs them.
 
-    From the same files that `ingest` reads. What the service cannot store at the moment (503, or no
-    answer) is sent again, a few times. A URL without a path stands for that of /webhooks/dixa.
+    From the same files that `ingest` reads; a file without a webhook among its first 20 bodies is
+    refused. What the service cannot store at the moment (503, or no answer) is sent again, a few
+    times. A URL without a path stands for that of /webhooks/dixa.
     """
     target = open_target(address, secret)
     sources, failures = read_sources(paths), list[str]()
-    bodies = chain.from_iterable(until_broken(source, failures) for source in sources)
+    begun = (source if anyway else begun_with_webhooks(source) for source in sources)
+    bodies = chain.from_iterable(until_broken(one, failures) for one in begun)
     with reading_progress("Sending", sources) as advance:
         code = send_all((body.raw for body in bodies), target, advance, as_json=as_json)
     for failure in failures:

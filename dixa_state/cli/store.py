@@ -33,9 +33,12 @@ FAILED = 1
 PROBLEMS = (*get_args(Problem), "conflict")
 
 
+with_anyway = click.option("--anyway", is_flag=True, help="Also files that begin without webhooks.")
+
+
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
-@click.option("--anyway", is_flag=True, help="Also files that begin without webhooks.")
+@with_anyway
 @with_store
 @with_json
 def ingest_command(

@@ -56,11 +56,13 @@ def test_what_is_refused_is_exit_code_1_and_says_why_once(
 ) -> None:
     (tmp_path / "bad.jsonl").write_text("{half\n")
     words = [str(data / "day.jsonl"), str(tmp_path / "bad.jsonl"), "--to", sqlite_server.url]
-    assert run(["send", *words, "--secret", OTHER]) == 1
+    assert run(["send", *words, "--anyway", "--secret", OTHER]) == 1
     shown = capsys.readouterr()
     assert "refused      46" in shown.out
     assert shown.err == "46 refused: 401: expected a webhook that Dixa signed\n"
-    assert run(["send", *words[1:], "--secret", SECRET]) == 0
+    assert run(["send", *words[1:], "--secret", SECRET]) == 1
+    assert "bad.jsonl: expected a webhook among the first 20 bodies" in capsys.readouterr().err
+    assert run(["send", *words[1:], "--anyway", "--secret", SECRET]) == 0
     assert "1 quarantined: expected JSON, got '{half'" in capsys.readouterr().err
 
 
