@@ -73,7 +73,9 @@ class Cause(OfConversation):
     at: Time | None = Field(description="When it happened, by Dixa's clock: it decides the order.")
     received_at: Time | None = Field(description="When its webhook was received, by our clock.")
     late: bool | None = Field(description="Its webhook was received after later ones.")
-    actor: User | None = Field(description="Who did it, where Dixa says so.")
+    actor: User | None = Field(
+        description="Who did it, where Dixa says so; null for a snapshot, which only shows it."
+    )
     subscription_id: str | None = Field(description="The header X-Dixa-Subscription-Id.")
     signature: str | None = Field(description="The header X-Dixa-Signature.")
     verdict: Verdict | None = Field(description="Whether a configured secret signs the webhook.")
@@ -156,7 +158,7 @@ class Why(Question[Cause]):
             at=event and event.at,
             received_at=event and event.received_at,
             late=event and event.late,
-            actor=event and event.actor,
+            actor=event.actor if event and found and found.evidence == "event" else None,
             subscription_id=stored and stored.webhook.subscription_id,
             signature=stored and stored.webhook.signature,
             verdict=stored and tracker.judge_signature(stored.webhook, state.organization_id),
