@@ -1,7 +1,7 @@
 """Times: RFC 3339 in, aware UTC datetimes inside, RFC 3339 with `Z` out."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
@@ -39,6 +39,14 @@ def parse_time(text: str) -> datetime:
         return time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _unusable(text) from error
+
+
+def in_zone(time: datetime, zone: tzinfo) -> datetime:
+    """Return a time in a zone; as it is, where that would be before year 1 or after 9999."""
+    try:
+        return time.astimezone(zone)
+    except (OverflowError, ValueError):
+        return time
 
 
 def _is_canonical(text: str) -> bool:

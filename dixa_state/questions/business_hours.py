@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dixa_state.domain.timestamps import in_zone
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions.periods import Zone, checked, read_zone
 from dixa_state.questions.question import describe_errors
@@ -144,7 +145,7 @@ class Calendar:
                 yield self._moment(day, begin), self._moment(day, end)
 
     def _day(self, at: int) -> date:
-        return (EPOCH + timedelta(microseconds=at)).astimezone(self._zone).date()
+        return in_zone(EPOCH + timedelta(microseconds=at), self._zone).date()
 
     def _moment(self, day: date, since_midnight: timedelta) -> int:
         """Return the moment that the clock shows this time, whatever happened to it at night."""

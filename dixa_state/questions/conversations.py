@@ -71,7 +71,7 @@ class Conversations(PagedQuestion[Conversation]):
     status: Annotated[
         tuple[Status, ...], Field(max_length=MAX_VALUES, description="The status.")
     ] = ()
-    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT.")
+    channel: Texts = Field((), description="Such as EMAIL or WIDGET_CHAT, or `none`.")
     direction: Texts = Field((), description="INBOUND or OUTBOUND.")
     queue: Queues = ()
     assignee: Assignees = ()
@@ -136,7 +136,7 @@ class Conversations(PagedQuestion[Conversation]):
         return [
             *of_conversation(self.organization, self.csid),
             *one_of(("status",), self.status),
-            *one_of(("channel",), in_capitals(self.channel)),
+            *one_of(("channel",), in_capitals(self.channel), or_none=True),
             *one_of(("direction",), in_capitals(self.direction)),
             *_with_sla(self.sla, now),
             *one_of(("queue_id", "queue_name"), self.queue, or_none=True),

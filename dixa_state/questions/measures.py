@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from dixa_state.domain.lifecycle import RUNNING
+from dixa_state.domain.timestamps import in_zone
 from dixa_state.questions.business_hours import BusinessHours
 from dixa_state.questions.compared import By, OverPeriod
 from dixa_state.questions.conditions import Parameters, where
@@ -405,5 +406,5 @@ def _group_names(connection: Connection, by: By | None, zone: ZoneInfo) -> Name:
 
 def group_in_time(at: int, by: Literal["day", "hour"], zone: ZoneInfo) -> str:
     """Return the day or the hour of a zone that a time, in microseconds, is in."""
-    local = (EPOCH + timedelta(microseconds=at)).astimezone(zone)
+    local = in_zone(EPOCH + timedelta(microseconds=at), zone)
     return local.strftime("%Y-%m-%d" if by == "day" else "%Y-%m-%dT%H:00")

@@ -102,7 +102,10 @@ class Period(NamedTuple):
         """Return a period of the same length, so much earlier; an open end is now."""
         if self.since is None:
             raise InvalidInputError("compare: expected `since` with it, got none")
-        return Period(self.since - span, (self.until or now) - span)
+        try:
+            return Period(self.since - span, (self.until or now) - span)
+        except OverflowError as error:
+            raise InvalidInputError("compare: expected a period after year 1, got none") from error
 
 
 def read_period(since: str | None, until: str | None, now: datetime, zone: ZoneInfo) -> Period:

@@ -177,7 +177,7 @@ SELECT before, after, many, seconds FROM (
     LEFT JOIN transitions AS earlier
         ON earlier.stream = t.stream AND earlier.sequence = t.sequence - 1
     WHERE {where}
-) AS ranked WHERE place = (many + 1) / 2 ORDER BY before, after
+) AS ranked WHERE place = (many + 1) / 2 ORDER BY before IS NOT NULL, before, after
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dixa_state.domain.timestamps import format_time, parse_time
+from dixa_state.domain.timestamps import format_time, in_zone, parse_time
 
 ZONES = st.sampled_from([UTC, ZoneInfo("UTC"), ZoneInfo("Europe/Copenhagen")])
 
@@ -26,3 +26,10 @@ def test_a_time_has_milliseconds_or_microseconds_where_it_needs_them(
 @given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=ZONES))  # noqa: DTZ001
 def test_what_is_written_is_read_back_as_the_same_moment(time: datetime) -> None:
     assert parse_time(format_time(time)) == time.astimezone(UTC)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York", "UTC"])
+@pytest.mark.parametrize("year", [1, 9999])
+def test_the_first_and_the_last_days_have_a_time_in_every_zone(year: int, zone: str) -> None:
+    for moment in (datetime(year, 1, 1, tzinfo=UTC), datetime(year, 12, 31, 23, 59, tzinfo=UTC)):
+        assert in_zone(moment, ZoneInfo(zone)) == moment

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from time import sleep
 
@@ -132,6 +132,34 @@ def test_boards_with_the_same_filters_show_a_change_alike(desk: Running) -> None
     assert f">{number}</a>" in first
     assert "Support (q-1)" in first  # two queues have that name
     assert first == second
+
+
+def test_a_board_that_stays_open_counts_the_day_that_it_is_by_now(
+    desk: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, now = LIVE + 5_000, datetime.now(UTC)
+    for kind, status in (("CREATED", "OPEN"), ("CLOSED", "CLOSED")):
+        desk.post(webhook(f"CONVERSATION_{kind}", number, now, status)).raise_for_status()
+    desk.get("/v1/stats", min_position=desk.service.reader.newest())
+    text = desk.client.get("/?text=nothing", headers={"Accept": "text/html"}).text
+    [live] = map(unescape, re.findall(r'hx-sse:connect="([^"]*)"', text))
+    with desk.client.stream("GET", live) as opened:
+        lines = opened.iter_lines()
+        assert closed_on(now, lines) > 0
+        monkeypatch.setattr(desk.service.tracker, "_clock", lambda: now + timedelta(days=1))
+        desk.post(webhook("CONVERSATION_CREATED", number + 1, now, "OPEN")).raise_for_status()
+        assert closed_on(now + timedelta(days=1), lines) == 0
+
+
+def closed_on(day: datetime, lines: Iterator[str]) -> int:
+    """Return how many were closed on a day, as soon as the tiles are of that day."""
+    link = rf"closed_since={day:%Y-%m-%d}[^>]*>[^<]*<span class=\"count\">(\d+)"
+    text = ""
+    for line in lines:
+        text += line
+        if found := re.search(link, text):
+            return int(found[1])
+    raise AssertionError(text)
 
 
 def row_of(number: int, lines: Iterator[str]) -> str:

@@ -176,6 +176,12 @@ def test_the_shares_of_slas_open_as_many_rows_as_they_count(desk: Running, visit
         assert rows.count('<th scope="row">') == int(link.inner_text()), address
 
 
+def test_what_is_wrong_with_a_spreadsheet_is_said_before_it_begins(desk: Running) -> None:
+    for path in ("/audit", "/audit.csv"):
+        answer = desk.client.get(f"{path}?until=2026-01-01")  # since today, if nothing else is said
+        assert (answer.status_code, "expected a time before" in answer.text) == (400, True)
+
+
 def test_a_cell_of_a_spreadsheet_holds_no_formula(desk: Running) -> None:
     text = desk.client.get("/audit.csv?since=always").text
     assert "'=cmd" in text

@@ -71,6 +71,8 @@ def test_forms_of_other_sites_are_refused(guarded: Running) -> None:
     elsewhere = {"Origin": "https://evil.example"}
     assert guarded.client.post("/login", **form).status_code == 403
     assert guarded.client.post("/login", **form, headers=elsewhere).status_code == 403
+    for odd in ("http://[", "//[", "null", ""):
+        assert guarded.client.post("/login", **form, headers={"Origin": odd}).status_code == 403
     assert guarded.client.post("/login", **form, headers={"Origin": guarded.url}).status_code == 303
 
 

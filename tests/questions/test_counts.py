@@ -51,6 +51,8 @@ def test_the_matrix_counts_transitions_and_their_median_time(desk: Place) -> Non
     counted = Counter((one.from_status, one.to_status) for one in listed)
     cells = desk.reader.ask(TransitionMatrix()).items
     assert {(one.from_status, one.to_status): one.count for one in cells} == counted
+    pairs = [(one.from_status or "", one.to_status) for one in cells]
+    assert pairs == sorted(pairs)
     for cell in cells:
         pair = (cell.from_status, cell.to_status)
         times = [m.seconds_in_previous for m in listed if (m.from_status, m.to_status) == pair]

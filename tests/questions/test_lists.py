@@ -49,7 +49,7 @@ def names(of: list[dict[str, str]], *keys: str) -> list[str]:
 
 CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "status": some(["open", "pending", "closed", "abandoned"]),
-    "channel": some(["EMAIL", "email", "WIDGET_CHAT", "PSTN_PHONE"]),
+    "channel": some(["EMAIL", "email", "WIDGET_CHAT", "PSTN_PHONE", "none"]),
     "direction": some(["INBOUND", "OUTBOUND"]),
     "queue": some([*names(QUEUES, "id", "name"), "none"]),
     "assignee": some([*names(AGENTS, "id", "name", "email"), "none"]),
@@ -89,7 +89,7 @@ def fits(  # noqa: C901, PLR0911 — one arm per filter
         case "status":
             return state.status in value
         case "channel" | "direction":
-            return getattr(state, name) in [given.upper() for given in value]
+            return (getattr(state, name) or "NONE") in [given.upper() for given in value]
         case "queue":
             known = {queue.id, queue.name} if queue else {"none"}
             return bool(known & set(value) - ({"none"} if queue else set()))

@@ -177,6 +177,8 @@ def test_two_periods_stand_side_by_side(desk: Place) -> None:
     assert both == [2400, 900]
     with pytest.raises(InvalidInputError, match="compare: expected `since` with it"):
         desk.reader.ask(Stats(compare="-1d"))
+    with pytest.raises(InvalidInputError, match="compare: expected a period after year 1"):
+        desk.reader.ask(Stats(since="0001-01-01", until="0001-01-02", compare="-7d"))
 
 
 def test_business_hours_are_subtracted_and_said(desk: Place) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Request
@@ -68,8 +69,12 @@ async def download(
     view = View(request, "/audit")
     named = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
     listed = _listed(view, kind)
-    items = await service.run_query(request, lambda: service.reader.every(listed))
-    lines = _lines(_KINDS[kind][1], items)
+
+    def begun() -> Iterator[Any]:
+        items = service.reader.every(listed)
+        return chain(list(islice(items, 1)), items)  # what is wrong with the question is said now
+
+    lines = _lines(_KINDS[kind][1], await service.run_query(request, begun))
     return StreamingResponse(lines, headers=HEADERS | named, media_type="text/csv; charset=utf-8")
 
 

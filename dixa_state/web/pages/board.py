@@ -75,14 +75,19 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
     asked = await service.executor.run(lambda: service.reader.spelled(listed))
     board = Board(view, asked, frozenset(rows.split()), several, start, int(new or 0), {})
 
-    counts = Current(organization=board.asked.organization, by=by, since=view.midnight())
     shared = service.board_counts
 
     async def count() -> CurrentCounts:
-        return await service.executor.run(lambda: service.reader.ask(counts))
+        # of the day by now, since a board may stay open for days
+        asked = Current(organization=board.asked.organization, by=by, since=view.midnight())
+
+        def ask() -> CurrentCounts:
+            return service.reader.ask(asked)
+
+        return await shared.get(repr(asked), lambda: service.executor.run(ask))
 
     async def draw() -> str:
-        found = await shared.get(repr(counts), count)
+        found = await count()
         parts = {
             "tiles": part("tiles", view, tiles(found, view)),
             "groups": part("groups", view, by, found.groups[:SHOWN_GROUPS]),
@@ -91,8 +96,8 @@ async def follow_board(  # noqa: PLR0913 — the parameters of the address
         return "".join(partial(name, html, "outerMorph") for name, html in parts.items())
 
     async def numbers() -> str:
-        board.labels.update((await shared.get(repr(counts), count)).labels)
-        return await shared.get(board.kind, draw)
+        board.labels.update((await count()).labels)
+        return await shared.get((board.kind, view.midnight()), draw)
 
     return ServerSentEvents(service.live_updates, follow(service, board, numbers), HEADERS)
 

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from dixa_state.domain.lifecycle import RUNNING
-from dixa_state.domain.timestamps import format_time
+from dixa_state.domain.timestamps import format_time, in_zone
 from dixa_state.errors import InvalidInputError
 from dixa_state.questions import Question
 from dixa_state.questions.question import describe_errors, moments
@@ -143,7 +143,7 @@ class View:
         """Return a time in the reader's zone, with UTC on hover."""
         if time is None:
             return escape(_NOTHING)
-        local, today = time.astimezone(self.zone), self.now.astimezone(self.zone)
+        local, today = in_zone(time, self.zone), self.now.astimezone(self.zone)
         day = "" if local.date() == today.date() else f"{local.day} {local:%b} "
         year = "" if local.year == today.year else f"{local.year} "
         shown = f"{day}{year}{local:%H:%M:%S}" if precise else f"{day}{year}{local:%H:%M}"

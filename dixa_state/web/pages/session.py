@@ -74,10 +74,17 @@ async def require_same_origin(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site")
     if site is None:
-        origin = urlsplit(request.headers.get("origin", "")).netloc
+        origin = _host_of(request.headers.get("origin", ""))
         site = "same-origin" if origin == request.headers.get("host") else "unknown"
     if site != "same-origin":
         raise HTTPException(403, "expected a form that was sent from a page of this service")
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as of a bracket that nothing closes
+        return None
 
 
 SameOrigin = Depends(require_same_origin)
