@@ -84,6 +84,10 @@ def _resolution(name: str, meaning: str) -> Measure:
     )
 
 
+_INEXACT = "' ' || o.inexact || ' ' LIKE '% ' || {} || ' %'"
+"""Whether the time in a status is only an upper bound, in the conversation `o`."""
+
+
 def _in_status(status: str) -> Measure:
     return Measure(
         status,
@@ -96,7 +100,7 @@ def _in_status(status: str) -> Measure:
         at="o.created_at",
         begin="x.since",
         finish="coalesce(x.until, :now)",
-        bound=f"' ' || o.inexact || ' ' LIKE '% {status} %'",
+        bound=_INEXACT.format("x.after"),
         in_pieces=True,
     )
 
@@ -158,14 +162,15 @@ MEASURES = (
         "seconds",
         "assigned",
         "each assignment to an agent, while the conversation had not ended",
-        "assignments AS x JOIN transitions AS s ON s.stream = x.stream "
+        "assignments AS x JOIN conversations AS o ON o.stream = x.stream "
+        "JOIN transitions AS s ON s.stream = x.stream "
         f"AND s.after {IN_RUNNING} "
         f"AND s.since < {_HELD_UNTIL} AND {_STATUS_UNTIL} > x.since",
         at="x.since",
         begin="CASE WHEN x.since > s.since THEN x.since ELSE s.since END",
         finish=f"CASE WHEN {_HELD_UNTIL} < {_STATUS_UNTIL} "
         f"THEN {_HELD_UNTIL} ELSE {_STATUS_UNTIL} END",
-        bound="x.how = 'inferred'",
+        bound=f"(x.how = 'inferred' OR x.until_inferred OR {_INEXACT.format('s.after')})",
         own="agent",
         in_pieces=True,
     ),

@@ -199,6 +199,7 @@ def _assignments(stream: str, state: Conversation, start: int) -> Iterator[Row]:
             micros(hold.since),
             _optional_micros(hold.until),
             hold.how,
+            hold.until_inferred,
         )
 
 

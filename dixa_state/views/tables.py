@@ -102,7 +102,7 @@ class TransitionRow(NamedTuple):
 
 
 class AssignmentRow(NamedTuple):
-    """An interval with an agent."""
+    """An interval with an agent; `until_inferred` means that only a snapshot shows its end."""
 
     stream: str
     number: int
@@ -112,6 +112,7 @@ class AssignmentRow(NamedTuple):
     since: int
     until: int | None
     how: str
+    until_inferred: bool
 
 
 class QueueIntervalRow(NamedTuple):

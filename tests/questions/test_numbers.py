@@ -19,6 +19,7 @@ from dixa_state.questions import (
     SlaEvaluations,
     Stats,
     Transitions,
+    describe,
 )
 
 SLA_STATUSES = get_args(SlaStatus)
@@ -419,6 +420,32 @@ def test_upper_bounds_are_no_part_of_a_median_and_are_counted_beside_it(place: P
     assert loss.event_id == "NOTE_ADDED 2 12:00"
     assert place.reader.ask(Stats()).missed == 1
     assert [state.csid for state in place.whole(Conversations(missed=True))] == [2]
+
+
+def test_handling_times_are_upper_bounds_where_the_time_with_an_agent_is_one(place: Place) -> None:
+    def assigned(csid: int) -> Body:
+        made = event(csid, "ASSIGNED", "08:10")
+        made["data"] |= {"agent": {"id": "ida"}, "user": {"id": "ida"}}
+        return made
+
+    def noted(csid: int, shown: dict[str, Any]) -> Body:
+        made = event(csid, "NOTE_ADDED", "20:00")
+        made["data"]["conversation"] |= shown
+        return made
+
+    place.receive(
+        [made for csid in (1, 2, 3) for made in (created(csid, {"status": "OPEN"}), assigned(csid))]
+    )
+    place.receive([noted(1, {"assignee": None}), noted(2, {"status": "CLOSED"})])
+    place.receive([closed(csid, "21:00") for csid in (1, 3)])
+    states = {one.csid: one for one in place.whole(Conversations())}
+    bounds = {
+        csid: "assigned" in describe(one, now=EIGHT).durations.upper_bounds
+        for csid, one in states.items()
+    }
+    assert bounds == {1: True, 2: True, 3: False}
+    found = place.reader.ask(Stats()).measures["handling_time"]
+    assert (found.count, found.upper_bounds, found.p50) == (1, 2, 46_200.0)
 
 
 def clock(time: datetime | None) -> str:

@@ -152,7 +152,9 @@ def rows(n: int) -> Iterator[Row]:
     yield WordRow(f"user{person}", stream)
     yield BanRow(f"enduser/org/{n}", "enduser", "org", f"user-{n}", n % 2 == 0, n, 0, b"{}")
     if n % 10 == 0:
-        yield AssignmentRow(stream, 1, f"agent-{agent}", None, None, at, None, "assigned")
+        yield AssignmentRow(
+            stream, 1, f"agent-{agent}", None, None, at, None, "assigned", until_inferred=False
+        )
         yield QueueIntervalRow(stream, 1, f"queue-{queue}", None, at, None)
         yield SlaTagRow(stream, 1, "rare" if n % 5_000 == 0 else "common")
         yield MissedRow(

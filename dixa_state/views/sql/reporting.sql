@@ -71,7 +71,8 @@ SELECT
     a.agent_email,                                      -- the agent's email address
     {time a.since} AS since,                            -- when it began
     {time a.until} AS until,                            -- when it ended; null while it lasts
-    a.how                                               -- assigned, transferred or inferred
+    a.how,                                              -- assigned, transferred or inferred
+    a.until_inferred                                    -- its end is only known from a snapshot
 FROM {v}assignments AS a JOIN {v}conversations AS c ON c.stream = a.stream;
 
 -- queue_visits: one row for each wait in a queue

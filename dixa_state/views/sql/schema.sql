@@ -76,6 +76,7 @@ CREATE TABLE {v}assignments (
     since BIGINT NOT NULL,
     until BIGINT,
     how TEXT NOT NULL,
+    until_inferred BOOLEAN NOT NULL,
     PRIMARY KEY (stream, number)
 );
 
