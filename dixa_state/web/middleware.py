@@ -66,7 +66,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._limit = LineLimit()  # whoever is refused must not fill the disk with it
+        self._limit = LineLimit()  # what is refused or fails must not fill the disk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,7 +77,8 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, exchange.send)
         except Exception:  # noqa: BLE001 — whatever it is, there is a response
-            _log.exception("a request failed", extra={"request_id": exchange.request_id})
+            if self._limit.allow():
+                _log.exception("a request failed", extra={"request_id": exchange.request_id})
             if exchange.status is None:
                 await internal_error(exchange.request_id)(scope, receive, exchange.send)
         finally:
@@ -89,8 +90,8 @@ class RequestMiddleware:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests(scope["method"], route, exchange.status).inc()
         level = _log_level(route, exchange.status)
-        refused = _BAD_REQUEST <= (exchange.status or 0) < _FAILED
-        if not _log.isEnabledFor(level) or (refused and not self._limit.allow()):
+        failed = (exchange.status or 0) >= _BAD_REQUEST
+        if not _log.isEnabledFor(level) or (failed and not self._limit.allow()):
             return
         fields = exchange.log_fields(scope) | {"route": route}
         if suppressed := self._limit.take_suppressed():

@@ -1,5 +1,6 @@
 """Logs hold nobody up, and do not grow with what strangers send."""
 
+import asyncio
 import io
 import logging
 import signal
@@ -11,9 +12,12 @@ import httpx
 import pytest
 import service_process
 from servers import Running, eventually, signed
+from starlette.types import Receive, Scope, Send
 
 from dixa_state.web import logs
 from dixa_state.web.logs import BackgroundHandler
+from dixa_state.web.metrics import Metrics
+from dixa_state.web.middleware import RequestMiddleware
 
 
 def test_a_blocked_standard_error_holds_nobody_up(tmp_path: Path, day_lines: list[bytes]) -> None:
@@ -73,3 +77,22 @@ def test_what_is_refused_fills_no_disk(
     assert len(lines) <= monotonic() - began + 2
     suppressed = sum(getattr(record, "suppressed", 0) for record in caplog.records)
     assert len(lines) + suppressed == 100
+
+
+def test_what_fails_fills_no_disk_either(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LINES_PER_SECOND", 1)
+
+    async def failing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise ValueError("a fault of ours")
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(RequestMiddleware(failing, Metrics()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return [(await client.get("/")).status_code for _ in range(50)]
+
+    began = monotonic()
+    assert asyncio.run(ask()) == [500] * 50
+    lines = [record for record in caplog.records if record.name == "dixa_state.web"]
+    assert 1 <= len(lines) <= monotonic() - began + 2
