@@ -15,6 +15,7 @@ from dixa_state.questions import (
     ConversationTransitions,
     OneStoredEvent,
     StoredEvents,
+    Timeline,
     Transitions,
     Why,
     describe,
@@ -136,6 +137,19 @@ def test_a_snapshot_is_the_evidence_unless_the_event_itself_follows_within_the_g
         found = why(tracker, "status")
         assert (found.value, found.before) == ("closed", "open")
         assert (found.event, found.evidence) == (event, evidence)
+
+
+def test_who_sent_a_message_did_not_do_what_its_snapshot_shows(sqlite_url: str) -> None:
+    with open_tracker(sqlite_url) as tracker:
+        tracker.append(body(0, "CONVERSATION_CREATED", status="OPEN"))
+        note = json.loads(body(20, "CONVERSATION_NOTE_ADDED", assignee={"id": "ida"}))
+        note["data"]["author"] = {"id": "omar"}
+        tracker.append(json.dumps(note))
+        [*_, noted] = tracker.every(Timeline(csid=70431))
+        assert noted.actor.id == "omar"
+        found = why(tracker, "assignee")
+        assert (found.event, found.evidence) == ("conversation.note_added", "snapshot")
+        assert found.actor is None
 
 
 def test_each_stored_webhook_has_a_verdict_on_its_signature(
